@@ -19,6 +19,11 @@ _WRONG_ID = "the id is not the hash of the event; check the serialization (NIP-0
 _WRONG_SIGNATURE = "the signature is not this key's signature of the id"
 
 
+def is_forged(refusal: Reject | None) -> bool:
+    """Whether this is what `fault` finds."""
+    return refusal is not None and refusal.message in (_WRONG_ID, _WRONG_SIGNATURE)
+
+
 def verify(pubkey: bytes, message: bytes, signature: bytes) -> bool:
     """Whether `signature` (64 bytes) is `pubkey`'s (32 bytes, x only) over `message` (32 bytes). A key off the curve is False."""
     try:

@@ -192,7 +192,10 @@ def _check_followed(one: str) -> None:
         if one.startswith("npub"):
             encoding.decode("npub", one)
         elif one != "members":
-            encoding.decode_pointer(one.removeprefix("list:"))
+            pointer = encoding.decode_pointer(one.removeprefix("list:"))
+            kind = pointer.kind if isinstance(pointer, encoding.AddressPointer) else None
+            if kind is None or not (kinds.is_replaceable(kind) or kinds.is_addressable(kind)):
+                raise ValueError(f"an event of kind {kind} is no list (NIP-51)")
     except ValueError as error:
         raise ConfigError(f"federation.follow: {one}: {error}") from None
 

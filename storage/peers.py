@@ -25,7 +25,8 @@ class PeerStatus(msgspec.Struct, frozen=True):
     than it gives at once, so that some could not be seen when everything was compared last. `direction` is `down`, `up` or `both`
     by the settings that the relay ran it with last, "" for one that it never ran. `refused_because` and `rejected_because` are the
     most frequent reasons for which events were refused here and there since the relay's start, and how many each;
-    `delayed_because` those for which the peer is to be offered some again, and how often.
+    `delayed_because` those for which the peer is to be offered some again, and how often. `misbehaved` is what it did last that it
+    should not have done, also when it is in step again.
     """
 
     state: str = "connecting"
@@ -35,6 +36,8 @@ class PeerStatus(msgspec.Struct, frozen=True):
     last_event_at: int = 0
     last_error: str = ""
     last_error_at: int = 0
+    misbehaved: str = ""
+    misbehaved_at: int = 0
     compares: bool = True
     lag: int = 0
     groups: str = ""

@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from relay.protocol import kinds, topics
-from relay.protocol.event import Event, values
+from relay.protocol.event import Event
 from relay.protocol.rows import Projection, RowDependency, Sources
 
 
@@ -26,7 +26,7 @@ def _rows(key: str, sources: Sources) -> list[PostTopicFields]:
     post = None if live is None or live.event.kind != kinds.POST else sources.row("posts", live.seq)
     if live is None or post is None:
         return []
-    found = topics.of_post(values(live.event, "t"), post.title, post.content, post.url)
+    found = topics.of_post(live.event, post.title, post.content, post.url)
     return [PostTopicFields(live.seq, topic, post.created_at) for topic in found]
 
 

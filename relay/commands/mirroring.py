@@ -14,11 +14,15 @@ from relay.commands.common import printable, say
 from relay.commands.syncing import SyncSummary, synchronized
 from relay.config import Config
 from relay.federation.peer import Pauses
+from relay.federation.peer_memory import MOST_REFUSED
 from relay.federation.sync import Direction, SyncPlan
 from relay.federation.transfers import SyncCounts
+from relay.federation.verdicts import TEMPORARY
 from relay.federation.windows import FAR, WindowDifference
 from relay.protocol import filter as filters
+from relay.protocol.event import Event
 from relay.protocol.filter import Filter
+from storage.base import Outcome, Status
 
 MOST_FAILURES: Final = 8  # in a row that brought nothing
 OVERLAP: Final = 3600  # seconds before the beginning that are looked at once more at the end
@@ -74,27 +78,45 @@ async def mirrored(config: Config, url: str, wanted: Filter, secret_file: str | 
             mark = msgspec.structs.replace(mark, until=difference.since - 1)
             marks.save(mark)
 
+    passed: dict[str, None] = {}  # what came in vain, the latest: it is not counted twice
+
+    def received(event: Event, outcome: Outcome) -> None:
+        if outcome.status is Status.DUPLICATE or (
+            outcome.refusal is not None and outcome.refusal.prefix not in TEMPORARY
+        ):
+            passed[event.id] = None
+            if len(passed) > MOST_REFUSED:
+                del passed[next(iter(passed))]
+
+    plan = SyncPlan(wanted, Direction.DOWN, skip_down=passed.__contains__)
     total = await _all(
-        lambda: SyncPlan(wanted, Direction.DOWN, until=FAR if mark.until is None else mark.until, done=done),
+        lambda: msgspec.structs.replace(plan, until=FAR if mark.until is None else mark.until, done=done),
         config,
         url,
         secret_file,
+        received,
     )
     if total.error is None:
         since = max(0, mark.begun - OVERLAP)
-        last = await _all(lambda: SyncPlan(wanted, Direction.DOWN, since=since), config, url, secret_file)
+        last = await _all(lambda: msgspec.structs.replace(plan, since=since), config, url, secret_file, received)
         total = _added(total, last)
     if total.error is None:
         marks.forget()
     return total
 
 
-async def _all(plan: Callable[[], SyncPlan], config: Config, url: str, secret_file: str | None) -> SyncSummary:
+async def _all(
+    plan: Callable[[], SyncPlan],
+    config: Config,
+    url: str,
+    secret_file: str | None,
+    received: Callable[[Event, Outcome], None],
+) -> SyncSummary:
     """Run a plan to its end, again where it breaks off."""
     pauses, failures = Pauses(random.random), 0
     total: SyncSummary | None = None
     while True:
-        summary = await synchronized(config, url, plan(), secret_file)
+        summary = await synchronized(config, url, plan(), secret_file, received)
         total = summary if total is None else _added(total, summary)
         if summary.error is None:
             return total

@@ -32,7 +32,7 @@ from storage.peers import AddPeer, PausePeer, PeerRow, RemovePeer
 if TYPE_CHECKING:
     from storage.peers import PeerChange
 
-_FILE, _COMMAND, _NOWHERE = "file", "command", ""
+_FILE, _COMMAND, _FOLLOW, _NOWHERE = "file", "command", "follow", ""
 _SAID: Final = {
     "added": "{url} is a peer now; `tidings peers` tells how it goes",
     "changed": "{url} is a peer with other settings now",
@@ -44,7 +44,9 @@ _SAID: Final = {
 
 
 class ShownPeer(msgspec.Struct, frozen=True):
-    """A line of `tidings peers --json`. `origin` is where its settings stand: file, command, or nowhere any more."""
+    """A line of `tidings peers --json`. `origin` is where its settings stand: file, command, or nowhere any more;
+    follow where it is joined because of whom this relay follows.
+    """
 
     url: str
     origin: str
@@ -95,7 +97,7 @@ async def _rows(config: Config) -> list[PeerRow]:
         rows = await database.peers.all()
     if control_client.is_running(Path(config.server.data)):
         return rows
-    return [row if row.paused or not _goes_on(row) else _stopped(row) for row in rows]
+    return [_at_rest(row) if row.paused or _goes_on(row) else row for row in rows]
 
 
 def _goes_on(row: PeerRow) -> bool:
@@ -103,16 +105,20 @@ def _goes_on(row: PeerRow) -> bool:
     return bool(row.status.since) and row.status.state != "stopped"
 
 
-def _stopped(row: PeerRow) -> PeerRow:
-    """Since when is not known."""
-    return msgspec.structs.replace(row, status=msgspec.structs.replace(row.status, state="stopped", since=0))
+def _at_rest(row: PeerRow) -> PeerRow:
+    """As it is while no relay runs; where another state was noted last, since when is not known."""
+    state = "paused" if row.paused else "stopped"
+    if row.status.state == state:
+        return row
+    return msgspec.structs.replace(row, status=msgspec.structs.replace(row.status, state=state, since=0))
 
 
 def _shown(row: PeerRow, config: Config) -> ShownPeer:
     from relay.federation.addresses import by_url
 
     chosen = by_url(config.peers).get(row.url)
-    origin = _FILE if chosen is not None else _COMMAND if row.settings else _NOWHERE
+    is_joined = bool(config.federation.follow) and row.status.state != "stopped"
+    origin = _FILE if chosen is not None else _COMMAND if row.settings else _FOLLOW if is_joined else _NOWHERE
     if chosen is None and row.settings:
         chosen = msgspec.json.decode(row.settings, type=PeerSettings)
     direction = row.status.direction if chosen is None else chosen.direction
@@ -143,6 +149,8 @@ def _lines(shown: ShownPeer, row: PeerRow) -> list[str]:
         )
     if status.wasted:
         lines.append(f"    {status.wasted:,} messages that should not have come")
+    if status.misbehaved:
+        lines.append(f"    misbehaved {_ago(status.misbehaved_at)}: {printable(status.misbehaved)}")
     if status.groups.startswith("not taken"):
         lines.append(f"    its groups are {printable(status.groups)}")
     if status.last_error:

@@ -1,6 +1,6 @@
 """`sync`, `mirror` and `stream`: this relay and another, by hand."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 import msgspec
@@ -20,6 +20,8 @@ from relay.protocol.words import counted
 
 if TYPE_CHECKING:
     from relay.commands.syncing import SyncSummary
+
+INTERRUPTED: Final = "interrupted; the same command goes on from here"
 
 _direction = click.option(
     "--dir",
@@ -75,7 +77,10 @@ def sync(
     with complaining(url):
         peer = normal(url)
     plan = SyncPlan(wanted, Direction(direction), dry=dry)
-    summary = run(synchronized(settings.load(), peer, plan, secret_file))
+    try:
+        summary = run(synchronized(settings.load(), peer, plan, secret_file))
+    except KeyboardInterrupt:
+        raise Complaint(INTERRUPTED) from None
     _end(summary, as_json, dry)
 
 
@@ -119,7 +124,7 @@ def mirror(*, settings: CommandSettings, url: str, wanted: Filter, secret_file: 
     try:
         summary = run(mirrored(settings.load(), peer, wanted, secret_file))
     except KeyboardInterrupt:
-        raise Complaint("interrupted; the same command goes on from here") from None
+        raise Complaint(INTERRUPTED) from None
     _end(summary, as_json)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -79,8 +79,17 @@ class SyncSummary(msgspec.Struct, frozen=True):
     counts: SyncCounts
 
 
-async def synchronized(config: Config, url: str, plan: SyncPlan, secret_file: str | None) -> SyncSummary:
-    """Do it; what happened, also where it broke off or could not begin. Raises ConfigError, StorageError."""
+async def synchronized(
+    config: Config,
+    url: str,
+    plan: SyncPlan,
+    secret_file: str | None,
+    received: Callable[[Event, Outcome], None] = lambda _event, _outcome: None,
+) -> SyncSummary:
+    """Do it; what happened, also where it broke off or could not begin. Raises ConfigError, StorageError.
+
+    `received` is told what became of each event that came.
+    """
     counts = SyncCounts()
     begun = time.monotonic()
     found, error = SyncFound(), None
@@ -99,8 +108,12 @@ async def synchronized(config: Config, url: str, plan: SyncPlan, secret_file: st
                 done = counts.received + counts.taken + counts.known + counts.rejected
                 meter.update(done, done, work.found.need + work.found.have)
 
+            def came(event: Event, outcome: Outcome) -> None:
+                moved()
+                received(event, outcome)
+
             home = await own_key(url, allow_private=True)
-            downloads = Downloads(connection, local, counts, received=moved, home=None if home != "" else home)
+            downloads = Downloads(connection, local, counts, received=came, home=None if home != "" else home)
             work = Synchronization(connection, local, plan, downloads, Uploads(connection, counts, moved))
             found = work.found
             try:

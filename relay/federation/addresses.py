@@ -16,9 +16,9 @@ from relay.client import urls as client_urls
 from relay.client.errors import BadUrl, Disconnected
 from relay.peer_settings import PeerSettings
 from relay.protocol import urls
+from relay.server import outbound
 
 MOST_TRIED: Final = 4  # addresses of a host
-_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: an IPv4 address in the last 32 bits
 
 Address = tuple[socket.AddressFamily, tuple[str, int]]
 
@@ -46,15 +46,8 @@ def by_url(peers: Iterable[PeerSettings]) -> dict[str, PeerSettings]:
 
 
 def is_public(text: str) -> bool:
-    """Whether an IP address is one of the public Internet, also where it stands inside another (mapped, NAT64, 6to4)."""
-    address = ipaddress.ip_address(text.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if address in _NAT64:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(str(inner))
-    return address.is_global and not address.is_multicast
+    """Whether an IP address is one of the public Internet, see relay.server.outbound. Raises ValueError."""
+    return outbound.is_public(ipaddress.ip_address(text.partition("%")[0]))
 
 
 def is_private(url: str) -> bool:
@@ -83,7 +76,10 @@ async def find(url: str, *, allow_private: bool) -> list[Address]:
             raise Disconnected(f"{place.host} has no address")
         found_at = every[0][1][0]
         what = "is a private address" if found_at == place.host else f"is at {found_at}, a private address"
-        raise Disconnected(f"{place.host} {what}; allow_private = true (--allow-private) lets it have one")
+        raise Disconnected(
+            f"{place.host} {what}; allow_private = true lets it have one (--allow-private; of those that are joined by follow, "
+            "federation.follow_private)"
+        )
     return allowed[:MOST_TRIED]
 
 
@@ -91,14 +87,16 @@ async def open_socket(url: str, *, allow_private: bool) -> socket.socket:
     """A connected TCP socket to the relay's host. Raises BadUrl, Disconnected."""
     loop = asyncio.get_running_loop()
     problem: OSError | None = None
-    for family, at in await find(url, allow_private=allow_private):
+    found = await find(url, allow_private=allow_private)
+    for number, (family, at) in enumerate(found, 1):
         sock = socket.socket(
             family, socket.SOCK_STREAM, socket.IPPROTO_TCP
         )  # named, else the loop leaves Nagle's delays on
         sock.setblocking(False)
         try:
-            await loop.sock_connect(sock, at)
-        except OSError as error:
+            async with asyncio.timeout(None if number == len(found) else outbound.ATTEMPT):
+                await loop.sock_connect(sock, at)
+        except OSError as error:  # TimeoutError too
             sock.close()
             problem = error
         except BaseException:

@@ -7,7 +7,7 @@ is ended, as is one that claims more than anybody could fetch.
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 
@@ -56,18 +56,42 @@ class Differences(msgspec.Struct):
     rounds: int = 0
 
 
-async def compare(connection: PeerConnection, wanted: Filter, items: ItemSet) -> Differences:
+class Needs(Protocol):
+    """Who is told what is lacking here while a comparison goes on, and may ask for it meanwhile."""
+
+    def tell(self, ids: list[bytes]) -> None:
+        """These are lacking too. Raises what asking for those before has failed with."""
+
+    def heard(self) -> float:
+        """When the peer gave something that it was asked for last, by the connection's clock."""
+
+
+class NobodyAsks:
+    """Needs of somebody who looks at them at the end."""
+
+    def tell(self, ids: list[bytes]) -> None:
+        """They are in Differences, too."""
+
+    def heard(self) -> float:
+        """Never."""
+        return 0.0
+
+
+async def compare(
+    connection: PeerConnection, wanted: Filter, items: ItemSet, needs: Needs | None = None
+) -> Differences:
     """What differs between `items`, which are ours for this filter, and the peer's.
 
-    Raises CannotCompare, TooManyToCompare, Misbehaved, TimedOut, Disconnected.
+    Raises CannotCompare, TooManyToCompare, Misbehaved, TimedOut, Disconnected, and what `needs` raises.
     """
+    found, told = Differences(), needs or NobodyAsks()
     try:
-        return await _compare(connection, wanted, items)
+        return await _compare(connection, wanted, items, found, told)
     except _AuthAsked:
         if not await connection.authenticated():
             raise CannotCompare("it wants to know who asks (NIP-42), and takes no key of ours") from None
     try:
-        return await _compare(connection, wanted, items)
+        return await _compare(connection, wanted, items, found, told)
     except _AuthAsked:
         raise CannotCompare("our key may not read there") from None
 
@@ -76,25 +100,28 @@ class _AuthAsked(Exception):
     """The peer wants a proof first."""
 
 
-async def _compare(connection: PeerConnection, wanted: Filter, items: ItemSet) -> Differences:
+async def _compare(
+    connection: PeerConnection, wanted: Filter, items: ItemSet, found: Differences, needs: Needs
+) -> Differences:
     is_large = len(items) > LARGE
     ours = Reconciliation(items, FRAME, Rests()) if is_large else Reconciliation(items, FRAME)
     aside = asyncio.to_thread if is_large else _at_once
-    found = Differences()
     name = await connection.open_comparison(wanted, await aside(ours.begin))
     within = FIRST_WITHIN
     try:
         while True:
-            data = await _answer(connection, name, within)
+            data = await _answer(connection, name, within, needs)
             within = ANSWER_WITHIN
             try:
                 learned = await aside(partial(ours.go_on, data))
             except MalformedNegentropy as error:
                 raise CannotCompare(str(error)) from None
             found.have.update(dict.fromkeys(learned.have))
-            found.need.update(dict.fromkeys(learned.need))
+            lacking = [one for one in learned.need if one not in found.need]
+            found.need.update(dict.fromkeys(lacking))
             found.rounds += 1
             _check(connection, found)
+            needs.tell(lacking)
             if learned.reply is None:
                 return found
             await connection.go_on(name, learned.reply)
@@ -106,9 +133,9 @@ async def _at_once(work: Callable[[], T]) -> T:
     return work()
 
 
-async def _answer(connection: PeerConnection, name: str, within: float) -> bytes:
+async def _answer(connection: PeerConnection, name: str, within: float, needs: Needs) -> bytes:
     try:
-        word = await connection.compared(name, within)
+        word = await connection.compared(name, within, needs.heard)
     except TimedOut:
         raise CannotCompare("it gave no answer") from None
     if isinstance(word, NotCompared):

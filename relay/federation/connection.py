@@ -59,7 +59,7 @@ class PeerSubscription:
         self.ended: asyncio.Future[Eose | Closed] = asyncio.get_running_loop().create_future()
         self.closed: Closed | None = None
         self.is_told = False  # that this is all that is stored
-        self.heard = time.monotonic()  # when something came last
+        self.heard = 0.0  # when something came last, by the connection's clock
         self._seen: OrderedDict[str, None] = OrderedDict()
         self.size = 0  # bytes of what came
 
@@ -80,6 +80,7 @@ class PeerConnection(PeerLink):
         super().__init__(socket, url)
         self.notice = ""  # what the peer said last for a person
         self.answers_events = False  # one that was offered has been answered
+        self.answers_questions = False  # something that was asked has been
         self._challenges = 0
         self._probed = 0  # `taken` when the peer was asked by `answers` last
         self._signer = signer
@@ -124,7 +125,8 @@ class PeerConnection(PeerLink):
 
         `is_live`: nothing stored was asked for, so that the end must come within that time whatever else does.
         """
-        return await self._wait_for(subscription.ended, heard=None if is_live else lambda: subscription.heard)
+        heard = None if is_live else lambda: subscription.heard
+        return await self._wait_for(subscription.ended, heard=heard, held=True)
 
     async def answers(self) -> None:
         """Ask something; returns once it is answered, or the time for that is over and the peer is not to blame.
@@ -135,7 +137,7 @@ class PeerConnection(PeerLink):
         before = self._probed
         asked = await self.subscribe((Filter(limit=0),), lambda _event: None)
         try:
-            await self.ended(asked, is_live=True)
+            await self._wait_for(asked.ended)
         except TimedOut:
             if self.taken == before and not self.is_taking:
                 raise TimedOut(f"{self.url} takes what it is sent and answers nothing") from None
@@ -159,7 +161,7 @@ class PeerConnection(PeerLink):
 
     async def answered(self, answer: "asyncio.Future[Ok]") -> Ok:
         """What was offered is answered. Raises TimedOut, Disconnected."""
-        word = answer.result() if answer.done() else await self._wait_for(answer)
+        word = answer.result() if answer.done() else await self._wait_for(answer, held=True)
         self.answers_events = True
         return word
 
@@ -175,11 +177,17 @@ class PeerConnection(PeerLink):
         """Say the next thing in a comparison. Raises Disconnected."""
         await self._send(messages.go_on(name, data))
 
-    async def compared(self, name: str, within: float = ANSWER_WITHIN) -> Compared | NotCompared:
-        """The peer's next word in a comparison, NotCompared also where it says so in another way. Raises TimedOut, Disconnected."""
+    async def compared(
+        self, name: str, within: float = ANSWER_WITHIN, heard: Callable[[], float] | None = None
+    ) -> Compared | NotCompared:
+        """The peer's next word in a comparison, NotCompared also where it says so in another way.
+
+        Raises Disconnected, TimedOut `within` seconds after the call or after it was `heard` of last: its words may come behind
+        what it was asked for meanwhile.
+        """
         answer = asyncio.ensure_future(self._comparisons[name].get())
         try:
-            return await self._wait_for(answer, within=within)
+            return await self._wait_for(answer, within, heard, held=True)
         finally:
             answer.cancel()
 
@@ -225,9 +233,7 @@ class PeerConnection(PeerLink):
                         break
                     work = self._read_one(data)
                     if work is not None:
-                        self.is_taking = True
-                        await work
-                        self.is_taking = False
+                        await self.hold(work)
                         self.taken += 1
                 if len(some) == TAKEN:
                     await asyncio.sleep(0)
@@ -292,7 +298,7 @@ class PeerConnection(PeerLink):
         if subscription.repeats(event.id):
             self.waste("sent an event twice", size)
             return None
-        subscription.heard = time.monotonic()
+        subscription.heard = self.clock()
         subscription.size += size
         return subscription.take(event)
 
@@ -307,7 +313,7 @@ class PeerConnection(PeerLink):
             return
         if isinstance(word, Closed):
             subscription.closed = word
-        subscription.is_told = True
+        subscription.is_told = self.answers_questions = True
         if not subscription.ended.done():
             subscription.ended.set_result(word)
 
@@ -331,6 +337,7 @@ class PeerConnection(PeerLink):
             self.waste("sent two messages of a comparison where one was due", size)
         else:
             self._silent.discard(name)
+            self.answers_questions |= isinstance(word, Compared)
             waiting.put_nowait(word)
 
     def _refuse_comparison(self, name: str, words: str) -> None:

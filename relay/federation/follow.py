@@ -8,7 +8,9 @@ a private address.
 
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, Self
+
+import msgspec
 
 from keys import encoding
 from keys.encoding import AddressPointer
@@ -25,6 +27,7 @@ AUTHORS: Final = 500  # in one filter
 MOST_READ: Final = 500  # events read at once
 MEMBERS: Final = "members"
 LIST: Final = "list:"
+_MOVED_BY: Final = frozenset((kinds.RELAY_LIST, kinds.DELETION, kinds.VANISH))  # whoever's: who is followed may be many
 _POLICY: Final = PeerPolicy(groups=False)  # who follows people did not ask for the groups that they are in
 
 
@@ -95,6 +98,22 @@ def address_of(text: str) -> AddressPointer:
     if not isinstance(pointer, AddressPointer):
         raise ValueError("expected list:naddr1…")
     return pointer
+
+
+class Watched(msgspec.Struct, frozen=True):
+    """After which events other relays may have to be joined: `lists` are the (kind, author) of the lists that are followed."""
+
+    lists: frozenset[tuple[int, str]] = frozenset()
+
+    @classmethod
+    def of(cls, follow: list[str]) -> Self:
+        """Those for these settings."""
+        pointers = [address_of(one) for one in follow if one.startswith(LIST)]
+        return cls(frozenset((pointer.kind, pointer.pubkey) for pointer in pointers))
+
+    def is_moved_by(self, event: Event) -> bool:
+        """Whether this may change who is followed, or to where."""
+        return event.kind in _MOVED_BY or (event.kind, event.pubkey) in self.lists
 
 
 async def _listed(pointer: AddressPointer, store: Reader) -> list[str]:

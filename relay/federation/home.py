@@ -5,7 +5,7 @@ It is asked for each session. The answer is a stranger's: bounded in size and ti
 
 import asyncio
 import ssl
-from typing import Final
+from typing import Any, Final
 
 import httpcore
 import httpx
@@ -22,9 +22,21 @@ GROUPS: Final = 29  # the NIP
 _HEADERS: Final = [(b"accept", b"application/nostr+json")]
 
 
+_NOT_NOW: Final = frozenset(
+    (
+        httpx.codes.UNAUTHORIZED,
+        httpx.codes.FORBIDDEN,
+        httpx.codes.PROXY_AUTHENTICATION_REQUIRED,
+        httpx.codes.REQUEST_TIMEOUT,
+        httpx.codes.TOO_EARLY,
+        httpx.codes.TOO_MANY_REQUESTS,
+    )
+)
+
+
 class _Information(msgspec.Struct, frozen=True):
-    self: str = ""
-    supported_nips: list[int | str] = []
+    self: Any = ""
+    supported_nips: Any = ()
 
 
 _decode: Final = msgspec.json.Decoder(_Information).decode
@@ -33,7 +45,8 @@ _decode: Final = msgspec.json.Decoder(_Information).decode
 async def own_key(url: str, *, allow_private: bool) -> str | None:
     """The pubkey by which the relay at this URL (ws:// or wss://) speaks of its groups; "" where it has none.
 
-    None where that is not known: it cannot be asked now, or has groups (NIP-29) and does not say by which key it speaks.
+    None where that is not known: it cannot be asked now, answers for another place or more than is read, or has groups (NIP-29)
+    and does not say by which key it speaks.
     """
     try:
         async with asyncio.timeout(WITHIN):
@@ -43,22 +56,32 @@ async def own_key(url: str, *, allow_private: bool) -> str | None:
     except BadUrl:
         return None
     if status != httpx.codes.OK:
-        return None if status >= httpx.codes.INTERNAL_SERVER_ERROR else ""
+        return None if _may_answer_otherwise(status) else ""
     try:
         found = _decode(body)
     except (msgspec.MsgspecError, UnicodeError):
+        return None if len(body) > MOST else ""
+    nips = found.supported_nips
+    if not isinstance(nips, list) or not {GROUPS, str(GROUPS)}.intersection(
+        one for one in nips if isinstance(one, int | str)
+    ):
         return ""
-    if GROUPS not in found.supported_nips:
-        return ""
-    return found.self if kinds.is_hex(found.self, 64) else None
+    return found.self if isinstance(found.self, str) and kinds.is_hex(found.self, 64) else None
+
+
+def _may_answer_otherwise(status: int) -> bool:
+    """Whether this status says nothing of what stands at the URL: another place, not for us, or not now."""
+    is_elsewhere = httpx.codes.MULTIPLE_CHOICES <= status < httpx.codes.BAD_REQUEST
+    return is_elsewhere or status in _NOT_NOW or status >= httpx.codes.INTERNAL_SERVER_ERROR
 
 
 async def _get(url: str, allow_private: bool) -> tuple[int, bytes]:
-    """The status and the first MOST bytes of the body."""
+    """The status and the first bytes of the body, more than MOST where there are more."""
     backend = PublicOnly(lambda: allow_private)
+    tls = _tls() if url.startswith("https:") else None
     try:
         async with httpcore.AsyncConnectionPool(
-            ssl_context=_tls(), max_connections=1, max_keepalive_connections=0, network_backend=backend
+            ssl_context=tls, max_connections=1, max_keepalive_connections=0, network_backend=backend
         ) as pool:
             headers = [(b"host", httpx.URL(url).netloc), *_HEADERS]
             async with pool.stream("GET", url, headers=headers) as answer:
@@ -67,10 +90,11 @@ async def _get(url: str, allow_private: bool) -> tuple[int, bytes]:
                     body += part
                     if len(body) > MOST:
                         break
-                return answer.status, body[:MOST]
+                return answer.status, body
     finally:
         backend.close()
 
 
 def _tls() -> ssl.SSLContext:
+    """It takes 30 ms, which a relay without TLS need not wait for."""
     return httpx.create_ssl_context()

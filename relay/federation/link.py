@@ -10,7 +10,7 @@ import contextlib
 import http.client
 import ssl
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, TypeVar
 
 from websockets.asyncio.client import connect
@@ -27,6 +27,8 @@ PING: Final = 30.0  # seconds between pings
 PONG_WITHIN: Final = 20.0
 CLOSE_WITHIN: Final = 2.0
 MAX_MESSAGE: Final = 2_200_000  # bytes: some relays send comparisons of 1 MiB in hex digits
+LEAST_WAIT: Final = 0.05  # seconds until it is looked again whether an answer is late
+MOST_FORGED: Final = 1000  # events of wrong ids or signatures, more than sound ones
 UNSENT: Final = 256 * 1024  # bytes that wait to be sent, beyond which whoever sends waits
 
 T = TypeVar("T")
@@ -67,17 +69,25 @@ async def open_link(url: str, allow_private: bool, within: float) -> PeerSocket:
         phrase = http.client.responses.get(status, "")
         raise Disconnected(f"{url} {said}: {status} {phrase}".rstrip()) from None
     except InvalidMessage:
-        raise Disconnected(f"cannot connect to {url}: what answers there speaks no HTTP{_other_scheme(url)}") from None
+        raise Disconnected(
+            f"cannot connect to {url}: what answers there speaks no HTTP{_other_scheme(url, 'ws')}"
+        ) from None
     except ssl.SSLError as error:
         raise Disconnected(f"{url}: TLS failed: {tls_words(error)}") from None
+    except ConnectionResetError:
+        raise Disconnected(
+            f"cannot connect to {url}: what answers there hung up{_other_scheme(url, 'ws', 'wss')}"
+        ) from None
     except (OSError, WebSocketException, ValueError) as error:
         if isinstance(error.__cause__, InvalidStatus):
             raise Disconnected(f"{url} redirects, which is not followed") from None
         raise Disconnected(f"cannot connect to {url}: {str(error) or type(error).__name__}") from None
 
 
-def _other_scheme(url: str) -> str:
-    return "; it may be a wss:// URL" if url.startswith("ws:") else ""
+def _other_scheme(url: str, *schemes: str) -> str:
+    """A hint where the URL has one of these schemes."""
+    scheme = url.partition(":")[0]
+    return f"; it may be a {'wss' if scheme == 'ws' else 'ws'}:// URL" if scheme in schemes else ""
 
 
 def tls_words(error: ssl.SSLError) -> str:
@@ -99,6 +109,9 @@ class PeerLink:
         self.sent = 0  # messages
         self.taken = 0  # messages that were taken apart
         self.is_taking = False  # one is, and nothing is read meanwhile
+        self._forged = 0  # events more than those that were sound
+        self._held_since = 0.0
+        self._held = 0.0  # seconds in which nothing was read, until then
         self._socket = socket
         socket.empty = self.bear
         self._allowance = Allowance(time.monotonic())
@@ -109,6 +122,29 @@ class PeerLink:
     def is_open(self) -> bool:
         """Whether something can be asked."""
         return not self._lost.done()
+
+    def clock(self) -> float:
+        """Seconds in which this side has read, from any moment on: it stands still while what came is being taken."""
+        return (self._held_since if self.is_taking else time.monotonic()) - self._held
+
+    async def hold(self, work: Awaitable[None]) -> None:
+        """Nothing is read until this is done."""
+        self.is_taking, self._held_since = True, time.monotonic()
+        await work
+        self._held += time.monotonic() - self._held_since
+        self.is_taking = False
+
+    @property
+    def misbehaved(self) -> str:
+        """What the peer did that it should not have done, "" for nothing: why it was left, or the last in vain."""
+        if not self.is_open and isinstance(error := self._lost.result(), Misbehaved):
+            return str(error)
+        return self.told and f"{self.url} {self.told}"
+
+    def check(self) -> None:
+        """Raises Disconnected where nothing can be asked any more."""
+        if self._lost.done():
+            raise self._lost.result()
 
     async def lost(self) -> Disconnected:
         """Returns when the connection has ended, with the reason."""
@@ -128,6 +164,17 @@ class PeerLink:
         """Something came that may come now and then; whoever sends little else is cut off as well."""
         if not self._allowance.spend(1 + waste(size), time.monotonic()):
             self.fail(f"sends what it should not: it {what}")
+
+    def forged(self, words: str) -> None:
+        """It gave an event of a wrong id or signature; whoever gives hardly any others is left."""
+        self._forged += 1
+        if self._forged > MOST_FORGED:
+            self.fail(f"gives forged events: {words}")
+
+    def sound(self) -> None:
+        """It gave an event that was stored."""
+        if self._forged:
+            self._forged -= 1
 
     async def keep_alive(self) -> None:
         """Ping the peer now and then, until the connection ends, and end it where there is no answer.
@@ -149,8 +196,7 @@ class PeerLink:
                     self.answered_ping()
 
     async def _send(self, frame: bytes) -> None:
-        if self._lost.done():
-            raise self._lost.result()
+        self.check()
         self.sent += 1
         if self._socket.write(frame):
             await self.room()
@@ -178,14 +224,24 @@ class PeerLink:
             raise self._ended(error) from None
 
     async def _wait_for(
-        self, answer: "asyncio.Future[T]", within: float = ANSWER_WITHIN, heard: Callable[[], float] | None = None
+        self,
+        answer: "asyncio.Future[T]",
+        within: float = ANSWER_WITHIN,
+        heard: Callable[[], float] | None = None,
+        *,
+        held: bool = False,
     ) -> T:
-        """The answer. Raises Disconnected, TimedOut `within` seconds after the call, or after it was `heard` of last."""
-        begun = time.monotonic()
+        """The answer. Raises Disconnected, TimedOut `within` seconds after the call, or after it was `heard` of last by `clock`.
+
+        `held`: only the time counts in which this side reads what comes.
+        """
+        now = self.clock if held else time.monotonic
+        begun = now()
         while True:
-            left = within - (time.monotonic() - max(begun, heard() if heard is not None else 0.0))
+            left = within - (now() - max(begun, heard() if heard is not None else begun))
             if left <= 0:
                 raise TimedOut(f"{self.url} gave no answer within {within:g} s")
+            left = max(left, LEAST_WAIT)  # the clock may stand still
             await asyncio.wait((answer, self._lost), timeout=left, return_when=asyncio.FIRST_COMPLETED)
             if answer.done():
                 return answer.result()

@@ -16,8 +16,8 @@ from keys import encoding
 from relay.client.signer import Key, Signer
 from relay.federation.addresses import by_url, normal_or_empty
 from relay.federation.door import PeerDoor, PeerQuota
-from relay.federation.follow import followed
-from relay.federation.peer import PeerRunner
+from relay.federation.follow import Watched, followed
+from relay.federation.peer import Pauses, PeerRunner
 from relay.federation.peer_memory import PeerMemory
 from relay.federation.progress import PeerRecord
 from relay.federation.session import PeerParts
@@ -31,9 +31,11 @@ from relay.server.settings import Settings
 from relay.server.supervision import Faults, Tasks
 from storage.base import Logged, Reader, StorageError
 from storage.commands import Command
-from storage.peers import KnowPeers, KnowsPeers, NotePeers, PeerRow
+from storage.peers import KnowPeers, KnowsPeers, NotePeers, PeerRow, RemovePeer
 
 GATHERED: Final = 5.0  # seconds in which further relay lists are gathered before relays are joined
+REJOINED: Final = 60.0  # seconds that lie between two sessions with a relay that is asked for other people each time
+MOST_LEFT: Final = 1000  # relays that are joined no more of which it is remembered how far they were
 NOTED: Final = 1.0  # seconds between a change and its note
 STEADY: Final = 60.0  # seconds between two notes that peers are in step, where nothing else is to be noted
 CHANGED: Final = "peers"  # the kind of primary row that says which peers there are
@@ -90,6 +92,8 @@ class PeerManager:
         self._runners: dict[str, PeerRunner] = {}
         self._records: dict[str, PeerRecord] = {}
         self._quotas: dict[str, PeerQuota] = {}
+        self._watched = Watched()
+        self._rejoined_at = -REJOINED
         self._noticed = asyncio.Event()
         self._look = asyncio.Event()
         self._look.set()
@@ -109,7 +113,7 @@ class PeerManager:
         if applied.anew or any(kind == CHANGED for kind, _ in applied.changes):
             self._look.set()
         elif self._relay.settings.config.federation.follow and (
-            applied.changes or any(live.event.kind == kinds.RELAY_LIST for live in applied.events)
+            applied.changes or any(self._watched.is_moved_by(live.event) for live in applied.events)
         ):
             self._look_later()
         if applied.events or applied.anew:
@@ -117,9 +121,10 @@ class PeerManager:
                 runner.commit(applied.events)
 
     def _look_later(self) -> None:
-        """Somebody's relay list came, or somebody is at home here: other relays may have to be joined."""
+        """A list changed, or somebody is at home here: other relays may have to be joined, or asked for other people."""
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(GATHERED, self._look_now)
+            wait = max(GATHERED, self._rejoined_at + REJOINED - time.monotonic())
+            self._timer = asyncio.get_running_loop().call_later(wait, self._look_now)
 
     def _look_now(self) -> None:
         self._timer = None
@@ -169,25 +174,43 @@ class PeerManager:
         settings = self._relay.settings
         own_url = normal_or_empty(settings.relay_url)
         added = {url for url, row in known.items() if row.settings}
+        follow = settings.config.federation.follow
+        self._watched = Watched.of(follow)
+        self._relay.hear(bool(self._runners or follow))  # before the lists are read: what comes after that is heard
         joined = await followed(settings.config.federation, self._relay.store, own_url)
-        listed = {url: one for url, one in joined.items() if url not in added} | listed
+        joined = {url: one for url, one in joined.items() if url not in added and url not in listed}
+        listed |= joined
         if missing := [url for url in listed if url not in known]:
             await self._relay.execute(KnowPeers(missing))
             known |= {row.url: row for row in await self._relay.store.peers.all()}
         wanted = _wanted(listed, known)
+        pauses: dict[str, Pauses] = {}
         for url in [url for url, runner in self._runners.items() if wanted.get(url) != runner.settings]:
-            row = known.get(url)
-            await self._runners.pop(url).close("paused" if row is not None and row.paused else "stopped")
+            row, runner = known.get(url), self._runners.pop(url)
+            await runner.close("paused" if row is not None and row.paused else "stopped")
+            if url in joined and url in wanted:  # nobody asked for another try now
+                pauses[url] = runner.pauses
+                self._rejoined_at = time.monotonic()
+        for url in self._surplus(known, wanted):
+            await self._relay.execute(RemovePeer(url))
+            del known[url]
         for url in [url for url in self._records if url not in known]:
             del self._records[url]
+            self._quotas.pop(url, None)
         for url, row in known.items():
             record = self._records.setdefault(url, PeerRecord(row, self._noticed.set, self._note_steady))
             self._quota(url).configure(self._relay.settings.config.federation.events_per_hour)
             if url in wanted and url not in self._runners:
-                self._start(url, wanted[url], record)
+                self._start(url, wanted[url], record, pauses.get(url))
             elif url not in wanted:
                 record.tell(state="paused" if row.paused else "stopped")
-        self._relay.hear(bool(self._runners))
+        self._relay.hear(bool(self._runners or follow))
+
+    def _surplus(self, known: dict[str, PeerRow], wanted: dict[str, PeerSettings]) -> list[str]:
+        """The relays to forget, the longest left first: whom people name in their lists is for them to say, and no end of it."""
+        left = {url: self._records.get(url, row).status.since for url, row in known.items() if url not in wanted}
+        left = {url: since for url, since in left.items() if not known[url].settings and not known[url].paused}
+        return sorted(left, key=left.__getitem__)[: max(0, len(left) - MOST_LEFT)]
 
     def _quota(self, url: str) -> PeerQuota:
         return self._quotas.setdefault(url, PeerQuota())
@@ -199,7 +222,7 @@ class PeerManager:
         records = self._records.items()
         return next((other for other, one in records if key and other != url and one.place.home_key == key), "")
 
-    def _start(self, url: str, settings: PeerSettings, record: PeerRecord) -> None:
+    def _start(self, url: str, settings: PeerSettings, record: PeerRecord, pauses: Pauses | None) -> None:
         relay = self._relay
         if url == normal_or_empty(relay.settings.relay_url):
             record.tell(state="stopped", last_error="this is this relay itself", last_error_at=int(time.time()))
@@ -212,6 +235,8 @@ class PeerManager:
         )
         signer = Key(_secret(settings.key)) if settings.key else relay.signer
         runner = PeerRunner(settings, parts, signer, lambda: relay.settings.config.federation, relay.faults)
+        if pauses is not None:
+            runner.pauses = pauses
         record.tell(direction=settings.direction)
         self._runners[url] = runner
         runner.start()

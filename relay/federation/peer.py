@@ -17,11 +17,12 @@ from relay.federation.home import own_key
 from relay.federation.link import Misbehaved
 from relay.federation.session import PeerParts, PeerSession, SessionPlan
 from relay.federation.sync import Direction
-from relay.peer_settings import Federation, PeerSettings
+from relay.peer_settings import Federation, PeerPolicy, PeerSettings
 from relay.protocol import filter as filters
 from relay.server.follow import LiveEvent
 from relay.server.supervision import Faults, ended
 from storage.base import StorageError
+from storage.peers import DOWN
 
 FIRST_PAUSE: Final = 1.0  # seconds
 LAST_PAUSE: Final = 300.0
@@ -35,12 +36,18 @@ class Pauses:
     def __init__(self, chance: Callable[[], float] = random.random) -> None:
         self._chance = chance
         self._bound = FIRST_PAUSE
+        self._until = 0.0
 
-    def next(self) -> float:
-        """Seconds until the next try."""
-        pause = self._bound * (0.5 + self._chance() / 2)
+    def next(self, least: float = 0.0) -> float:
+        """Seconds until the next try, at least so many."""
+        pause = max(least, self._bound * (0.5 + self._chance() / 2))
         self._bound = min(2 * self._bound, LAST_PAUSE)
+        self._until = time.monotonic() + pause
         return pause
+
+    def left(self) -> float:
+        """Seconds that are left of the last one."""
+        return max(0.0, self._until - time.monotonic())
 
     def reset(self) -> None:
         """A session was useful."""
@@ -53,15 +60,26 @@ def plan_of(settings: PeerSettings) -> SessionPlan:
     return SessionPlan(Direction(settings.direction), wanted, settings.since, settings.backfill)
 
 
-def scope_of(plan: SessionPlan) -> str:
-    """What names the events that a plan is about: for others, what was noted of the peer's place says nothing."""
+def scope_of(plan: SessionPlan, policy: PeerPolicy) -> str:
+    """What names the events that are synchronized: for others, what was noted of the peer's place says nothing.
+
+    After a hyphen, what is not taken of them, where there is something.
+    """
     wanted = [filters.to_json(one).decode() for one in plan.filters]
-    parts = (plan.direction.value, plan.since, plan.backfill, wanted)
+    named = _digest((plan.direction.value, plan.since, plan.backfill, wanted))
+    denied = (policy.denied_keys, policy.denied_kinds)
+    return f"{named}-{_digest(denied)}" if any(denied) else named
+
+
+def _digest(parts: object) -> str:
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]
 
 
 class PeerRunner:
-    """Made for a peer with these settings, which do not change; `start` and `close` are its life."""
+    """Made for a peer with these settings, which do not change; `start` and `close` are its life.
+
+    Before `start`, `pauses` may be set to those of the runner before it, where this one is to wait as that would have.
+    """
 
     def __init__(
         self,
@@ -73,19 +91,21 @@ class PeerRunner:
     ) -> None:
         self.settings = settings
         self.parts = parts
+        self.pauses = Pauses()
         self._plan = plan_of(settings)
         self._signer = signer
         self._federation = federation
         self._faults = faults
-        self._pauses = Pauses()
         self._session: PeerSession | None = None
+        self._takes_other = False  # of what was refused before, something may be taken now
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin; what was noted for other events than these is forgotten."""
         parts, plan = self.parts, self._plan
-        scope = scope_of(plan)
-        if parts.record.place.scope != scope:
+        before, scope = parts.record.place.scope, scope_of(plan, self.settings.policy)
+        self._takes_other = bool(before) and before.partition("-")[2] != scope.partition("-")[2]
+        if before != scope:
             from_the_start = plan.backfill and plan.direction is Direction.UP
             parts.record.begin_anew(scope, 0 if from_the_start else parts.source.upto)
         elif (
@@ -108,10 +128,13 @@ class PeerRunner:
 
     async def _run(self) -> None:
         record = self.parts.record
+        if left := self.pauses.left():
+            record.tell(state="waiting")
+            await asyncio.sleep(left)
         while True:
             record.tell(state="connecting")
             try:
-                await self.parts.memory.load()
+                await self._remember()
                 reason = await self._meet()
             except (ClientError, StorageError) as error:
                 reason = str(error)
@@ -120,9 +143,17 @@ class PeerRunner:
                 reason = f"internal error ({type(error).__name__}); the log says more"
             reason = _plain(reason[:MAX_WORDS])
             record.tell(state="waiting", last_error=reason, last_error_at=int(time.time()))
-            pause = max(self._pauses.next(), self.parts.rest())
+            pause = self.pauses.next(self.parts.rest())
             log.info("%s: %s; again in %.0f s", record.url, reason, pause)
             await asyncio.sleep(pause)
+
+    async def _remember(self) -> None:
+        memory = self.parts.memory
+        await memory.load()
+        if self._takes_other:
+            memory.forget(DOWN)
+            await memory.save()
+            self._takes_other = False
 
     async def _meet(self) -> str:
         """One session; why it ended."""
@@ -136,11 +167,16 @@ class PeerRunner:
         except (ClientError, StorageError) as error:
             is_useful = session.was_useful and not isinstance(error, Misbehaved)
             return _reason(connection, str(error))
+        except asyncio.CancelledError:
+            is_useful = session.was_useful
+            raise
         finally:
             self._session = None
             record.wasted += connection.wasted
+            if words := connection.misbehaved:
+                record.tell(misbehaved=_plain(words[:MAX_WORDS]), misbehaved_at=int(time.time()))
             if is_useful:
-                self._pauses.reset()
+                self.pauses.reset()
             await connection.close()
         return "the session ended"
 

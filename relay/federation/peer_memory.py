@@ -70,6 +70,13 @@ class PeerMemory:
         if for_good:
             unwritten[event_id] = True
 
+    def forget(self, way: int) -> None:
+        """What was refused may be taken now; `save` strikes it out."""
+        refused, unwritten = self._refused[way], self._unwritten[way]
+        for event_id in refused:
+            unwritten[event_id] = False
+        refused.clear()
+
     async def save(self) -> None:
         """Write down what was refused for good since, and strike out what is remembered no more. Raises StorageError."""
         for way, unwritten in enumerate(self._unwritten):

@@ -24,8 +24,8 @@ from relay.federation.progress import PeerRecord
 from relay.federation.store import LocalEvents
 from relay.federation.stored import stored
 from relay.federation.sync import Direction, Synchronization, SyncPlan
-from relay.federation.transfers import Downloads, Settled, Uploads
-from relay.federation.verdicts import FIRST, FOR_NOW, Fate, Verdict, not_taken
+from relay.federation.transfers import Downloads, Settled, Uploads, judge
+from relay.federation.verdicts import FIRST, FOR_NOW, TEMPORARY, Fate, Verdict, not_taken
 from relay.federation.windows import FAR, WindowDifference
 from relay.peer_settings import Federation
 from relay.protocol import kinds
@@ -47,7 +47,6 @@ PROBED: Final = 10  # pings after which a peer is asked something: one that hang
 WALK_AGAIN: Final = 600.0  # seconds until a first walk is repeated in which something could not be taken
 
 _FOR_MEMBERS: Final = Filter(kinds=frozenset([MEMBERS]), tags={"d": frozenset([WHOLE_RELAY])}, limit=1)
-_TEMPORARY: Final = frozenset((Prefix.ERROR, Prefix.RATE_LIMITED, Prefix.AUTH_REQUIRED))
 
 
 class LogSource(Protocol):
@@ -183,9 +182,10 @@ class PeerSession:
             self._due.clear()
 
     async def _probe(self) -> None:
-        """Raises TimedOut where the peer is silent. One that takes events and answers no questions does all that "up" needs."""
-        if self._plan.direction is not Direction.UP or not self._connection.answers_events:
-            await self._connection.answers()
+        """Raises TimedOut where the peer is silent. One that takes events and has answered no question does all that "up" needs."""
+        connection = self._connection
+        if self._plan.direction is not Direction.UP or connection.answers_questions or not connection.answers_events:
+            await connection.answers()
 
     # down
 
@@ -226,6 +226,7 @@ class PeerSession:
 
         def answered(event: Event, outcome: Outcome) -> None:
             self._record.counts.count(outcome)
+            judge(self._connection, outcome)
             self._received(event, outcome)
 
         await self._door.hand_in(event, answered)
@@ -234,7 +235,7 @@ class PeerSession:
         """One event of the peer's has its outcome here."""
         self._memory.note_theirs(event.id)
         refusal = outcome.refusal
-        if refusal is not None and refusal.prefix in _TEMPORARY:
+        if refusal is not None and refusal.prefix in TEMPORARY:
             self._missed = True
         elif outcome.status in (Status.REFUSED, Status.DUPLICATE):  # what is here and still asked for is not public
             is_for_now = event.created_at > time.time() or (refusal is not None and refusal.message in FOR_NOW)

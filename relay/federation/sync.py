@@ -9,7 +9,7 @@ import msgspec
 
 from relay.federation.connection import PeerConnection
 from relay.federation.store import LocalEvents
-from relay.federation.transfers import Downloads, Uploads
+from relay.federation.transfers import Downloads, Fetching, Uploads
 from relay.federation.verdicts import FIRST
 from relay.federation.windows import FAR, Walk, WindowDifference
 from relay.protocol.filter import Filter
@@ -84,11 +84,19 @@ class Synchronization:
         plan, found = self._plan, self.found
         pages_only = plan.pages_only
         for wanted in [plan.wanted] if plan.dry else _rounds(plan.wanted):
-            walk = Walk(self._connection, self._local, wanted, pages_only=pages_only, never_pages=plan.never_pages)
-            async with aclosing(walk.differences(plan.since, plan.until)) as differences:
+            fetching = self._downloads.fetching()
+            walk = Walk(
+                self._connection,
+                self._local,
+                wanted,
+                _Needs(plan, found, fetching),
+                pages_only=pages_only,
+                never_pages=plan.never_pages,
+            )
+            async with aclosing(fetching), aclosing(walk.differences(plan.since, plan.until)) as differences:
                 begun = time.monotonic()
                 async for difference in differences:
-                    await self._move(difference, is_last=wanted is plan.wanted)
+                    await self._move(difference, fetching, is_last=wanted is plan.wanted)
                     if plan.rest is not None:
                         await plan.rest(time.monotonic() - begun)
                     begun = time.monotonic()
@@ -96,22 +104,48 @@ class Synchronization:
             found.compares, found.said = not walk.pages_only, walk.said or found.said
             found.lost += walk.lost
 
-    async def _move(self, difference: WindowDifference, *, is_last: bool) -> None:
+    async def _move(self, difference: WindowDifference, fetching: Fetching, *, is_last: bool) -> None:
         plan, found = self._plan, self.found
-        need, events, have = [], [], []
+        events, have = [], []
         if plan.direction.is_down:
-            need = [one for one in difference.need if not plan.skip_down(one)]
             events = [one for one in difference.events if not plan.skip_down(one.id)]
         if plan.direction.is_up:
             have = [one for one in difference.have if not plan.skip_up(one)]
-        found.need += len(need) + len(events)
+        found.need += len(events)
         found.have += len(have)
         if not plan.dry:
             await self._downloads.take(events)
-            await self._downloads.fetch(need)
+            await fetching.finish()
             await self._uploads.send(self._local, have)
         if is_last:
             plan.done(difference)
+
+
+class _Needs:
+    """relay.federation.windows.WindowNeeds: what is lacking here is asked for while the comparison goes on."""
+
+    def __init__(self, plan: SyncPlan, found: SyncFound, fetching: Fetching) -> None:
+        self._plan = plan
+        self._found = found
+        self._fetching = fetching
+
+    def tell(self, ids: list[bytes]) -> None:
+        """As Needs.tell."""
+        plan = self._plan
+        if not plan.direction.is_down:
+            return
+        need = [one for one in map(bytes.hex, ids) if not plan.skip_down(one)]
+        self._found.need += len(need)
+        if not plan.dry:
+            self._fetching.want(need)
+
+    def heard(self) -> float:
+        """As Needs.heard."""
+        return self._fetching.heard()
+
+    async def break_off(self) -> None:
+        """As WindowNeeds.break_off; what was not asked for will be told again."""
+        self._found.need -= await self._fetching.give_up()
 
 
 def _rounds(wanted: Filter) -> list[Filter]:

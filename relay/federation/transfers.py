@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -9,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from keys.schnorr import is_forged
 from relay.client.errors import Refused
 from relay.client.messages import Ok
 from relay.errors import Prefix, Reject
@@ -118,27 +120,22 @@ class Downloads:
         self._received = received
         self._not_given = not_given
         self._home = home
-        self._asked = ASKED
         self._vain = 0  # events that were claimed and not given, without a pause between
         self._sleep = sleep
 
-    async def fetch(self, ids: Sequence[str]) -> None:
-        """Ask for these events and take them. Raises Refused, TimedOut, Disconnected, StorageError."""
-        waiting = deque(ids)
-        await asyncio.gather(*(self._ask(waiting) for _ in range(min(ASKING, 1 + len(ids) // self._asked))))
+    def fetching(self) -> "Fetching":
+        """For ids that are lacking here."""
+        return Fetching(self._ask, self._connection.clock)
 
-    async def _ask(self, waiting: deque[str]) -> None:
-        while waiting:
-            some = [waiting.popleft() for _ in range(min(self._asked, len(waiting)))]
-            events = await self._given(some)
-            await self.take(events)
-            if not events:
-                await self._pass_over(some)
-                continue
-            given = {event.id for event in events}
-            waiting.extend(
-                one for one in some if one not in given
-            )  # an answer may be cut; who gives nothing has nothing
+    async def _ask(self, ids: list[str]) -> list[str]:
+        """Ask for these and take them; which are to be asked for again: an answer may be cut. Who gives nothing has nothing."""
+        events = await self._given(ids)
+        await self.take(events)
+        if not events:
+            await self._pass_over(ids)
+            return []
+        given = {event.id for event in events}
+        return [one for one in ids if one not in given]
 
     async def _pass_over(self, ids: list[str]) -> None:
         """A peer may claim without end what nobody has; one that hides much of what it compares is no liar."""
@@ -161,7 +158,10 @@ class Downloads:
         raise AssertionError
 
     async def take(self, events: Sequence[Event]) -> None:
-        """Store these, what erases others first, then by time; what may not be passed on is left."""
+        """Store these, what erases others first, then by time; what may not be passed on is left.
+
+        Raises Misbehaved where they were forged once too often, Disconnected, StorageError.
+        """
         ordered, before = [], self._counts.withheld
         for event in sorted(events, key=lambda event: (event.kind not in FIRST, event.created_at)):
             reason = not_taken(event, self._home)
@@ -176,7 +176,92 @@ class Downloads:
             return
         for event, outcome in zip(ordered, await self._local.take(ordered), strict=True):
             self._counts.count(outcome)
+            judge(self._connection, outcome)
             self._received(event, outcome)
+        self._connection.check()
+
+
+def judge(connection: PeerConnection, outcome: Outcome) -> None:
+    """What became of an event of the peer's says something of the peer."""
+    if outcome.status is Status.STORED:
+        connection.sound()
+    elif outcome.refusal is not None and is_forged(outcome.refusal):
+        connection.forged(outcome.refusal.message)
+
+
+class Fetching:
+    """Events that are asked for while it is still being found out which others are lacking, a few questions at once.
+
+    Until `finish`, only whole questions are asked, in the order in which the ids were told: that is the order of time, in which
+    events are stored in half of the time. When a question has failed, whatever is asked of this raises that.
+    """
+
+    def __init__(self, ask: Callable[[list[str]], Awaitable[list[str]]], clock: Callable[[], float]) -> None:
+        """`ask`: fetch these; returns those that are to be asked for again. `clock` is the connection's."""
+        self._ask = ask
+        self._clock = clock
+        self._waiting: deque[str] = deque()
+        self._asking: set[asyncio.Task[None]] = set()
+        self._least: float = ASKED  # ids of a question
+        self._failed: BaseException | None = None
+        self._heard = 0.0
+
+    def want(self, ids: Sequence[str]) -> None:
+        """Ask for these, too. Raises Refused, TimedOut, Disconnected, StorageError."""
+        if self._failed is not None:
+            raise self._failed
+        self._waiting.extend(ids)
+        self._begin()
+
+    def heard(self) -> float:
+        """When the last question was answered, now while one is under way: each is answered in time, or fails."""
+        return self._clock() if self._asking else self._heard
+
+    async def finish(self) -> None:
+        """Returns when all that was wanted is stored, or not to be had. Raises as `want`."""
+        self._least = 1
+        self._begin()
+        await self._done()
+        self._least = ASKED
+
+    async def give_up(self) -> int:
+        """Ask for nothing more, and return when what was asked for is stored; how many were not asked for. Raises as `want`."""
+        self._least = math.inf
+        await self._done()
+        left = len(self._waiting)
+        self._waiting.clear()
+        self._least = ASKED
+        return left
+
+    async def aclose(self) -> None:
+        """End what is under way."""
+        for task in self._asking:
+            task.cancel()
+        await asyncio.gather(*self._asking, return_exceptions=True)
+
+    def _begin(self) -> None:
+        questions = math.ceil(len(self._waiting) / ASKED) if self._least == 1 else len(self._waiting) // ASKED
+        for _ in range(min(ASKING - len(self._asking), questions)):
+            task = asyncio.create_task(self._ask_on())
+            self._asking.add(task)
+            task.add_done_callback(self._asked)
+
+    async def _ask_on(self) -> None:
+        while len(self._waiting) >= self._least:
+            some = [self._waiting.popleft() for _ in range(min(ASKED, len(self._waiting)))]
+            self._waiting.extend(await self._ask(some))
+
+    def _asked(self, task: asyncio.Task[None]) -> None:
+        self._asking.discard(task)
+        self._heard = self._clock()
+        if not task.cancelled() and self._failed is None:
+            self._failed = task.exception()
+
+    async def _done(self) -> None:
+        while self._asking and self._failed is None:
+            await asyncio.wait(self._asking, return_when=asyncio.FIRST_COMPLETED)
+        if self._failed is not None:
+            raise self._failed
 
 
 class OfferedEvent(msgspec.Struct):

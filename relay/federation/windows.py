@@ -10,11 +10,11 @@ compared with those: dearer, but the answer is the same.
 import math
 import time
 from collections.abc import AsyncGenerator
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
-from relay.federation.comparison import CannotCompare, TooManyToCompare, compare
+from relay.federation.comparison import CannotCompare, Needs, TooManyToCompare, compare
 from relay.federation.connection import PeerConnection
 from relay.federation.store import LocalEvents
 from relay.federation.stored import stored
@@ -34,14 +34,23 @@ MOST_SECONDS: Final = 100  # that a peer may refuse to compare one by one
 class WindowDifference(msgspec.Struct, frozen=True):
     """What differs within `since` … `until` (unix seconds, inclusive), by id.
 
-    `have`: only we have it; `need`: only the peer has it, and is to be asked; `events`: only the peer has it, and here it is.
+    `have`: only we have it; `events`: only the peer has it, and here it is. What only the peer has and is to be asked for,
+    WindowNeeds were told before.
     """
 
     since: int
     until: int
     have: list[str]
-    need: list[str]
     events: list[Event] = []
+
+
+class WindowNeeds(Needs, Protocol):
+    """Needs of a walk over windows."""
+
+    async def break_off(self) -> None:
+        """The comparison has come to no end; what it has not told will be found in another way. Ask for nothing more, and return
+        when what was asked for is stored. Raises what asking has failed with.
+        """
 
 
 class Walk:
@@ -55,6 +64,7 @@ class Walk:
         connection: PeerConnection,
         local: LocalEvents,
         wanted: Filter,
+        needs: WindowNeeds,
         *,
         pages_only: bool = False,
         never_pages: bool = False,
@@ -62,6 +72,7 @@ class Walk:
         self._connection = connection
         self._local = local
         self._wanted = wanted
+        self._needs = needs
         self.pages_only = pages_only
         self._never_pages = never_pages
         self.said = ""  # why the peer does not compare
@@ -104,13 +115,15 @@ class Walk:
         except TooCostly:
             return self._cut(ItemSet(), since, until)
         try:
-            outcome = await compare(self._connection, wanted, found)
+            outcome = await compare(self._connection, wanted, found, self._needs)
         except TooManyToCompare:
+            await self._needs.break_off()
             return self._cut(found, since, until)
         except CannotCompare as error:
             self.pages_only, self.said = True, str(error)
+            await self._needs.break_off()
             return None
-        return WindowDifference(since, until, [one.hex() for one in outcome.have], [one.hex() for one in outcome.need])
+        return WindowDifference(since, until, [one.hex() for one in outcome.have])
 
     def _cut(self, found: ItemSet, since: int, until: int) -> int | None:
         """Where to cut a window in two: the time at which the first part ends. None where it is to be read page by page.
@@ -158,7 +171,7 @@ class Walk:
             ours = set(theirs)
         have = [one for one in ours if one not in theirs]
         return WindowDifference(
-            since, until, have, [], [event for event_id, event in theirs.items() if event_id not in ours]
+            since, until, have, [event for event_id, event in theirs.items() if event_id not in ours]
         )
 
 

@@ -82,7 +82,7 @@ async def article_list(  # noqa: PLR0917, each is given by its name
                 found = await _newest(hub, wanted, page.PAGE, cursor[:100])
                 rows, more = await _shown(hub, found.rows), found.cursor
         except HttpProblem as problem:
-            trouble = problem.message
+            trouble = problem.sentence
         except StorageError:
             trouble = page.UNREADABLE
     return await page.render(

@@ -216,12 +216,12 @@ def _note(one: Happening, principal: Principal, groups: dict[str, Group], *, is_
     name = (row.author_display_name or row.author_name) if by_somebody and row is not None else ""
     text = row.content if by_somebody and row is not None else ""
     if group is not None:
-        author, name, text = group.agent_id or "", group.who, group.content
+        author, name, text = group.agent_id or "", group.shown, group.content
     if one.followers is not None:
         author, name = one.followers.last.id, one.followers.last.display_name or one.followers.last.name
     return Note(
         type=one.type,
-        sentence=notifications.sentence(one),
+        sentence=notifications.sentence(one, prose.isolated),
         text=text,
         link=_place(one, principal, groups),
         about="" if one.post is None else one.post.id,

@@ -22,7 +22,7 @@ from relay.http.hub import GivenHub, RunningRelay
 from relay.http.mentions import NO_QUOTES, Quotes
 from relay.http.problems import HttpProblem
 from relay.protocol import topics
-from relay.protocol.event import parse, values
+from relay.protocol.event import parse
 from relay.server.pools import Pool, PoolFull
 from storage.base import StorageError
 from storage.feed import FEED_OFF, CommentRow, Page, PostRow
@@ -102,7 +102,7 @@ async def post(  # noqa: PLR0917, each is given by its name
         sorts=COMMENT_SORTS,
         parent=parent,
         badges=await badges.of_post(hub, found[0]),
-        tags=[topic[1:] for topic in topics_of(found[0]) if topic.startswith("#")],
+        tags=tags_of(found[0]),
         texts=[found[0].content, *(row.content for row in shown)],
         quotes=mentions.quotes([*found, *shown]),
     )
@@ -156,6 +156,7 @@ async def _made(request: common.AnyRequest, hub: RunningRelay, wanted: list[str]
         rows=rows,
         comments=comments,
         whole=whole,
+        tags=[tag for row in rows if row.id == whole for tag in tags_of(row)],
         apart=apart,
         mentions=meant,
         now=now,
@@ -172,10 +173,14 @@ async def _apart(hub: RunningRelay, group_ids: set[str]) -> set[str]:
     return group_ids - {group.id for group in found if not group.hidden and FEED_OFF not in group.extra}
 
 
+def tags_of(row: PostRow) -> list[str]:
+    """The tags among what a post is about, without their `#`."""
+    return [topic[1:] for topic in topics_of(row) if topic.startswith("#")]
+
+
 def topics_of(row: PostRow) -> list[str]:
     """What a post is about (relay.protocol.topics)."""
-    given = values(parse(row.wire), "t") if row.wire else ()
-    return topics.of_post(given, row.title, row.content, row.url)
+    return topics.of_post(parse(row.wire) if row.wire else None, row.title, row.content, row.url)
 
 
 def flat(rows: Sequence[CommentRow]) -> list[CommentRow]:

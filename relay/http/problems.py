@@ -31,6 +31,11 @@ class HttpProblem(Exception):
         self.headers = headers or {}
         self.more = more or {}
 
+    @property
+    def sentence(self) -> str:
+        """The message as a page says it."""
+        return f"{self.message[:1].upper()}{self.message[1:]}{'' if self.message.endswith('.') else '.'}"
+
     def __str__(self) -> str:
         return f"{self.status} {self.code}: {self.message}"
 

@@ -16,6 +16,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote
@@ -30,6 +31,7 @@ from relay.protocol import names, urls
 HUES: Final = 12
 MAX_MARKDOWN: Final = 5_000  # characters; what is longer is shown as it was written
 MAX_EXCERPT: Final = 320
+EXCERPTS: Final = 1_000  # kept, of at most 4 * MAX_EXCERPT characters each
 NOTHING: Final = "(nothing to see)"  # in place of a title that nobody would see anything of
 MAX_STEPS: Final = 4_000  # of one text: four times what prose of MAX_MARKDOWN characters takes, some 15 ms
 PAGE_STEPS: Final = 20_000  # of the texts of a page together
@@ -209,9 +211,13 @@ def short(reference: str) -> str:
 
 def excerpt(text: str, longest: int = MAX_EXCERPT) -> str:
     """The beginning of a Markdown text as one plain paragraph, of so many characters at most."""
-    plain = _without_marks(text[: 4 * longest])
-    plain = markdown.REFERENCE.sub(_words, plain)
+    plain = markdown.REFERENCE.sub(_words, _beginning(text[: 4 * longest]))
     return clip(" ".join(plain.split()), longest)
+
+
+@lru_cache(EXCERPTS)
+def _beginning(text: str) -> str:
+    return _without_marks(text)
 
 
 def bare(text: str) -> str:
@@ -238,6 +244,11 @@ def plain(text: str) -> str:
     return names.shown(text, MAX_EXCERPT) or NOTHING
 
 
+def isolated(text: str) -> str:
+    """A title within a sentence of ours: whichever way its script runs, it turns nothing beside it."""
+    return f"\u2068{plain(text)}\u2069"
+
+
 def ago(then: int, now: int) -> str:
     """How long ago, in the shortest words; for more than a month, the days all the same."""
     past = max(0, now - then)
@@ -252,6 +263,11 @@ def hue(identity_id: str) -> int:
     return int(identity_id[:2], 16) % HUES
 
 
+def initial(shown: str) -> str:
+    """What stands in the mark of somebody who is shown by this name."""
+    return shown[:1].upper()
+
+
 def segment(text: str) -> str:
     """Anything as one segment of a path: the id of a group may have slashes."""
     return quote(text, safe="")
@@ -263,6 +279,12 @@ def opens(url: str | None) -> str:
     return "" if found is None else found.host.removeprefix("www.")
 
 
+def relay_host(url: str) -> str:
+    """Where a relay is, as people say it: the host, and the port where that is another one than usual."""
+    found = urls.parse(url, urls.WEBSOCKET)
+    return "" if found is None else found.origin.partition("://")[2]
+
+
 FILTERS: Final = {
     "prose": prose,
     "quoted": quoted,
@@ -272,6 +294,8 @@ FILTERS: Final = {
     "coded": coded,
     "ago": ago,
     "hue": hue,
+    "initial": initial,
     "segment": segment,
     "opens": opens,
+    "relay_host": relay_host,
 }

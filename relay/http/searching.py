@@ -175,7 +175,7 @@ async def _found(hub: RunningRelay, given: dict[str, Any], cursor: str) -> Found
             return FoundPage(people=await profiles.search(hub, given["q"], profiles.MAX_FOUND))
         return await results(hub, given, cursor)
     except HttpProblem as problem:
-        return FoundPage(trouble=_HIDDEN_WORDS.get(problem.code.removesuffix("_not_found"), problem.message))
+        return FoundPage(trouble=_HIDDEN_WORDS.get(problem.code.removesuffix("_not_found"), problem.sentence))
 
 
 async def results(hub: RunningRelay, given: dict[str, Any], cursor: str = "") -> FoundPage:
@@ -214,7 +214,7 @@ async def _find(hub: RunningRelay, question: str, wanted: finding.HitConditions,
     try:
         return await _hits(hub, question, wanted, limit)
     except HttpProblem as problem:
-        return FoundPage(trouble=problem.message)
+        return FoundPage(trouble=problem.sentence)
 
 
 async def _hits(

@@ -1,7 +1,8 @@
 """The page's own style, scripts and pictures, read once at start and served from memory.
 
 Each is linked with the digest of its content (`url`), so that a browser may keep it for ever; asked for without, it is
-checked again each time. A script's imports of other scripts are linked so too, hence in its content and its digest.
+checked again each time. A script's imports of other scripts are linked so too, hence in its content and its digest; its
+comments are left out.
 The style is one file made of the parts in `relay/web/style`, in the order of `STYLE`: a page asks once, a reader finds each
 subject in a file of its own. What gets smaller by it is compressed once, at start (RFC 9110: gzip, which every browser takes).
 """
@@ -57,6 +58,7 @@ _TYPES: Final = {
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
 }
+_COMMENT: Final = re.compile(r"^[ \t]*//.*\n", re.MULTILINE)  # that has its lines for itself
 _IMPORT: Final = re.compile(r'((?:\bfrom|\bimport|\bURL)\s*\(?\s*")\./([\w.-]+)(")')
 
 
@@ -96,7 +98,7 @@ def _read(path: Path, found: dict[str, Asset]) -> Asset:
         return f"{match[1]}./{match[2]}?v={other.digest}{match[3]}"
 
     if path.suffix == ".js":
-        content = _IMPORT.sub(link, content.decode()).encode()
+        content = _IMPORT.sub(link, _COMMENT.sub("", content.decode())).encode()
     found[path.name] = _asset(content, path.suffix, needs)
     return found[path.name]
 

@@ -7,11 +7,11 @@ tag does, since many clients write only the former.
 
 import re
 import unicodedata
-from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
-from relay.protocol import names, urls
+from relay.protocol import feed, names, urls
+from relay.protocol.event import Event, values
 
 MAX_TAG: Final = 64  # characters
 MAX_TAGS: Final = 20  # of one post
@@ -66,9 +66,17 @@ def of_host(host: str) -> str:
     return "" if found is None else _plain(found)
 
 
-def of_post(given: Iterable[str], title: str, content: str, url: str | None) -> list[str]:
-    """The topics of a post: its `t` tags, those that stand in its title and text, MAX_TAGS together, and where its link leads."""
-    tags = [normal(tag) for tag in given] + hashtags(f"{title}\n\n{content}")
+def of_post(post: Event | None, title: str, content: str, url: str | None) -> list[str]:
+    """The topics of a post: its `t` tags, those that stand in its title and text, MAX_TAGS together, and where its link leads.
+
+    `post` is its own event, None where that is not at hand; title and text are what they are now. A `t` tag that was signed for
+    a word of the text leaves with that word.
+    """
+    tags = [] if post is None else [normal(tag) for tag in values(post, "t")]
+    if post is not None and tags and (feed.title(post), post.content) != (title, content):
+        left = hashtags(f"{feed.title(post) or ''}\n\n{post.content}")
+        tags = [tag for tag in tags if tag not in left]
+    tags += hashtags(f"{title}\n\n{content}")
     found = [f"#{tag}" for tag in dict.fromkeys(tags) if tag][:MAX_TAGS]
     link = urls.link(url) if url else None
     host = _plain(link) if link else ""

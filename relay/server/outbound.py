@@ -20,6 +20,7 @@ from relay.server.pools import Pool, PoolFull
 
 NAMERS: Final = 4  # threads that ask for names
 MAX_NAMES: Final = 64  # that wait for one
+ATTEMPT: Final = 3.0  # seconds in which one of a host's addresses is to answer, as long as there is another one to try
 
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -76,9 +77,11 @@ class PublicOnly(httpcore.AsyncNetworkBackend):
     ) -> httpcore.AsyncNetworkStream:
         """A connection to the first of the host's addresses that answers. Raises NotPublic, httpcore.ConnectError."""
         error: Exception = NotPublic(host)
-        for address in await self._addresses(host, port):
+        addresses = await self._addresses(host, port)
+        for number, address in enumerate(addresses, 1):
+            within = timeout if number == len(addresses) else min(ATTEMPT, timeout or ATTEMPT)
             try:
-                return await self._backend.connect_tcp(str(address), port, timeout, local_address, socket_options)
+                return await self._backend.connect_tcp(str(address), port, within, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as failed:
                 error = failed
         raise error

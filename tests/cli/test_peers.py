@@ -35,6 +35,7 @@ def test_each_verb_says_what_it_did(tidings: Tidings, tmp_path: Path) -> None:
     assert [done("pause", URL), done("pause", URL)] == ["paused", "unchanged"]
     assert [done("resume", URL), done("resume", URL)] == ["resumed", "unchanged"]
     assert tidings("peer", "pause", URL, *data).stderr == f"{URL} is left alone until `tidings peer resume {URL}`\n"
+    assert tidings("peers", *data).stdout.startswith(f"{URL}  up  paused\n")
     assert done("remove", URL) == "removed"
     assert tidings("peer", "remove", URL, *data).exit_code == 1
 

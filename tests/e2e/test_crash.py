@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import httpx
 from websockets.exceptions import ConnectionClosed
 
 from relay.protocol.event import Event
+from relay.roles.supervisor import FAILED
 from storage.sqlite import committed
 from tests.e2e.harness import PATIENCE, Client, Server, check_ok, client, command, fresh_key, serving
 from tests.factories import make_event
@@ -89,3 +91,31 @@ async def test_a_log_that_is_cut_off_after_a_crash_is_told_until_the_loss_is_acc
         assert (figures["status"], figures["last_seq"]) == ("ok", last + 1)
         assert "missing" not in server.log()
     assert note.exists()
+
+
+_FAILING = """
+from relay.roles.writer import WriterRole
+take = WriterRole._take
+def fail_at(role, link, body):
+    if b"unforeseen" in body:
+        raise ZeroDivisionError
+    take(role, link, body)
+WriterRole._take = fail_at
+from relay.cli import main
+main(prog_name="tidings")
+"""
+
+
+async def test_a_relay_of_one_process_ends_with_its_writer_and_keeps_what_was_acknowledged(tmp_path: Path) -> None:
+    data, key = tmp_path / "data", fresh_key()
+    server = Server(data, "server.processes=off", program=(sys.executable, "-c", _FAILING))
+    kept = make_event(key, content="kept")
+    async with client(server) as writer:
+        await writer.store(kept)
+        await writer.post(make_event(key, content="unforeseen"))
+        assert await writer.closed() == 1006
+    assert server.ended() == FAILED
+    assert "the writer failed" in server.log()
+    with serving(data) as server:
+        async with client(server) as reader:
+            assert await reader.stored({"authors": [key.pubkey]}) == [kept.id]

@@ -1,13 +1,17 @@
 """Where a peer may be: the public Internet, unless the operator says otherwise."""
 
 import asyncio
+import contextlib
 import socket
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from relay.client.errors import BadUrl, Disconnected
 from relay.federation import addresses
+from relay.server import outbound
+from tests.e2e.harness import PATIENCE
 
 
 @pytest.mark.parametrize(
@@ -74,3 +78,49 @@ def test_spellings_of_one_relay_are_one() -> None:
 def test_what_is_no_relay_is_refused(url: str) -> None:
     with pytest.raises(BadUrl):
         addresses.normal(url)
+
+
+@pytest.mark.parametrize("text", ["fec0::1", "::127.0.0.1", "2001:0:4136:e378:8000:63bf:3fff:fdd2", "240.0.0.1"])
+def test_what_no_door_takes_for_public_is_not_public_here(text: str) -> None:
+    assert not addresses.is_public(text)
+
+
+@contextlib.contextmanager
+def one_dead_one_alive() -> Iterator[int]:
+    """A port at which 127.0.0.2 takes no further connection, as a host that is gone would, and 127.0.0.3 does."""
+    with contextlib.ExitStack() as stack:
+        dead, alive = (stack.enter_context(socket.socket()) for _ in range(2))
+        dead.bind(("127.0.0.2", 0))
+        port = dead.getsockname()[1]
+        alive.bind(("127.0.0.3", port))
+        dead.listen(0)
+        alive.listen()
+        for _ in range(3):  # until its queue is full, nothing is lost
+            full = stack.enter_context(socket.socket())
+            full.setblocking(False)
+            full.connect_ex(("127.0.0.2", port))
+        yield port
+
+
+async def test_an_address_at_which_nobody_answers_leaves_time_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbound, "ATTEMPT", 0.2)
+    with one_dead_one_alive() as port:
+        monkeypatch.setattr(addresses, "find", lambda *_, **__: two(port))
+        async with asyncio.timeout(PATIENCE):
+            sock = await addresses.open_socket("ws://peer.example", allow_private=True)
+        with sock:
+            assert sock.getpeername() == ("127.0.0.3", port)
+        backend = outbound.PublicOnly(lambda: True)
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (at, port)) for at in ("127.0.0.2", "127.0.0.3")]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                stream = await backend.connect_tcp("peer.example", port)
+            assert stream.get_extra_info("server_addr") == ("127.0.0.3", port)
+            await stream.aclose()
+        finally:
+            backend.close()
+
+
+async def two(port: int) -> list[addresses.Address]:
+    return [(socket.AF_INET, (at, port)) for at in ("127.0.0.2", "127.0.0.3")]

@@ -9,7 +9,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import pytest
 from websockets.asyncio.server import ServerConnection
 
 from relay.protocol.filter import Filter
@@ -45,6 +47,17 @@ async def test_a_mirror_that_breaks_off_goes_on_where_it_was(tmp_path: Path) -> 
     assert not list((tmp_path / "copy" / "mirrors").iterdir())
     counted = command("count", "{}", data=tmp_path / "copy")
     assert counted.stdout.strip() == b"900"
+
+
+async def test_what_may_not_be_passed_on_is_counted_once_by_a_mirror(tmp_path: Path) -> None:
+    """Though what is of the last hour is looked at once more at the end."""
+    key = fresh_key()
+    protected = [make_event(key, content=f"{n}", tags=[["-"]], created_at=now() - 60) for n in range(3)]
+    async with FakePeer([*protected, make_event(key, created_at=now() - 30)]).serving() as peer:
+        wanted = ("mirror", peer.url, '{"kinds":[1]}', "--json")
+        done = await asyncio.to_thread(command, *wanted, data=tmp_path / "copy")
+    told = json.loads(done.stdout)
+    assert (told["need"], told["counts"]["withheld"], told["counts"]["stored"]) == (4, 3, 1), done.stderr
 
 
 @contextlib.contextmanager
@@ -89,3 +102,22 @@ async def test_a_stream_passes_on_what_happens_on_either_side(tmp_path: Path) ->
             await until(arrived)
         assert command("sync", there.url, data=here.data).returncode == 0
         await same(here, there, {event.id for event in before + live})
+
+
+@pytest.mark.parametrize("verb", ["sync", "mirror"])
+async def test_what_is_interrupted_says_that_it_goes_on(tmp_path: Path, verb: str) -> None:
+    class Silent(FakePeer):
+        """Takes its time with the first comparison."""
+
+        async def compare(self, *_: Any) -> None:
+            process.send_signal(signal.SIGINT)
+
+    async with Silent().serving() as peer:
+        process = subprocess.Popen(  # noqa: ASYNC220
+            [sys.executable, "-m", "relay", verb, peer.url, "--data", str(tmp_path / "copy")],
+            stderr=subprocess.PIPE,
+            cwd=ROOT,
+            env=environment(),
+        )
+        _, said = await asyncio.to_thread(process.communicate, timeout=PATIENCE)
+    assert (process.returncode, said) == (1, b"tidings: interrupted; the same command goes on from here\n")

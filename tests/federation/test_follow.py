@@ -1,5 +1,6 @@
 """Following people to the relays they write to (NIP-65)."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from relay.loading import load
 from relay.peer_settings import Federation
 from relay.protocol.event import Event
 from relay.setting_parts import ConfigError
-from tests.e2e.harness import fresh_key, now, serving
+from tests.e2e.harness import command, fresh_key, now, serving
 from tests.factories import NOW, Keypair, keypair, make_event
 from tests.federation.fake_peer import FakePeer
 from tests.federation.test_peers import settings, until
@@ -70,7 +71,10 @@ async def test_whose_lists_are_here_are_followed_to_their_relays() -> None:
     assert await followed(Federation(), log, HERE) == {}  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("one", ["npub1xyz", "list:naddr1xyz", "everybody", "nsec1abc"])
+NOTE = encoding.encode_pointer(AddressPointer(1, keypair(1).pubkey, ""))  # of a kind that is no list
+
+
+@pytest.mark.parametrize("one", ["npub1xyz", "list:naddr1xyz", f"list:{NOTE}", "everybody", "nsec1abc"])
 def test_whom_nobody_can_follow_stops_the_start(one: str) -> None:
     with pytest.raises(ConfigError, match=r"federation\.follow"):
         load(None, {}, {"federation.follow": one})
@@ -91,3 +95,32 @@ async def test_what_somebody_writes_elsewhere_comes_here(tmp_path: Path) -> None
                 await until(arrived)
                 await store(here, make_event(stranger, content="here", created_at=now()))
                 assert len(await ids(here, 1)) == 21
+
+
+async def test_a_list_that_changes_while_the_relay_runs_is_followed(tmp_path: Path) -> None:
+    """Also where no relay is joined yet: nothing but the list leads to the first one."""
+    ann, ben, lister = fresh_key(), fresh_key(), fresh_key()
+    address = encoding.encode_pointer(AddressPointer(30000, lister.pubkey, "friends"))
+    more = f'[federation]\nfollow = ["list:{address}"]\nfollow_private = true\n'
+
+    def friends(one: Keypair, created_at: int) -> Event:
+        return make_event(lister, 30000, tags=[["d", "friends"], ["p", one.pubkey]], created_at=created_at)
+
+    async with FakePeer(notes(ann, 5)).serving() as first, FakePeer(notes(ben, 5)).serving() as second:
+        with serving(tmp_path / "here", file=settings(tmp_path / "here.toml", more=more)) as here:
+            await store(
+                here, *(relay_list(key, peer.url, created_at=now()) for key, peer in ((ann, first), (ben, second)))
+            )
+            for one, peer, made in ((ann, first, now() - 1), (ben, second, now())):
+                await store(here, friends(one, made))
+                expected = set(peer.events)
+
+                async def arrived(expected: set[str] = expected) -> bool:
+                    return await ids(here, 1) >= expected
+
+                await until(arrived)
+            shown = command(
+                "peers", "--json", "--config", str(tmp_path / "here.toml"), data=here.data
+            ).stdout.splitlines()
+            told = {one["url"]: one["origin"] for one in map(json.loads, shown)}
+            assert told == {first.url: "", second.url: "follow"}  # the first is joined no more

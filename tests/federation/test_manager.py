@@ -8,7 +8,10 @@ import msgspec
 import pytest
 
 from relay import app
+from relay.client.errors import Disconnected
 from relay.config import Config
+from relay.federation import manager, peer
+from relay.peer_settings import PeerSettings
 from tests.e2e.harness import PATIENCE
 from tests.federation.test_peers import until
 
@@ -36,3 +39,62 @@ async def test_a_failure_that_nobody_foresaw_keeps_no_relay_from_starting(
 
         async with asyncio.timeout(PATIENCE), app.federating(site):
             await until(known)
+
+
+async def test_who_is_followed_besides_has_no_lost_relay_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, tries = 0, 0
+
+    async def followed(*_: object) -> dict[str, PeerSettings]:
+        nonlocal looked
+        looked += 1
+        wanted = [{"authors": [f"{looked:064x}"]}]
+        return {URL: PeerSettings(url=URL, direction="down", allow_private=True, filters=wanted)}
+
+    async def refusing(*_: object, **__: object) -> None:
+        nonlocal tries
+        tries += 1
+        raise Disconnected("nobody is there")
+
+    async def looked_again() -> bool:
+        return looked > before
+
+    async def tried() -> bool:
+        return tries > 0
+
+    monkeypatch.setattr(manager, "followed", followed)
+    monkeypatch.setattr(peer.PeerConnection, "open", refusing)
+    monkeypatch.setattr(peer, "FIRST_PAUSE", 1000.0)
+    given = msgspec.convert({"server": {"data": str(tmp_path)}}, Config)
+    async with app.core(given) as site, app.federating(site) as reconfigured:
+        await until(tried)
+        for _ in range(5):
+            before = looked
+            reconfigured()
+            await until(looked_again)
+    assert tries == 1
+
+
+async def test_of_relays_that_are_joined_no_more_not_all_are_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """People name in their lists what they like, other relays each day."""
+    named = 0
+
+    async def followed(*_: object) -> dict[str, PeerSettings]:
+        url = f"ws://127.0.0.1:{named}"
+        return {url: PeerSettings(url=url, direction="down", allow_private=True)}
+
+    async def joined() -> bool:
+        urls = [row.url for row in await site.reader.peers.all()]
+        return f"ws://127.0.0.1:{named}" in urls and len(urls) == min(3, named)
+
+    monkeypatch.setattr(manager, "followed", followed)
+    monkeypatch.setattr(manager, "MOST_LEFT", 2)
+    given = msgspec.convert({"server": {"data": str(tmp_path)}}, Config)
+    named = 1
+    async with app.core(given) as site, app.federating(site) as reconfigured:
+        for named in range(1, 6):  # noqa: B007
+            reconfigured()
+            await until(joined)

@@ -228,6 +228,23 @@ async def test_a_reload_touches_only_the_peers_that_changed(tmp_path: Path) -> N
             assert after["since"] == before["since"]
 
 
+async def test_what_a_peers_policy_refused_comes_when_the_policy_has_changed(tmp_path: Path) -> None:
+    events = notes(fresh_key(), 10)
+    file = tmp_path / "here.toml"
+    async with FakePeer(events).serving() as peer:
+        settings(file, peer.url, direction="down", more="")
+        file.write_text(file.read_text() + "policy = { denied_kinds = [1] }\n")
+        with serving(tmp_path / "here", file=file) as here:
+            await in_state(here, peer.url, "in step", refused=10, stored=0)
+            settings(file, peer.url, direction="down", more="")
+            here.reload()
+
+            async def arrived() -> bool:
+                return await ids(here, 1) == {event.id for event in events}
+
+            await until(arrived)
+
+
 async def test_peers_that_lie_are_named_and_harm_nobody_else(tmp_path: Path) -> None:
     key = fresh_key()
     events = notes(key, 60)
@@ -293,17 +310,18 @@ class Forging(FakePeer):
 async def test_what_a_peer_brings_has_an_author_with_that_peer_as_origin(tmp_path: Path) -> None:
     post = make_event(fresh_key(), 11, "text", tags=[["title", "from elsewhere"]], created_at=now())
     async with FakePeer([post]).serving() as peer:
-        with serving(tmp_path / "here", file=settings(tmp_path / "here.toml", peer.url)) as here:
+        url = f"{peer.url}/inbox/{'x' * 300}"  # of which people are told the host
+        with serving(tmp_path / "here", file=settings(tmp_path / "here.toml", url)) as here:
 
             async def shown() -> bool:
                 async with httpx.AsyncClient(timeout=PATIENCE) as http:
                     posts = (await http.get(f"{here.http}/api/v1/posts?sort=new")).json()["posts"]
                     page = (await http.get(f"{here.http}/", headers={"accept": "text/html"})).text
-                return bool(posts) and posts[0]["author"]["origin"] == peer.url and f"via {peer.url[5:]}" in page
+                return bool(posts) and posts[0]["author"]["origin"] == url and f"via {peer.url[5:]}</span>" in page
 
             await until(shown)
         origins = sqlite3.connect(here.data / "tidings.sqlite").execute("SELECT origin FROM posting_identities")
-        assert origins.fetchall() == [(peer.url,)]
+        assert origins.fetchall() == [(url,)]
 
 
 async def test_a_peer_up_is_offered_each_event_once_and_compared_with_after_that(tmp_path: Path) -> None:

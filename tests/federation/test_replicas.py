@@ -12,6 +12,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
+from relay.federation import home
 from relay.federation.home import own_key
 from relay.federation.peer import believed
 from relay.protocol.event import Event
@@ -78,10 +79,16 @@ def information(key: str, nips: object = (1, 29)) -> bytes:
         (200, information("nobody"), None),
         (200, information("", [29, "EE"]), None),
         (200, b"[]", ""),
-        (200, b"x" * 300_000, ""),
+        (200, information(ONE, ["29"]), ONE),
+        (200, json.dumps({"self": None, "supported_nips": [29]}).encode(), None),
+        (200, json.dumps({"self": ONE, "supported_nips": None}).encode(), ""),
+        (200, b'{"supported_nips":[29],"x":"' + b"x" * 300_000, None),  # more than is read: what it says is not known
+        (200, b"<html>", ""),
         (404, b"", ""),
         (503, b"", None),
-        (301, b"", ""),
+        (301, b"", None),  # what stands elsewhere is not looked at
+        (403, b"", None),
+        (429, b"", None),
     ],
 )
 async def test_what_a_relay_says_of_its_key(status: int, body: bytes, key: str | None) -> None:
@@ -91,6 +98,17 @@ async def test_what_a_relay_says_of_its_key(status: int, body: bytes, key: str |
         assert await own_key(peer.url, allow_private=True) == key
         assert await own_key(peer.url, allow_private=False) is None
     assert await own_key(peer.url, allow_private=True) is None
+
+
+async def test_a_relay_without_tls_is_asked_without_making_ready_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That takes 30 ms, in which no other peer is heard."""
+    made: list[None] = []
+    monkeypatch.setattr(home, "_tls", lambda: made.append(None))
+    async with Speaking().serving() as peer:
+        peer.status = 404
+        peer.body.set_result(b"")
+        assert await own_key(peer.url, allow_private=True) == ""
+    assert not made
 
 
 def self_of(server: Server) -> str:

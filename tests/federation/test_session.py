@@ -1,6 +1,7 @@
 """One session with a peer: that a peer which says nothing is not called in step."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from relay.federation.sync import Direction
 from relay.peer_settings import Federation, PeerSettings
 from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter
+from relay.protocol.item_set import ItemSet
 from relay.protocol.negentropy import Reconciliation
 from relay.server.supervision import Faults
 from storage.base import Logged, Outcome
@@ -27,6 +29,7 @@ from storage.commands import Command
 from storage.peers import DOWN, UP, PeerPlace, PeerRow, PeerStatus, RememberRefused
 from tests.factories import make_event
 from tests.federation.fake_peer import FakePeer, MemoryEvents
+from tests.federation.test_peers import until
 
 
 class ShortLog:
@@ -178,6 +181,54 @@ async def test_a_peer_is_not_blamed_while_this_relay_does_not_read(monkeypatch: 
         await link.close()
 
 
+async def test_an_answer_is_not_late_while_this_relay_does_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The peer has given it long ago: it waits behind an event that is being taken."""
+    held, go_on = asyncio.Event(), asyncio.Event()
+    event = make_event(content="ours")
+
+    async def take(_event: Event) -> None:
+        held.set()
+        await go_on.wait()
+
+    async with FakePeer([make_event()]).serving() as peer:
+        link = await PeerConnection.open(peer.url, allow_private=True)
+        stored = await link.subscribe((Filter(),), take)
+        await asyncio.wait_for(held.wait(), 20)
+        monkeypatch.setattr(PeerConnection._wait_for, "__defaults__", (0.2, None))
+        name = await link.open_comparison(Filter(), Reconciliation(ItemSet()).begin())
+        waiting = [
+            asyncio.ensure_future(one)
+            for one in (link.ended(stored), link.answered(link.offer(event.id, wire(event))), link.compared(name, 0.2))
+        ]
+        await link.answers()  # which waits that long
+        assert not [one for one in waiting if one.done()]
+        go_on.set()
+        assert await asyncio.gather(*waiting)
+        await link.close()
+
+
+async def test_a_peer_that_hangs_after_it_took_what_there_was_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though it is only sent to, and there is nothing to send: it has answered something else before."""
+    async with Hanging(0).serving() as peer:
+        link = await PeerConnection.open(peer.url, allow_private=True)
+        session, record, _ = session_of(link, Direction.UP, ShortLog(make_event()))
+        running = asyncio.create_task(session.run())
+
+        async def walked() -> bool:
+            return bool(record.place.walked_at)
+
+        await until(walked)
+        assert len(peer.events) == 1
+        monkeypatch.setattr(PeerConnection._wait_for, "__defaults__", (0.1, None))
+        async with asyncio.timeout(20):
+            while not running.done():
+                link.answered_ping()
+                await asyncio.wait((running,), timeout=0.01)
+        with pytest.raises(TimedOut, match="takes what it is sent and answers nothing"):
+            await running
+        await link.close()
+
+
 async def test_a_peer_that_did_not_compare_once_is_asked_again_in_the_next_session() -> None:
     async with FakePeer([make_event()]).serving() as peer:
         record: PeerRecord | None = None
@@ -268,6 +319,10 @@ async def test_a_peer_that_misbehaved_is_left_alone_for_longer_and_longer(
         await runner.close("stopped")
     assert record.status.in_step_at
     assert resets == useful
+    record.is_in_step(int(time.time()))
+    told = record.current()
+    assert not told.last_error
+    assert ("sent what is no message" in told.misbehaved, bool(told.misbehaved_at)) == (not useful, not useful)
 
 
 class StoredRefusals:

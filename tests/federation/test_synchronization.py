@@ -406,6 +406,12 @@ async def test_what_is_claimed_and_not_given_is_counted() -> None:
         assert (counts.stored, counts.not_given) == (20, 700)
 
 
+async def fetched(downloads: Downloads, ids: list[str]) -> None:
+    fetching = downloads.fetching()
+    fetching.want(ids)
+    await fetching.finish()
+
+
 async def test_a_peer_that_claims_much_in_vain_is_asked_at_leisure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfers, "VAIN", 600)
     rests: list[float] = []
@@ -416,9 +422,9 @@ async def test_a_peer_that_claims_much_in_vain_is_asked_at_leisure(monkeypatch: 
     async with Claiming(notes(20)).serving() as peer:
         connection, counts = await PeerConnection.open(peer.url, allow_private=True), SyncCounts()
         downloads = Downloads(connection, MemoryEvents(), counts, sleep=sleep)
-        await downloads.fetch([*peer.events, *(f"{n:064x}" for n in range(500))])
+        await fetched(downloads, [*peer.events, *(f"{n:064x}" for n in range(500))])
         assert rests == []
-        await downloads.fetch([f"{n:064x}" for n in range(500, 2500)])
+        await fetched(downloads, [f"{n:064x}" for n in range(500, 2500)])
         await connection.close()
     assert (counts.stored, counts.not_given) == (20, 2500)
     assert rests == [transfers.REST] * 8
@@ -436,6 +442,39 @@ async def test_fingerprints_that_never_match_come_to_an_end() -> None:
         with pytest.raises(Misbehaved, match="does not come to an end in a comparison"):
             await synchronized(peer, MemoryEvents(notes(100)))
         assert peer.verbs().count("NEG-MSG") <= comparison.FREE_ROUNDS + 30
+
+
+class Forging(FakePeer):
+    """Does not compare, and has ever older pages of events that nobody signed."""
+
+    def found(self, wanted: Any) -> list[Event]:
+        one, top = make_event(), wanted[0].until or 1_700_000_000
+        self.pages = getattr(self, "pages", 0) + 1
+        return [
+            msgspec.structs.replace(one, id=f"{self.pages:032x}{n:032x}", created_at=top - 1 - n) for n in range(500)
+        ]
+
+
+async def test_a_peer_that_gives_nothing_but_forged_events_is_left() -> None:
+    local = MemoryEvents()
+    async with Forging().serving() as peer:
+        peer.compares = "error"
+        with pytest.raises(Misbehaved, match="gives forged events: the id is not the hash of the event"):
+            await asyncio.wait_for(synchronized(peer, local, wanted=Filter(kinds=frozenset([1]))), 60)
+        assert peer.verbs().count("REQ") <= 1 + link.MOST_FORGED // 499
+    assert not local.events
+
+
+async def test_a_peer_that_has_some_forged_events_among_others_is_not_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "MOST_FORGED", 10)
+    monkeypatch.setattr(transfers, "ASKED", 10)
+    events = [
+        msgspec.structs.replace(one, sig="0" * 128) if not number % 6 else one for number, one in enumerate(notes(120))
+    ]
+    local = MemoryEvents()
+    async with FakePeer(events).serving() as peer:
+        _, counts = await synchronized(peer, local, wanted=Filter(kinds=frozenset([1])))
+    assert (counts.stored, counts.refused) == (100, 20)
 
 
 class Shouting(FakePeer):
@@ -688,6 +727,16 @@ async def test_a_port_that_speaks_tls_is_told_from_one_without() -> None:
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(Disconnected, match="speaks no HTTP; it may be a wss:// URL"):
             await PeerConnection.open(f"ws://127.0.0.1:{port}", allow_private=True)
+
+
+async def test_who_hangs_up_is_told_as_such() -> None:
+    async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.abort()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        url = f"wss://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        with pytest.raises(Disconnected, match=f"{url}: what answers there hung up; it may be a ws:// URL$"):
+            await PeerConnection.open(url, allow_private=True)
 
 
 async def test_a_half_open_socket_is_left() -> None:

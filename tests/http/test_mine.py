@@ -48,6 +48,24 @@ async def test_notifications_lead_to_their_place_and_are_filtered(relay, alice, 
     assert (await relay.get("/notifications?type=none")).status_code == 400
 
 
+async def test_notifications_call_people_as_every_page_shows_them(relay, alice, bob):
+    await bob.told("PATCH", "agents/me", {"display_name": "روبرت"})
+    await bob.comment(await alice.post("Low water"), "So it is")
+    await bob.told("POST", "agents/alice/follow")
+    group = (await bob.told("POST", "groups", {"name": "Pier"}, 201))["group"]["id"]
+    await bob.told("POST", f"groups/{group}/members", {"agent": "alice", "roles": ["moderator"]})
+    text = await page(relay, "/notifications", alice)
+    for said in (
+        "commented on your post “\u2068Low water\u2069”",
+        "follows you",
+        "made you \u2068moderator\u2069 of “\u2068Pier\u2069”",
+    ):
+        assert f">\u2068روبرت\u2069 {said}</a>" in text  # a name that runs to the left turns nothing beside it
+    assert text.count('aria-hidden="true">ر</span>') == 3
+    answer = await alice.get("notifications")  # with the name by which an agent mentions him
+    assert {one["content"].split()[0] for one in answer["notifications"]} == {"bob"}
+
+
 async def test_notifications_go_on_on_further_pages(relay, alice, bob):
     post = await alice.post("Low water")
     for number in range(26):

@@ -28,7 +28,11 @@ async def test_a_question_that_cannot_be_used_is_told_on_the_page(tmp_path: Path
     async with home(tmp_path, search=NOTES_TOO) as relay:
         for path in (f"/search?q={'x' * 1001}", "/search?q=x&cursor=y"):
             answer = await relay.get(path)
-            assert (answer.status_code, "q has" in answer.text or "cursor" in answer.text) == (200, True)
+            assert (answer.status_code, "A search has" in answer.text or "cursor" in answer.text) == (200, True)
+        for path in ("/search", "/found", "/knowledge"):
+            text = (await relay.get(f"{path}?q=%3F!")).text
+            assert "There is nothing in this to look for: a search needs a word, a number or an emoji." in text
+            assert "NIP-50" not in text
 
 
 async def test_a_text_has_a_page_and_what_is_not_searched_has_none(tmp_path: Path) -> None:

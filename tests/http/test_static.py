@@ -107,6 +107,17 @@ async def test_scripts_import_each_other_by_digest(name):
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
+def test_of_a_script_all_is_sent_but_its_comments(name):
+    code = ""
+    for line in (static.WEB / "static" / name).read_text().splitlines(keepends=True):
+        if line.lstrip().startswith("//"):
+            assert code.count("`") % 2 == 0, f"{line!r} is in a text, not a comment"
+        else:
+            code += line
+    assert re.sub(r"\?v=[0-9a-f]{16}", "", static.ASSETS[name].content.decode()) == code
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
 def test_what_a_script_imports_is_exported_there(name):
     script = static.ASSETS[name].content.decode()
     for names, other in re.findall(r'^(?:import|export) \{([^}]+)\} from "\./([\w.]+)', script, re.MULTILINE):

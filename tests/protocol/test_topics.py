@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.protocol import topics
+from relay.protocol import kinds, topics
+from tests.factories import make_event
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,7 @@ def test_agrees_with_a_slow_scan(text):
 def test_as_many_tags_as_a_post_may_have():
     assert len(topics.hashtags(" ".join(f"#t{number}" for number in range(30)))) == topics.MAX_TAGS
     given = [f"g{number}" for number in range(topics.MAX_TAGS)]
-    assert topics.of_post(given, "#title", "", None) == [f"#{tag}" for tag in given]
+    assert topics.of_post(_post("#title", "", *given), "#title", "", None) == [f"#{tag}" for tag in given]
 
 
 @pytest.mark.parametrize(
@@ -83,6 +84,17 @@ def test_a_host_is_one_topic_however_it_is_written(host, topic):
 
 
 def test_a_post_is_about_its_tags_and_the_host_of_its_link():
-    found = topics.of_post(["Tide", "two words"], "On #mud", "#tide again", "https://www.example.org:8443/x")
+    post = _post("On #mud", "#tide again", "Tide", "two words")
+    found = topics.of_post(post, "On #mud", "#tide again", "https://www.example.org:8443/x")
     assert found == ["#tide", "#two words", "#mud", "example.org"]
-    assert topics.of_post([], "A title", "", "javascript:x") == []
+    assert topics.of_post(None, "A #title", "", "javascript:x") == ["#title"]
+
+
+def test_a_tag_that_was_edited_out_of_a_post_leaves_it():
+    post = _post("On #mud", "#tidse again", "mud", "tidse", "two words")
+    assert topics.of_post(post, "On #mud", "#tides again", None) == ["#two words", "#mud", "#tides"]
+    assert topics.of_post(post, "On sand", "#tidse again", None) == ["#two words", "#tidse"]
+
+
+def _post(title, content, *tags):
+    return make_event(1, kinds.POST, content, [["title", title], *(["t", tag] for tag in tags)])

@@ -102,14 +102,20 @@ def posts(world: World) -> dict[str, dict[str, object]]:
 
 
 def topics(world: World, posts: Mapping[str, dict[str, object]]) -> list[dict[str, object]]:
-    """What each post is about: words of its title and text that begin with `#`, its `t` tags, and the host it links to."""
+    """What each post is about: words of its title and text that begin with `#`, its `t` tags, and the host it links to.
+
+    A `t` tag that is a word of a text which was edited away goes with it.
+    """
     found = []
     for one in world.of(11):
         row = posts.get(one.event.id)
         if row is None:
             continue
         words = [word for word in f"{row['title']} {row['content']}".split() if word.startswith("#")]
-        words += [f"#{tag[1]}" for tag in one.event.tags if tag[0] == "t" and len(tag) > 1]
+        was = f"{title(one.event) or ''} {one.event.content}".lower().split()
+        edited = (title(one.event), one.event.content) != (row["title"], row["content"])
+        tags = [f"#{tag[1]}" for tag in one.event.tags if tag[0] == "t" and len(tag) > 1]
+        words += [tag for tag in tags if not edited or tag.lower() not in was]
         host = urlsplit(str(row["url"] or "")).hostname
         about = {word.lower() for word in words} | ({host} if host else set())
         found += [{"seq": one.seq, "topic": topic, "created_at": one.event.created_at} for topic in about]

@@ -121,7 +121,7 @@ def test_whom_one_follows_is_read_on_a_page_of_their_posts_live(window, alice, b
     expect(button(reader.page.locator("#person"), "Unfollow")).to_be_visible()
     expect(reader.page.get_by_role("link", name="1 follower", exact=True)).to_be_visible()
     told = window("/notifications?type=followers", bob.identity).page
-    told.get_by_role("link", name=f"{alice.identity.name} follows you").click()
+    told.get_by_role("link", name=f"\u2068{alice.identity.name}\u2069 follows you").click()
     expect(told).to_have_url(re.compile(f"/u/{alice.identity.name}$"))
 
     reader.go("/")

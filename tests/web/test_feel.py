@@ -259,3 +259,29 @@ def test_who_asks_for_what_cannot_be_fetched_is_told_so(relay, window):
     expect(form).not_to_have_attribute("aria-busy", "true")
     button(menu(reader.item("Far away").first), "Hide").click()
     expect(reader.item("Far away").first.locator(".body > .trouble")).to_contain_text("cannot be reached just now")
+
+
+@pytest.mark.parametrize(
+    ("path", "ask", "script"),
+    [
+        ("/u/{name}", "Edit profile", "self"),
+        ("/account", "Bind a remote signer", "remote"),
+        ("/c/{name}", "Invite", "governing"),
+        ("/chat/{name}", "Send", "groups"),
+    ],
+)
+def test_no_page_answers_in_the_words_of_a_browser(relay, window, path, ask, script):
+    agent = Agent(relay)
+    name = agent.identity.name
+    agent.call(
+        "POST",
+        "/submolts" if script == "governing" else "/groups",
+        name=name,
+        **({} if script == "governing" else {"id": name}),
+    )
+    reader = window(path.format(name=name), agent.identity)
+    reader.page.route(re.compile(rf"/{script}\.js"), lambda route: route.abort())
+    if script == "groups":
+        reader.page.locator("#say textarea").fill("Anybody here?")
+    reader.page.get_by_role("button", name=ask, exact=True).click()
+    expect(reader.page.locator(".trouble", has_text="cannot be reached just now")).to_be_visible()

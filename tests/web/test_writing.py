@@ -98,6 +98,22 @@ def test_a_comment_is_edited_in_its_place_and_its_history_is_signed(relay, windo
     expect(reader.page.get_by_role("dialog")).to_contain_text('"kind": 1010')
 
 
+def test_a_tag_that_is_edited_out_of_a_post_leaves_it_at_once(relay, window):
+    agent = Agent(relay)
+    post = agent.post("Hunts by night", "An #owll and #mice.")
+    reader = window(f"/post/{post}", agent.identity)
+    item, tags = reader.by_id(post), reader.page.get_by_role("list", name="Tags").get_by_role("listitem")
+    expect(tags).to_have_text(["owll", "mice"])
+    menu(item).get_by_role("button", name="Edit").click()
+    item.get_by_label("Text").fill("An #owl and #mice.")
+    item.get_by_role("button", name="Save").click()
+    expect(tags).to_have_text(["owl", "mice"])
+    reader.go("/t/owll")
+    expect(reader.by_id(post)).to_have_count(0)
+    reader.go("/t/owl")
+    expect(reader.by_id(post)).to_be_visible()
+
+
 def test_what_is_quoted_stands_before_the_answer_and_in_a_post_as_a_card(relay, window):
     author = Agent(relay)
     post = author.post("Tides", "The *moon*\ndoes it.")

@@ -80,12 +80,12 @@ class HitPage(msgspec.Struct, frozen=True):
 async def find(hub: RunningRelay, question: str, wanted: HitConditions, limit: int, cursor: str) -> HitPage:
     """One page. Raises HttpProblem: 400 for a question or cursor that cannot be used, 503 when the database fails."""
     if not question.strip():
-        raise invalid("q is empty: say what to look for")
+        raise invalid("there is nothing to look for: a search needs a word, a number or an emoji")
     if len(question) > search.MAX_SEARCH:
-        raise invalid(f"q has at most {search.MAX_SEARCH} characters")
+        raise invalid(f"a search has at most {search.MAX_SEARCH} characters")
     asked = search.parse(question, pairs_are_words=True)
     if not asked.terms:
-        raise invalid(f"q is nothing that could be found: {search.WORDLESS}")
+        raise invalid("there is nothing in this to look for: a search needs a word, a number or an emoji")
     upto, skip = _place(hub, cursor)
     last = min(skip + common.at_most(limit), MAX_HITS)
     newest = wanted.order == "new"

@@ -1,6 +1,7 @@
 """Who began to follow an agent: of those who came last the ones who follow it still and are not muted, in sum for each day."""
 
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -40,9 +41,12 @@ class NewFollowers(msgspec.Struct, frozen=True):
         """Who came last."""
         return self.people[0]
 
-    def sentence(self) -> str:
-        """What they do, in a sentence."""
-        names = [one.name for one in self.people[: 2 if self.number > 2 else self.number]]
+    def sentence(self, shown: Callable[[str], str] | None) -> str:
+        """What they do, in a sentence; `shown` as in `notifications.sentence`."""
+        names = [
+            shown(one.display_name or one.name) if shown else one.name
+            for one in self.people[: 2 if self.number > 2 else self.number]
+        ]
         if self.number > len(names):
             names.append(f"{self.number - len(names)} other{'s' if self.number - len(names) > 1 else ''}")
         *first, last = names

@@ -5,7 +5,7 @@ newest so many that name a key of the agent, which an index finds. What was dele
 how far the agent has read, by the log's numbers, since what an event says of its own time is its author's choice.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -109,6 +109,7 @@ class GroupHappening(msgspec.Struct, frozen=True):
     group_name: str
     agent_id: str | None
     who: str
+    shown: str
     content: str
     message_id: str | None
     roles: tuple[str, ...] = ()
@@ -289,6 +290,7 @@ async def _in_groups(
             group_id if group_id in secret and event.id not in good else names.get(group_id, group_id),
             person.id,
             person.name or person.called(),
+            person.called(),
             event.content if written else "",
             event.id if written else None,
             _roles_given(event, keys),
@@ -426,17 +428,23 @@ def shown(one: Happening, inbox: Inbox) -> FullNotification:
     )
 
 
-def sentence(one: Happening) -> str:
-    """What happened, in a sentence."""
+def sentence(one: Happening, shown: Callable[[str], str] | None = None) -> str:
+    """What happened, in a sentence: people are in it by the names that one mentions them by.
+
+    With `shown`, which makes what is shown of a name or a title, they are called as every page calls them.
+    """
+    put = shown or str
     if one.group is not None:
-        standing = group_access.roles_in_words(one.group.roles)
-        return _IN_GROUPS[one.type].format(who=one.group.who, group=f"“{one.group.group_name}”", standing=standing)
+        standing = put(group_access.roles_in_words(one.group.roles))
+        who = put(one.group.shown if shown else one.group.who)
+        return _IN_GROUPS[one.type].format(who=who, group=f"“{put(one.group.group_name)}”", standing=standing)
     if one.followers is not None:
-        return one.followers.sentence()
+        return one.followers.sentence(shown)
     if one.post is None:
         return CLAIMED
-    title = f"“{one.post.title}”"
-    who = (one.post if one.comment is None else one.comment).author_name
+    title = f"“{put(one.post.title)}”"
+    row = one.post if one.comment is None else one.comment
+    who = put((row.author_display_name if shown else None) or row.author_name)
     if one.type == "post_comment":
         return f"{who} commented on your post {title}"
     if one.type == "comment_reply":

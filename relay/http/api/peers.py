@@ -22,6 +22,8 @@ class PeerAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     `refused_because` and `rejected_because`: the most frequent reasons here and there since this relay's start, and how many each.
 
+    `misbehaved`: what it did last that it should not have done.
+
     `groups` says whether its groups are kept here; `unseen` are seconds of which it has more events than it gives at once.
     """
 
@@ -34,6 +36,8 @@ class PeerAnswer(msgspec.Struct, frozen=True, kw_only=True):
     last_event_at: datetime | None
     last_error: str | None
     last_error_at: datetime | None
+    misbehaved: str | None
+    misbehaved_at: datetime | None
     compares: bool
     lag: int
     groups: str
@@ -74,7 +78,8 @@ def _answer(row: PeerRow) -> PeerAnswer:
     status = row.status
     times = {
         name: iso(moment) if (moment := getattr(status, name)) else None
-        for name in ("since", "in_step_at", "last_event_at", "last_error_at")
+        for name in ("since", "in_step_at", "last_event_at", "last_error_at", "misbehaved_at")
     }
     plain = {name: value for name, value in msgspec.structs.asdict(status).items() if name not in times}
-    return PeerAnswer(url=row.url, paused=row.paused, **(plain | times | {"last_error": status.last_error or None}))
+    words = {"last_error": status.last_error or None, "misbehaved": status.misbehaved or None}
+    return PeerAnswer(url=row.url, paused=row.paused, **(plain | times | words))

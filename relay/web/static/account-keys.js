@@ -1,6 +1,6 @@
 // The keys of one's account: which there are, which signs, and how more are bound.
 
-import { api } from "./api.js";
+import { api, UNREACHED } from "./api.js";
 import { copy } from "./copy.js";
 import { make, open } from "./dialog.js";
 import { action, element } from "./dom.js";
@@ -95,7 +95,7 @@ function givingUp(key) {
 
 // By a link that the signer made, or one that it takes.
 async function remotely() {
-  const { invite, pair } = await import("./remote.js");
+  const { invite, pair } = await import("./remote.js").catch(() => { throw new Error(UNREACHED); });
   const { dialog, body } = make("remote", "Bind a remote signer");
   const made = invite();
   const link = element("code", "…");

@@ -1,6 +1,6 @@
 // The account page: who one is here, and the commands that use one's API key. Nothing shows a secret unasked.
 
-import { complain } from "./act.js";
+import { complain, words } from "./act.js";
 import { api } from "./api.js";
 import { drafts, leave } from "./belongings.js";
 import { copied } from "./copy.js";
@@ -46,7 +46,7 @@ function sends(id, work, done = "") {
       await work(Object.fromEntries(new FormData(form)), tell);
       tell(done);
     } catch (error) {
-      complain(button, error.message);
+      complain(button, error);
       tell("");
     }
     button.disabled = false;
@@ -93,7 +93,7 @@ at("enter-own").querySelector("button").addEventListener("click", ({ target }) =
     await (await import("./login.js")).logIn();
   } catch (error) {
     if (error.nameless) throw error;
-    return complain(target, error.message);
+    return complain(target, error);
   }
   location.reload();
 }));
@@ -104,7 +104,7 @@ async function show() {
   const known = Boolean(me.token || me.own);
   for (const part of document.querySelectorAll("[data-named]")) part.hidden = !me.token;
   fill(me.token);
-  if (known) await showMine().catch((error) => { at("how").textContent = error.message; });
+  if (known) await showMine().catch((error) => { at("how").textContent = words(error); });
   else (await import("./joining.js")).join(at("out"), () => location.reload());
   at("out").hidden = known;
   at("in").hidden = !known;

@@ -8,7 +8,7 @@ const AWAY = /fetch|network|import|load/i; // in the words of browsers, where no
 export const words = (error) =>
   error instanceof TypeError && AWAY.test(error.message) ? "This place cannot be reached just now. Try again in a moment." : error.message;
 
-// Words near a control: its form's, its item's, or else beside it. None take away what was said there.
+// Words near a control: its form's, its item's, or else beside it; those of an error, where it is one. None take away what was said there.
 export function complain(control, said = "") {
   const around = control.closest("form, .item, dialog") ?? control.parentElement;
   const item = around.matches(".item");
@@ -19,7 +19,7 @@ export function complain(control, said = "") {
     place.setAttribute("role", "alert");
     (item ? around.querySelector(".body") : around).append(place);
   }
-  place.textContent = said;
+  place.textContent = said.message ? words(said) : said;
 }
 
 // Whether the keyboard is nowhere else than in `part`. What comes of something asked for earlier moves it only then: meanwhile its owner may have gone on.
@@ -62,7 +62,7 @@ export async function act(control, { now = () => {}, then, undo = () => {} }) {
   } catch (error) {
     undo();
     if (error.nameless) throw error;
-    complain(control, words(error));
+    complain(control, error);
     return undefined;
   }
 }

@@ -2,6 +2,7 @@
 
 import { me } from "./me.js";
 
+export const UNREACHED = "This place cannot be reached just now. Try again in a moment.";
 const HINTS = [410, 413, 429, 500, 503]; // statuses whose hint says what a person can do; the others' are for programs
 const SMALL = 10_000; // characters; browsers let little go on
 
@@ -28,7 +29,7 @@ export async function api(method, path, body, { authorization = me.token && `Bea
   const sent = isForm ? body : body && JSON.stringify(body);
   const keepalive = method !== "GET" && !isForm && (sent?.length ?? 0) < SMALL;
   const response = await fetch(`/api/v1${path}`, { method, headers, keepalive, body: sent }).catch(() => {
-    throw new Error("This place cannot be reached just now. Try again in a moment.");
+    throw new Error(UNREACHED);
   });
   const answer = await response.json().catch(() => ({ message: `The relay answered ${response.status}.` }));
   if (!response.ok) throw new Refusal(response.status, answer);

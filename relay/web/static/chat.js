@@ -1,4 +1,4 @@
-// A room, alive: what was said, said now, and what its reader does. What messages look like comes from the relay
+// A room, alive: what is said, and what its reader does. How messages look comes from the relay
 // (`/chat-pieces`); no text of a stranger is ever put together with markup here.
 
 import { personal } from "./me.js";
@@ -8,9 +8,9 @@ import { edit, overSocket, said, texts } from "./sources.js";
 import { me, needWriter, ready } from "./who.js";
 import { now } from "./wire.js";
 
-const READ = "read"; // by room: when the newest message that was seen was written
+const READ = "read"; // by room: when the newest message seen was written
 const ROOMS = 500; // remembered so
-const SPREAD = 60; // milliseconds in which what arrives is drawn together
+const SPREAD = 60; // milliseconds; what arrives in them is drawn together
 const PALETTE = ["+", "❤️", "😂", "🎉", "👀", "🌊"];
 const FACES = { "+": "👍", "-": "👎" };
 const MODERATORS = ["owner", "admin", "moderator"];
@@ -28,11 +28,11 @@ const dot = document.getElementById("live");
 const inside = document.querySelector(".inside");
 const group = list.dataset.group;
 const isOpen = list.dataset.open === "1";
-let home = list.dataset.home; // of a room of another relay, which is only read here
+let home = list.dataset.home; // of a room of another relay, only read here
 
 const known = new Map(); // id -> event, of those that came as such
 const arriving = new Map();
-const stale = new Set(); // ids whose reactions are to be counted anew
+const stale = new Set(); // ids whose reactions are counted anew
 const outdated = new Set(); // ids whose text is
 let source = null;
 let roles = null;
@@ -229,7 +229,7 @@ async function arrive(events, mine = false) {
   seen();
 }
 
-// After a break: the newest page, read again. Where that does not reach what is here, there is a gap, and the list begins anew.
+// After a break: the newest page, read again. Where that does not reach what is here, the list begins anew.
 async function catchUp() {
   const { events, more, tallies } = await source.page(null);
   if (!events.some((event) => find(event.id)) && items().length) {
@@ -370,7 +370,7 @@ async function attempt(control, work) {
   try {
     await work();
   } catch (error) {
-    trouble.textContent = error.message;
+    trouble.textContent = error instanceof TypeError ? "This place cannot be reached just now." : error.message;
   } finally {
     control.disabled = false;
   }

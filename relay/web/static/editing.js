@@ -20,7 +20,7 @@ export async function edit(item) {
   try {
     form = await fetchForm(what.id);
   } catch (error) {
-    complain(shown, error.message);
+    complain(shown, error);
     return;
   }
   shown.hidden = true;

@@ -1,7 +1,7 @@
 // For those who look after a group: the way to its settings, invites as links that are made, copied and ended, who helps, and what is
 // pinned.
 
-import { act } from "./act.js";
+import { act, words } from "./act.js";
 import { copy } from "./copy.js";
 import { make, open } from "./dialog.js";
 import { action, element } from "./dom.js";
@@ -23,11 +23,12 @@ export function offer(form, roles) {
   place.replaceChildren(...links);
 }
 
+const governing = () => import("./governing.js").catch((error) => { throw new Error(words(error)); });
 const groupHere = () => document.getElementById("membership")?.dataset.group;
 
 // Pins a post of the community whose page this is, or takes the pin out.
 export async function movePin(id, isNew) {
-  const { pin, unpin } = await import("./governing.js");
+  const { pin, unpin } = await governing();
   await (isNew ? pin : unpin)(groupHere(), id);
   location.reload();
 }
@@ -39,9 +40,9 @@ addEventListener("click", async ({ target }) => {
 async function showHelp(group, opener) {
   const { dialog, body } = make("helpers", "Who moderates");
   const trouble = element("p", "", { className: "trouble", role: "alert" });
-  const fail = (words) => { trouble.textContent = words; };
+  const fail = (said) => { trouble.textContent = said; };
   const give = async (who, roles) => {
-    const { keyOf, setRoles } = await import("./governing.js");
+    const { keyOf, setRoles } = await governing();
     await setRoles(group, who.length === 64 ? who : await keyOf(who), roles);
     location.reload();
   };
@@ -65,8 +66,8 @@ async function showHelp(group, opener) {
     fail("");
     await give(name.value.trim(), [role.value]).catch((error) => fail(error.message));
   });
-  const words = "Moderators remove posts, pin and invite; admins also change the community and choose who helps.";
-  body.replaceChildren(element("p", words), list, form, trouble);
+  const rights = "Moderators remove posts, pin and invite; admins also change the community and choose who helps.";
+  body.replaceChildren(element("p", rights), list, form, trouble);
   return open(dialog, opener);
 }
 
@@ -76,9 +77,9 @@ async function show(group, opener) {
   const { dialog, body } = make("inviting", "Invite people");
   const list = element("ul", "", { className: "codes" });
   const trouble = element("p", "", { className: "trouble", role: "alert" });
-  const fail = (words) => { trouble.textContent = words; };
-  const making = (words, uses) => action(words, async () => {
-    const { invite } = await import("./governing.js");
+  const fail = (said) => { trouble.textContent = said; };
+  const making = (label, uses) => action(label, async () => {
+    const { invite } = await governing();
     row({ code: await invite(group, uses), uses_left: uses }, true);
   }, fail, "plain-button");
 
@@ -89,7 +90,7 @@ async function show(group, opener) {
       button.textContent = (await copy(link)) ? "Copied" : "Select it above";
     }, fail);
     const ending = action("End it", async () => {
-      await (await import("./governing.js")).revoke(group, code);
+      await (await governing()).revoke(group, code);
       item.remove();
     }, fail);
     const item = element("li", "", {}, element("code", link), element("p", "", { className: "meta" }, element("span", bound), taking, ending));
@@ -103,7 +104,11 @@ async function show(group, opener) {
     trouble,
     list,
   );
-  const { invites, invitesHeard } = await import("./governing.js");
-  for (const one of await (me.token ? invites(group) : invitesHeard(group)).catch(() => [])) row(one);
+  try {
+    const { invites, invitesHeard } = await governing();
+    for (const one of await (me.token ? invites(group) : invitesHeard(group)).catch(() => [])) row(one);
+  } catch (error) {
+    fail(error.message);
+  }
   return open(dialog, opener);
 }

@@ -113,7 +113,7 @@ export function join(place, then, nameless = false) {
       try {
         await ways[form.dataset.join](form, tell);
       } catch (error) {
-        complain(button, error.message);
+        complain(button, error);
       }
       button.disabled = false;
       tell("");

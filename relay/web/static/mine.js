@@ -31,7 +31,7 @@ export async function show(url) {
     if (isFeed) await script();
   } catch (error) {
     if (!me.token) ask();
-    complain(place.querySelector(".asks") ?? place, error.message);
+    complain(place.querySelector(".asks") ?? place, error);
   } finally {
     place.removeAttribute("aria-busy");
   }
@@ -55,7 +55,7 @@ function ask() {
     button.disabled = true;
     await enter().catch((error) => {
       if (error.nameless) throw error;
-      complain(button.closest(".asks"), error.message);
+      complain(button.closest(".asks"), error);
     }).finally(() => { button.disabled = false; });
   }));
 }

@@ -87,7 +87,7 @@ at("edit-profile").addEventListener("click", async () => {
     const { edit } = await import("./self.js");
     if (await edit(at("edit-profile"))) location.reload();
   } catch (error) {
-    complain(at("edit-profile"), error.message);
+    complain(at("edit-profile"), error);
   }
 });
 

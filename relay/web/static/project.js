@@ -3,7 +3,7 @@
 // One that is for its members is asked for again with an app token, which stays in this tab, or with a proof by a signing
 // extension (NIP-98). What comes is the page itself, as the relay makes it; so is what is changed meanwhile (`data-live`).
 
-import { holdsKeyboard } from "./act.js";
+import { holdsKeyboard, words } from "./act.js";
 import { boards } from "./board.js";
 import { signer } from "./me.js";
 import { proof } from "./nip98.js";
@@ -78,7 +78,7 @@ async function attempt(place, work) {
   try {
     await work();
   } catch (error) {
-    place.textContent = error.message;
+    place.textContent = words(error);
   }
 }
 
@@ -112,11 +112,11 @@ function asking() {
 
 // Acts
 
-const words = (text) => [...new Set(text.split(",").map((each) => each.trim()).filter(Boolean))];
+const listed = (text) => [...new Set(text.split(",").map((each) => each.trim()).filter(Boolean))];
 
 function said(form) {
   const { label_ids, assignee_id, ...fields } = Object.fromEntries(new FormData(form));
-  return { ...fields, label_ids: words(label_ids), assignee_id: assignee_id || null };
+  return { ...fields, label_ids: listed(label_ids), assignee_id: assignee_id || null };
 }
 
 // A form that somebody has begun to fill in is not shown anew, wherever the keyboard is.

@@ -1,6 +1,6 @@
 // Reporting something or somebody to whoever looks after this place (NIP-56).
 
-import { toast } from "./act.js";
+import { toast, words } from "./act.js";
 import { api } from "./api.js";
 import { make, open } from "./dialog.js";
 import { settled } from "./lists.js";
@@ -63,7 +63,7 @@ export async function ask(target, opener) {
       done = await send(target, form.elements.reason.value, more.value.trim());
       dialog.close();
     } catch (error) {
-      trouble.textContent = error.message;
+      trouble.textContent = words(error);
     }
     submit.disabled = false;
   });

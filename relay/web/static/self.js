@@ -1,5 +1,6 @@
 // One's own profile, changed: what one is called, what one says of oneself, one's picture.
 
+import { words } from "./act.js";
 import { api } from "./api.js";
 import { make, open } from "./dialog.js";
 import { me, signer } from "./me.js";
@@ -56,7 +57,7 @@ export async function edit(opener) {
       done = true;
       dialog.close();
     } catch (error) {
-      trouble.textContent = error.message;
+      trouble.textContent = words(error);
     }
     submit.disabled = false;
   });
