@@ -1,5 +1,8 @@
 """What can go wrong for a client. Every error is a ClientError; each carries its data, and none carries a secret."""
 
+import errno
+import socket
+import ssl
 from typing import Any, Final, Self
 
 from relay.client.work import Work
@@ -30,6 +33,22 @@ class Disconnected(ClientError):
 
 class TimedOut(ClientError):
     """No answer came in time. What was asked for may have happened all the same; publishing again is safe (NIP-01)."""
+
+
+def unreached(error: BaseException) -> str:
+    """Why there is no connection, in words that tell what to look at; libraries have it among the causes of their errors."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if f"[Errno {errno.ECONNREFUSED}]" in str(cause):  # where a host has several addresses, in words alone
+            return "nobody listens there; does it run, and is the port right?"
+        if isinstance(cause, socket.gaierror):
+            return "no host of this name is found"
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"the certificate is not trusted: {cause.verify_message}"
+        if isinstance(cause, ssl.SSLError) and cause.reason in {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"}:
+            return "what answers there speaks no TLS; it may be an http:// or ws:// URL"
+        cause = cause.__cause__ or cause.__context__
+    return str(error) or type(error).__name__
 
 
 class Refused(ClientError):

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from relay.client.errors import MAX_WORDS, ApiError, BadKey, Disconnected, TimedOut
+from relay.client.errors import MAX_WORDS, ApiError, BadKey, Disconnected, TimedOut, unreached
 from relay.client.urls import check_hub
 from relay.client.work import Work
 from relay.protocol import event as events
@@ -81,7 +81,7 @@ class Http:
         except httpx.TimeoutException:
             raise TimedOut(f"{self.url} gave no answer in time") from None
         except httpx.HTTPError as error:
-            raise Disconnected(f"cannot reach {self.url}: {error or type(error).__name__}") from error
+            raise Disconnected(f"cannot reach {self.url}: {unreached(error)}") from error
         if not response.is_success:
             raise _refusal(response, data)
         return response, data
@@ -104,7 +104,7 @@ class Http:
         except httpx.TimeoutException:
             raise TimedOut(f"{self.url} is silent") from None
         except httpx.HTTPError as error:
-            raise Disconnected(f"cannot reach {self.url}: {error or type(error).__name__}") from error
+            raise Disconnected(f"cannot reach {self.url}: {unreached(error)}") from error
 
     async def close(self) -> None:
         """Close the connections. Idempotent."""

@@ -12,7 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from relay.client import messages, urls
-from relay.client.errors import MAX_WORDS, Disconnected, Refused
+from relay.client.errors import MAX_WORDS, Disconnected, Refused, unreached
 from relay.client.messages import Challenge, Notice, Ok, Unintelligible, Word
 from relay.client.signer import Signer, proof
 from relay.protocol import kinds
@@ -40,7 +40,7 @@ class RelayLink:
         try:
             socket = await connect(url, open_timeout=within, close_timeout=CLOSE_TIMEOUT, max_size=MAX_MESSAGE)
         except (OSError, WebSocketException) as error:
-            raise Disconnected(f"cannot connect to {url}: {error or type(error).__name__}") from error
+            raise Disconnected(f"cannot connect to {url}: {unreached(error)}") from error
         return cls(socket, url, report)
 
     async def send(self, *frames: bytes) -> None:

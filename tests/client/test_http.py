@@ -1,6 +1,8 @@
 """One exchange with a hub that may be hostile: its answers are read as far as they may become large, and no further."""
 
+import asyncio
 import gzip
+import socket
 import tracemalloc
 import zlib
 from typing import Any
@@ -8,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from relay.client.errors import ApiError
+from relay.client.errors import ApiError, Disconnected
 from relay.client.http import MAX_ANSWER, Http
 
 
@@ -46,3 +48,31 @@ async def test_what_becomes_large_when_it_is_unpacked_does_not_become_so() -> No
         assert tracemalloc.get_traced_memory()[1] < 4 * MAX_ANSWER
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://127.0.0.1:{gone}", "nobody listens there"),
+        ("http://localhost:{gone}", "nobody listens there"),
+        ("http://nowhere.invalid", "no host of this name is found"),
+        ("https://127.0.0.1:{plain}", "speaks no TLS; it may be an http://"),
+    ],
+)
+async def test_why_a_hub_is_not_reached_is_told_in_words(url: str, words: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as once:
+        gone = once.getsockname()[1]
+    plain = await asyncio.start_server(_no_tls, "127.0.0.1", 0)
+    async with plain:
+        http = Http(url.format(gone=gone, plain=plain.sockets[0].getsockname()[1]), None, 5.0, None)
+        try:
+            with pytest.raises(Disconnected, match=f"^cannot reach {http.url}: .*{words}"):
+                await http.call("GET", "/posts", dict)
+        finally:
+            await http.close()
+
+
+async def _no_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read(1)
+    writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    writer.close()

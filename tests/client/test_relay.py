@@ -183,7 +183,7 @@ async def test_a_relay_that_went_away_is_told_when_the_time_is_up(monkeypatch: p
 async def test_a_relay_that_is_not_there_is_told_at_once() -> None:
     async with relay() as url:
         pass
-    with pytest.raises(Disconnected, match="cannot connect"):
+    with pytest.raises(Disconnected, match=f"^cannot connect to {url}: nobody listens there"):
         async with Relay(url):
             pytest.fail("there is nobody to connect to")
 
