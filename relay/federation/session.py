@@ -19,6 +19,7 @@ from relay.client.errors import Disconnected, Refused
 from relay.client.messages import Closed
 from relay.errors import Prefix
 from relay.federation.connection import PeerConnection, PeerSubscription
+from relay.federation.early import Early
 from relay.federation.peer_memory import PeerMemory
 from relay.federation.progress import PeerRecord
 from relay.federation.store import LocalEvents
@@ -116,6 +117,7 @@ class PeerSession:
         self._of_groups = _of_groups(home) if home else ()
         self._ephemeral: deque[LiveEvent] = deque(maxlen=MOST_EPHEMERAL)
         self._committed = asyncio.Event()
+        self._early = Early()
         self._unsettled: dict[str, int] = {}  # seq of what was offered, by id; in order of seq
         self._read_upto = record.place.up_seq
         self._moved_up = asyncio.Event()
@@ -358,7 +360,7 @@ class PeerSession:
         """Compare and move what differs. A walk notes its place, and one `at_leisure` rests between windows."""
 
         def done(difference: WindowDifference) -> None:
-            if walk_filter is not None and difference.since > since:
+            if walk_filter is not None and difference.since > since and not self._early:  # else they are forgotten
                 self._record.move(walk_filter=walk_filter, walk_until=difference.since - 1)
 
         plan = SyncPlan(
@@ -373,7 +375,7 @@ class PeerSession:
             rest=_rested if at_leisure else _unrested,
             done=done,
         )
-        uploads = _uploads(self._connection, self._record, self._settled)
+        uploads = _uploads(self._connection, self._record, self._settled, self._early)
         work = Synchronization(self._connection, self._door, plan, self._downloads, uploads)
         await work.run()
         self._compares = work.found.compares
@@ -386,7 +388,7 @@ class PeerSession:
 
     async def _send_log(self) -> None:
         """Offer what is in the log after the place where the peer is, and what comes."""
-        uploads = _uploads(self._connection, self._record, self._settled)
+        uploads = _uploads(self._connection, self._record, self._settled, self._early)
         settling = asyncio.create_task(uploads.settle_on())
         try:
             sending = asyncio.create_task(self._send(uploads))
@@ -456,8 +458,8 @@ class PeerSession:
         self._record.tell(lag=len(self._unsettled) + max(0, self._source.upto - self._read_upto))
 
 
-def _uploads(connection: PeerConnection, record: PeerRecord, settled: Settled) -> Uploads:
-    uploads = Uploads(connection, record.counts, settled)
+def _uploads(connection: PeerConnection, record: PeerRecord, settled: Settled, early: Early) -> Uploads:
+    uploads = Uploads(connection, record.counts, settled, early=early)
     uploads.put_off = record.count
     return uploads
 

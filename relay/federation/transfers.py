@@ -15,6 +15,7 @@ from relay.client.errors import Refused
 from relay.client.messages import Ok
 from relay.errors import Prefix, Reject
 from relay.federation.connection import PeerConnection
+from relay.federation.early import Early
 from relay.federation.store import LocalEvents
 from relay.federation.stored import stored
 from relay.federation.verdicts import FIRST, Fate, Verdict, not_taken, verdict, withheld
@@ -84,6 +85,14 @@ class SyncCounts(msgspec.Struct):
         else:
             self.rejected += 1
             _add(self.rejections, said.words or _NO_REASON)
+
+    def take_back(self, said: Verdict) -> None:
+        """One event that was refused in these words is offered once more."""
+        self.rejected -= 1
+        reason = said.words if said.words in self.rejections else _OTHER
+        self.rejections[reason] -= 1
+        if not self.rejections[reason]:
+            del self.rejections[reason]
 
 
 def _add(reasons: dict[str, int], reason: str) -> None:
@@ -280,6 +289,9 @@ class Uploads:
     What the peer cannot take now is offered again when it said, or after a while: a few times where it failed, without end where
     it was too much for its rates. There is one pause for all that was under way when it said so, and after one for its rates the
     window is half as large; it grows with every event that is taken, so that a peer is soon sent about what it takes.
+
+    What it may have refused because it lacks what that names is settled as refused for now, and offered and settled once more when
+    it has that. `early` holds it: one for all uploads of a session.
     """
 
     def __init__(
@@ -288,10 +300,12 @@ class Uploads:
         counts: SyncCounts,
         settled: Settled = lambda _id, _verdict: None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        early: Early | None = None,
     ) -> None:
         self._connection = connection
         self._counts = counts
         self._settled = settled
+        self._early = Early() if early is None else early
         self.put_off: Callable[[], None] = lambda: None  # called when `counts` has one more that is to be offered again
         self._sleep = sleep
         self._flying: deque[OfferedEvent] = deque()
@@ -325,11 +339,14 @@ class Uploads:
             self._changed.set()
 
     async def send(self, local: LocalEvents, ids: Sequence[str]) -> None:
-        """Offer these events of this relay, what erases others first. Raises TimedOut, Disconnected, StorageError."""
+        """Offer these events of this relay: of those read at once what erases others first, then the oldest.
+
+        Raises TimedOut, Disconnected, StorageError.
+        """
         for start in range(0, len(ids), SENT):
             wires = await local.wires(ids[start : start + SENT])
             events = [(parse_known(wire), wire) for wire in wires]
-            for event, wire in sorted(events, key=lambda one: one[0].kind not in FIRST):
+            for event, wire in sorted(events, key=lambda one: (one[0].kind not in FIRST, one[0].created_at)):
                 await self.offer(event, wire)
         await self.drain()
 
@@ -406,6 +423,10 @@ class Uploads:
         self._window, self._too_fast = min(OFFERED, self._window + 1), 0
         self._counts.judge(said)
         self._settled(one.id, said)
+        for early in self._early.named(one.id):
+            self._counts.take_back(early.said)
+            unanswered: asyncio.Future[Ok] = asyncio.get_running_loop().create_future()
+            self._again.append(OfferedEvent(early.id, early.wire, -1, self._pauses, unanswered))
 
     def _refused(self, one: OfferedEvent, said: Verdict) -> None:
         event = parse(one.wire) if said.fate is Fate.REFUSED else None
@@ -414,5 +435,7 @@ class Uploads:
         if event is not None and has_tag(event, "h"):
             self._counts.of_groups += 1
         else:
+            if event is not None and self._early.keep(event, one.wire, said):
+                said = msgspec.structs.replace(said, for_good=False)
             self._counts.judge(said)
         self._settled(one.id, said)

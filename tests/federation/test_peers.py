@@ -181,7 +181,7 @@ async def test_a_private_address_is_refused_unless_it_is_allowed(tmp_path: Path)
         await in_state(here, there.url, "waiting")
         status = told(here)[there.url]["status"]
         assert isinstance(status, dict)
-        assert "127.0.0.1 is a private address; allow_private = true (--allow-private)" in status["last_error"]
+        assert "127.0.0.1 is a private address; allow_private = true lets it have one (--allow-private;" in status["last_error"]
 
 
 async def test_nothing_is_lost_where_relays_are_killed_at_any_moment(tmp_path: Path) -> None:
@@ -347,3 +347,37 @@ async def test_a_relay_that_was_killed_is_in_step_with_nobody(tmp_path: Path) ->
             await in_state(here, peer.url, "in step")
             here.kill()
             await in_state(here, peer.url, "stopped")
+
+
+@pytest.mark.parametrize(
+    "changes", [False, True], ids=["filters that bring the posts last", "filters that let them in later"]
+)
+async def test_comments_reach_a_peer_whatever_brings_their_posts(tmp_path: Path, changes: bool) -> None:
+    key, at = fresh_key(), now() - 10_000
+    post = make_event(key, 11, "text", [["title", "title"]], at)
+    tags = [["E", post.id], ["K", "11"], ["P", key.pubkey], ["e", post.id], ["k", "11"], ["p", key.pubkey]]
+    comments = [make_event(key, 1111, f"comment {n}", tags, at + n) for n in range(5)]
+    provision, file = "identities.unbound=provision", tmp_path / "here.toml"
+    with serving(tmp_path / "there", provision) as there:
+        settings(file, more=SOON)
+        with serving(tmp_path / "here", provision, file=file) as here:
+            await store(here, post, *comments)
+            settings(file, there.url)
+            last = "{ kinds = [1111] }" if changes else "{ kinds = [1111] }, { kinds = [11] }"
+            file.write_text(file.read_text() + f"filters = [{last}]\n")
+            here.reload()
+            await in_state(here, there.url, "in step")
+            if changes:
+
+                async def refused() -> bool:
+                    return told(here)[there.url]["status"]["rejected"] == len(comments)  # type: ignore[index]
+
+                await until(refused)
+                settings(file, there.url)
+                here.reload()
+
+            async def arrived() -> bool:
+                async with client(there) as asking:
+                    return len(await asking.stored({"kinds": [11, 1111]})) == 1 + len(comments)
+
+            await until(arrived)

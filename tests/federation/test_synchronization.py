@@ -23,8 +23,8 @@ from relay.federation.connection import PeerConnection
 from relay.federation.link import Misbehaved
 from relay.federation.sync import Direction, SyncFound, Synchronization, SyncPlan
 from relay.federation.transfers import Downloads, SyncCounts, Uploads
-from relay.federation.verdicts import Verdict
-from relay.protocol.event import Event
+from relay.federation.verdicts import Fate, Verdict
+from relay.protocol.event import Event, first_value
 from relay.protocol.filter import Filter
 from relay.protocol.item_set import ItemSet
 from relay.protocol.negentropy import Reconciled, Reconciliation
@@ -338,6 +338,37 @@ async def test_what_is_refused_before_its_time_has_come_is_not_refused_for_good(
         await Uploads(link, SyncCounts(), settled.__setitem__).send(MemoryEvents(events), [one.id for one in events])
         await link.close()
     assert [settled[one.id].for_good for one in events] == [True, False]
+
+
+class Strict(FakePeer):
+    """Takes no comment without its post."""
+
+    async def take(self, connection: ServerConnection, event: Event) -> None:
+        root = first_value(event, "E")
+        if root is None or root in self.events:
+            await super().take(connection, event)
+        else:
+            await self.send(connection, "OK", event.id, False, "invalid: the post that it comments on is not here")
+
+
+async def test_a_comment_that_is_offered_before_its_post_is_offered_again_after_it() -> None:
+    posts, others = notes(2), notes(500, 2)
+    comments = [make_event(kind=1111, content=f"{n}", tags=[["E", posts[0].id]]) for n in range(5)]
+    without = make_event(kind=1111, tags=[["E", "ab" * 32]])
+    newest_first = [*comments, without, *others, *posts]
+    settled: dict[str, Verdict] = {}
+    async with Strict().serving() as peer:
+        counts = SyncCounts()
+        link = await PeerConnection.open(peer.url, allow_private=True)
+        await Uploads(link, counts, settled.__setitem__).send(
+            MemoryEvents(newest_first), [one.id for one in newest_first]
+        )
+        await link.close()
+    assert peer.events.keys() == {one.id for one in newest_first} - {without.id}
+    assert all(settled[one.id].fate is Fate.TAKEN for one in comments)
+    assert not settled[without.id].for_good  # its post may come by another way
+    assert (counts.sent, counts.taken, counts.rejected) == (508, 507, 1)
+    assert list(counts.rejections.values()) == [1]
 
 
 async def test_where_both_have_the_same_one_round_of_a_few_hundred_bytes_says_so() -> None:

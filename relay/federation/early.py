@@ -1,0 +1,50 @@
+"""Events that a peer refused, maybe because it had not yet what they name: a comment is offered before its post where the newest
+goes first, or where the filters brought the post later.
+"""
+
+from typing import Final
+
+import msgspec
+
+from relay.federation.verdicts import Verdict
+from relay.protocol.event import Event, values
+from relay.protocol.kinds import is_hex
+
+MOST_EARLY: Final = 5000  # events that are kept
+_INVALID: Final = "invalid:"
+_ID: Final = 64  # hex digits
+
+
+class EarlyEvent(msgspec.Struct, frozen=True):
+    """An event that was refused, and in which words."""
+
+    id: str
+    wire: bytes
+    said: Verdict
+
+
+class Early:
+    """Kept while a session lasts: the peer has what is named as soon as it takes it, and then is offered them again."""
+
+    def __init__(self) -> None:
+        self._events: dict[str, EarlyEvent] = {}
+        self._naming: dict[str, list[str]] = {}  # ids of what is kept, by the id that it names
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def keep(self, event: Event, wire: bytes, said: Verdict) -> bool:
+        """Keep what may have been refused for that reason, as long as there is room; whether it may be so."""
+        named = {one for name in ("e", "E") for one in values(event, name) if is_hex(one, _ID)}
+        if not named or not said.words.startswith(_INVALID):
+            return False
+        if event.id not in self._events and len(self._events) < MOST_EARLY:
+            self._events[event.id] = EarlyEvent(event.id, wire, said)
+            for one in named:
+                self._naming.setdefault(one, []).append(event.id)
+        return True
+
+    def named(self, event_id: str) -> list[EarlyEvent]:
+        """The peer has this event now: what names it is kept no more, and is to be offered again."""
+        ids = self._naming.pop(event_id, ())
+        return [self._events.pop(one) for one in ids if one in self._events]
