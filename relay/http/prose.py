@@ -16,6 +16,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote
@@ -30,6 +31,7 @@ from relay.protocol import names, urls
 HUES: Final = 12
 MAX_MARKDOWN: Final = 5_000  # characters; what is longer is shown as it was written
 MAX_EXCERPT: Final = 320
+EXCERPTS: Final = 1_000  # kept, of at most 4 * MAX_EXCERPT characters each
 NOTHING: Final = "(nothing to see)"  # in place of a title that nobody would see anything of
 MAX_STEPS: Final = 4_000  # of one text: four times what prose of MAX_MARKDOWN characters takes, some 15 ms
 PAGE_STEPS: Final = 20_000  # of the texts of a page together
@@ -209,9 +211,13 @@ def short(reference: str) -> str:
 
 def excerpt(text: str, longest: int = MAX_EXCERPT) -> str:
     """The beginning of a Markdown text as one plain paragraph, of so many characters at most."""
-    plain = _without_marks(text[: 4 * longest])
-    plain = markdown.REFERENCE.sub(_words, plain)
+    plain = markdown.REFERENCE.sub(_words, _beginning(text[: 4 * longest]))
     return clip(" ".join(plain.split()), longest)
+
+
+@lru_cache(EXCERPTS)
+def _beginning(text: str) -> str:
+    return _without_marks(text)
 
 
 def bare(text: str) -> str:

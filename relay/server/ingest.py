@@ -85,7 +85,6 @@ class Ingest:
         self._hears_all = True
         self._capacity = capacity
         self._tasks = Tasks(faults)
-        self._verifier: Verifier[Submission] = Verifier(self._check, self._push)
         self._flying: dict[str, Event] = {}  # sent to the writer and not answered
         self._recent: OrderedDict[str, None] = OrderedDict()
         self._idle = asyncio.Event()
@@ -105,6 +104,7 @@ class Ingest:
             turned=flush,
             report=faults.report,
         )
+        self._verifier: Verifier[Submission] = Verifier(self._check, self._push, self.link.could_begin)
 
     @property
     def is_first(self) -> bool:

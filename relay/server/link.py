@@ -171,6 +171,10 @@ class Link(asyncio.Protocol):
         except TimeoutError:
             raise Lost from None
 
+    def could_begin(self) -> bool:
+        """Whether there is something to push, and nothing that was pushed before is unanswered."""
+        return 0 < len(self._outgoing) == len(self._events)
+
     @property
     def unanswered(self) -> int:
         """How many events and commands have no answer yet."""

@@ -1,9 +1,11 @@
 """REQ history and COUNT: what takes about a millisecond at most is answered on the event loop, the rest by the storage readers.
 
-A connection's questions are tried on the loop one at a time, all connections in turn, within a share of CPU time of each turn of
-the loop; so a client with a hundred questions delays another by one. What storage does not answer so quickly (`try_query`) goes to
-a second line, whose workers take one job from one connection at a time, too, and does not hold back what the client asked after
-it: a client tells answers apart by their subscription, and may get them in another order than it asked (NIP-01).
+A connection's questions are tried on the loop a few at a time, all connections in turn, within a share of CPU time of each turn of
+the loop; so a client with a hundred questions delays another by a slice of that share. Whoever has a few questions under way gets
+their answers in one piece, and asks the next in one: to read and write for each would cost as much as a short answer does. What
+storage does not answer so quickly (`try_query`) goes to a second line, whose workers take one job from one connection at a time,
+too, and does not hold back what the client asked after it: a client tells answers apart by their subscription, and may get them
+in another order than it asked (NIP-01).
 
 Searches and invites are asked of other processes, which may be away: they hold no worker, so that nothing else waits for them.
 
@@ -41,6 +43,7 @@ PART: Final = 100  # events fetched and sent at a time after the first part, who
 WORKERS_A_READER: Final = 2  # so that a reader finds its next query waiting
 SEARCHES: Final = 8  # at once; the search role works on as many of a front
 SHARE: Final = 0.002  # seconds of CPU time of one turn of the event loop in which REQs are answered at once
+SLICE: Final = 0.0005  # seconds of it in which one connection's questions are answered one after another
 PACKED_AT_ONCE: Final = 4096  # bytes of an answer that are compressed on the loop; it takes about 20 µs a KiB
 FLUSHED: Final = 64 * 1024  # bytes of an answer that do not wait for the end of the turn
 ATTEMPTS: Final = 3  # to answer while what a connection may read becomes less
@@ -188,16 +191,18 @@ class Queries:
             self._turns.after(self._turn)
 
     def _turn(self) -> None:
-        """The next turn of the loop: answer of each connection in line one question after another, while the share lasts."""
+        """The next turn of the loop: answer some questions of each connection in line, while the share lasts."""
         self._scheduled = False
-        line = self._line
-        self._number, self._share_ends = self._turns.number(), thread_time() + SHARE
+        line, now = self._line, thread_time()
+        self._number, self._share_ends = self._turns.number(), now + SHARE
         served: dict[AskingConnection, None] = {}
-        while line and thread_time() < self._share_ends:
+        while line and now < self._share_ends:
             connection = line.popleft()
             served[connection] = None
-            if connection.asked and connection.writable:
+            slice_ends = now + SLICE
+            while connection.asked and connection.writable and now < slice_ends:
                 self._guard(connection, partial(self._try, connection, connection.asked.pop(0)))
+                now = thread_time()
             if connection.asked and connection.writable:
                 line.append(connection)
             else:

@@ -56,7 +56,7 @@ async def test_pages_are_made_for_whoever_has_the_cookie_and_the_api_takes_none_
         await relay.ask("POST", "/knowledge", token, title="Low water", content="Twice a day.")
         await relay.ask("POST", "/groups", token, id="pier", name="Low water")
         post = made["post"]["id"]
-        await relay.ask("PATCH", f"/posts/{post}", token, content="At one.")
+        await relay.ask("PATCH", f"/posts/{post}", token, content="At one, #mud.")
         pages = (
             "/",
             f"/post/{post}",

@@ -315,6 +315,22 @@ class TestAnsweredAtOnce:
         assert modest.connection.asking is False
         await greedy.until(lambda: ["EOSE", "99"] in greedy.messages)
 
+    async def test_a_few_answers_go_out_in_one_piece_however_many_clients_ask(
+        self, relay: Relay, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ticks = itertools.count()
+        monkeypatch.setattr(queries, "thread_time", lambda: next(ticks) * queries.SHARE / 16)
+        hub = relay(MemoryLog(quick=True))
+        clients = [Client(hub) for _ in range(20)]
+        for client in clients:
+            client.send_all(("REQ", str(number), {"kinds": [1]}) for number in range(4))
+        waiting = [client for client in clients if not client.pending()]
+        assert len(waiting) > 10
+        before = [len(client.wire.written) for client in waiting]
+        for client in waiting:
+            assert await client.gather(4) == [["EOSE", str(number)] for number in range(4)]
+        assert [len(client.wire.written) for client in waiting] == [written + 1 for written in before]
+
     async def test_whoever_does_not_read_its_answers_is_asked_about_no_more(self, relay: Relay) -> None:
         hub = relay(MemoryLog(quick=True))
         await filled(hub, 30, size=5000)
