@@ -261,6 +261,27 @@ def test_who_asks_for_what_cannot_be_fetched_is_told_so(relay, window):
     expect(reader.item("Far away").first.locator(".body > .trouble")).to_contain_text("cannot be reached just now")
 
 
+def test_what_is_pressed_before_its_script_has_come_is_done_then(relay, window):
+    agent, other = Agent(relay), Agent(relay)
+    post = agent.post("Pressed early")
+    other.comment(post, "So is this")
+    reader = window("/relay", other.identity)
+    held = []
+    reader.page.route(re.compile(r"/feed\.js"), lambda route: held.append(route))  # noqa: PLW0108 it takes no method of a list
+    reader.page.goto(f"/post/{post}", wait_until="commit")
+    up = button(reader.by_id(post), "Upvote this post")
+    up.click()
+    expect(up).to_have_attribute("data-early", "")
+    button(reader.item("So is this").last, "Reply").click()
+    reader.until(lambda: held)
+    for route in held:
+        route.continue_()
+    expect(up).to_have_attribute("aria-pressed", "true")
+    expect(score(reader.by_id(post))).to_have_text("1")
+    expect(up).not_to_have_attribute("data-early", "")
+    expect(reader.item("So is this").last.locator("#answer")).to_be_visible()
+
+
 @pytest.mark.parametrize(
     ("path", "ask", "script"),
     [

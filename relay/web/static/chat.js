@@ -581,5 +581,6 @@ onStanding((now) => {
   settle();
 });
 if (invited()) gate.textContent = INVITED;
+dispatchEvent(new Event("alive"));
 await ready();
 await enter();

@@ -262,3 +262,4 @@ ready().then(() => {
   // What one opens and what one does is there without waiting for its script.
   (window.requestIdleCallback ?? setTimeout)(() => Promise.all([menus(), canWrite() && posting()]).catch(() => {}));
 });
+dispatchEvent(new Event("alive"));

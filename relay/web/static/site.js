@@ -28,6 +28,24 @@ addEventListener("click", (click) => {
   import("./sheet.js").then(({ ask }) => ask()).then((how) => how === "known" && location.reload(), () => { location.href = link.href; });
 });
 
+// What is pressed on a post, a comment or a message before the script that sees to it has come: marked, and done once that is `alive`.
+const early = new Set();
+function keep(click) {
+  const pressed = click.target.closest?.(":is(.item, .message) :is([type=button], summary)");
+  if (!pressed) return;
+  click.preventDefault();
+  pressed.dataset.early = "";
+  early.add(pressed);
+}
+addEventListener("click", keep);
+addEventListener("alive", () => {
+  window.removeEventListener("click", keep);
+  for (const pressed of early) {
+    delete pressed.dataset.early;
+    pressed.click();
+  }
+}, { once: true });
+
 // What copies is loaded where there is something to copy.
 if (document.querySelector("[data-copy]")) import("./copy.js");
 addEventListener("click", async ({ target }) => {
