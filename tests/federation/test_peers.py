@@ -181,7 +181,10 @@ async def test_a_private_address_is_refused_unless_it_is_allowed(tmp_path: Path)
         await in_state(here, there.url, "waiting")
         status = told(here)[there.url]["status"]
         assert isinstance(status, dict)
-        assert "127.0.0.1 is a private address; allow_private = true lets it have one (--allow-private;" in status["last_error"]
+        assert (
+            "127.0.0.1 is a private address; allow_private = true lets it have one (--allow-private;"
+            in status["last_error"]
+        )
 
 
 async def test_nothing_is_lost_where_relays_are_killed_at_any_moment(tmp_path: Path) -> None:
