@@ -61,9 +61,9 @@ def plan_of(settings: PeerSettings) -> SessionPlan:
 
 
 def scope_of(plan: SessionPlan, policy: PeerPolicy) -> str:
-    """What names the events that are synchronized: for others, what was noted of the peer's place says nothing.
+    """A name for the events that are synchronized. How far a peer has come is noted under it, and begins anew where it changes.
 
-    After a hyphen, what is not taken of them, where there is something.
+    After a hyphen it names what of these events is not taken, where there is something.
     """
     wanted = [filters.to_json(one).decode() for one in plan.filters]
     named = _digest((plan.direction.value, plan.since, plan.backfill, wanted))
