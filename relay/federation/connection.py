@@ -11,7 +11,7 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from websockets.exceptions import ConnectionClosed
 
@@ -134,17 +134,26 @@ class PeerConnection(PeerLink):
         It is where it has said nothing at all since it was asked last while this side would have read it. Raises TimedOut,
         Disconnected.
         """
-        before = self._probed
         asked = await self.subscribe((Filter(limit=0),), lambda _event: None)
         try:
-            await self._wait_for(asked.ended)
+            await self._is_answered(asked.ended)
+        finally:
+            if self.is_open:
+                await self.unsubscribe(asked)
+
+    async def takes(self, event_id: str, wire: bytes) -> None:
+        """As `answers`, for a peer that answers no questions: it is sent once more what it has."""
+        await self._is_answered(self.offer(event_id, wire))
+
+    async def _is_answered(self, answer: "asyncio.Future[Any]") -> None:
+        before = self._probed
+        try:
+            await self._wait_for(answer)
         except TimedOut:
             if self.taken == before and not self.is_taking:
                 raise TimedOut(f"{self.url} takes what it is sent and answers nothing") from None
         finally:
             self._probed = self.taken
-            if self.is_open:
-                await self.unsubscribe(asked)
 
     def offer(self, event_id: str, wire: bytes) -> "asyncio.Future[Ok]":
         """Send an event in its wire form; the peer's OK to it, for `answered`. Whoever offers more waits for `room`.

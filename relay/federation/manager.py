@@ -267,8 +267,12 @@ class PeerManager:
         self._noticed.set()
 
     async def _note(self) -> None:
-        running = [runner.parts.record.status.state for runner in self._runners.values()]
-        self._relay.page.store(self._relay.role, peers=len(running), peers_in_step=running.count("in step"))
+        running = [runner.parts.record for runner in self._runners.values()]
+        in_step = [record for record in running if record.status.state == "in step"]
+        unfinished = sum(not record.place.walked_at for record in in_step)
+        self._relay.page.store(
+            self._relay.role, peers=len(running), peers_in_step=len(in_step), peers_comparing=unfinished
+        )
         due = [(record, noted) for record in self._records.values() if (noted := record.due()) is not None]
         if due:
             await self._relay.execute(NotePeers([noted for _, noted in due]))
