@@ -190,12 +190,17 @@ class PeerSession:
 
         it is offered again something that it took, which has not been deleted since.
         """
-        connection = self._connection
-        if self._plan.direction is not Direction.UP or connection.answers_questions or not connection.answers_events:
-            await connection.answers()
+        if not self._only_takes:
+            await self._connection.answers()
             return
         for wire in (await self._door.wires(list(self._taken)))[:1]:
-            await connection.takes(parse_known(wire).id, wire)
+            await self._connection.takes(parse_known(wire).id, wire)
+
+    @property
+    def _only_takes(self) -> bool:
+        """Whether the peer is one that answers to events, as far as is known, and to nothing else."""
+        answers = self._connection.answers_events and not self._connection.answers_questions
+        return self._plan.direction is Direction.UP and answers
 
     # down
 
@@ -304,7 +309,8 @@ class PeerSession:
         if self._plan.direction is Direction.UP:
             self._record.tell(state="catching up")
             await self._sent_so_far()
-            await self._probe()  # there may have been nothing to send
+            if not self._only_takes:
+                await self._probe()  # there may have been nothing to send
             self._record.is_in_step(int(time.time()))
         if not self._plan.backfill and not self._record.place.walked_at:
             self._record.move(walked_at=int(time.time()))
