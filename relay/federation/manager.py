@@ -20,7 +20,7 @@ from relay.federation.follow import Watched, followed
 from relay.federation.peer import Pauses, PeerRunner
 from relay.federation.peer_memory import PeerMemory
 from relay.federation.progress import PeerRecord
-from relay.federation.rules import Rules
+from relay.federation.rules import PeerRules
 from relay.federation.session import PeerParts
 from relay.peer_settings import PeerSettings
 from relay.protocol import kinds
@@ -186,7 +186,7 @@ class PeerManager:
             known |= {row.url: row for row in await self._relay.store.peers.all()}
         wanted = _wanted(listed, known)
         pauses: dict[str, Pauses] = {}
-        rules = Rules.of(settings.config)
+        rules = PeerRules.of(settings.config)
         for url in [url for url, runner in self._runners.items() if _begins_anew(runner, wanted.get(url), rules)]:
             row, runner = known.get(url), self._runners.pop(url)
             await runner.close("paused" if row is not None and row.paused else "stopped")
@@ -245,7 +245,7 @@ class PeerManager:
             signer,
             lambda: relay.settings.config.federation,
             relay.faults,
-            rules=Rules.of(relay.settings.config),
+            rules=PeerRules.of(relay.settings.config),
         )
         if pauses is not None:
             runner.pauses = pauses
@@ -292,7 +292,7 @@ class PeerManager:
             record.noted(noted)
 
 
-def _begins_anew(runner: PeerRunner, wanted: PeerSettings | None, rules: Rules) -> bool:
+def _begins_anew(runner: PeerRunner, wanted: PeerSettings | None, rules: PeerRules) -> bool:
     """Whether the peer is to be met anew, or no more: its own settings are others, or something may be taken now that was not."""
     return wanted != runner.settings or (runner.settings.direction != "up" and rules.take_more_than(runner.rules))
 

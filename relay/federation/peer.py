@@ -15,7 +15,7 @@ from relay.client.signer import Signer
 from relay.federation.connection import PeerConnection
 from relay.federation.home import own_key
 from relay.federation.link import Misbehaved
-from relay.federation.rules import DEFAULT, Rules
+from relay.federation.rules import DEFAULT, PeerRules
 from relay.federation.session import PeerParts, PeerSession, SessionPlan
 from relay.federation.sync import Direction
 from relay.peer_settings import Federation, PeerPolicy, PeerSettings
@@ -61,7 +61,7 @@ def plan_of(settings: PeerSettings) -> SessionPlan:
     return SessionPlan(Direction(settings.direction), wanted, settings.since, settings.backfill)
 
 
-def scope_of(plan: SessionPlan, policy: PeerPolicy, rules: Rules) -> str:
+def scope_of(plan: SessionPlan, policy: PeerPolicy, rules: PeerRules) -> str:
     """A name for the events that are synchronized. How far a peer has come is noted under it, and begins anew where it changes.
 
     After a hyphen it names what of these events is not taken, where that is not what `rules` are by default: where that changes,
@@ -93,7 +93,7 @@ class PeerRunner:
         federation: Callable[[], Federation],
         faults: Faults,
         *,
-        rules: Rules = DEFAULT,
+        rules: PeerRules = DEFAULT,
     ) -> None:
         self.settings = settings
         self.rules = rules
@@ -127,7 +127,7 @@ class PeerRunner:
     def _scope(self) -> str:
         return scope_of(self._plan, self.settings.policy, self.rules)
 
-    def keep_to(self, rules: Rules) -> None:
+    def keep_to(self, rules: PeerRules) -> None:
         """Nothing is taken by these that was refused by those before: nothing is to be asked for again."""
         self.rules = rules
         self.parts.record.move(scope=self._scope())

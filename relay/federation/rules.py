@@ -10,7 +10,7 @@ import msgspec
 from relay.config import Config
 
 
-class Rules(msgspec.Struct, frozen=True):
+class PeerRules(msgspec.Struct, frozen=True):
     """The settings of those names. Sets are sorted; 0 is no limit but for the limits on tags and content and for `min_pow`."""
 
     allowed_kinds: tuple[int, ...]
@@ -45,7 +45,7 @@ class Rules(msgspec.Struct, frozen=True):
             config.groups.most,
         )
 
-    def take_more_than(self, before: "Rules") -> bool:
+    def take_more_than(self, before: "PeerRules") -> bool:
         """Whether something may be taken by these that was refused by those before."""
         return (
             any(
@@ -68,7 +68,7 @@ class Rules(msgspec.Struct, frozen=True):
         )
 
 
-DEFAULT: Final = Rules.of(Config())
+DEFAULT: Final = PeerRules.of(Config())
 
 
 def _lists_more(new: tuple[object, ...], old: tuple[object, ...]) -> bool:

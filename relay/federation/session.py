@@ -190,17 +190,12 @@ class PeerSession:
 
         it is offered again something that it took, which has not been deleted since.
         """
-        if not self._only_takes:
-            await self._connection.answers()
+        connection = self._connection
+        if not _only_takes(self._plan, connection):
+            await connection.answers()
             return
         for wire in (await self._door.wires(list(self._taken)))[:1]:
-            await self._connection.takes(parse_known(wire).id, wire)
-
-    @property
-    def _only_takes(self) -> bool:
-        """Whether the peer is one that answers to events, as far as is known, and to nothing else."""
-        answers = self._connection.answers_events and not self._connection.answers_questions
-        return self._plan.direction is Direction.UP and answers
+            await connection.shows_life(connection.offer(parse_known(wire).id, wire))
 
     # down
 
@@ -309,7 +304,7 @@ class PeerSession:
         if self._plan.direction is Direction.UP:
             self._record.tell(state="catching up")
             await self._sent_so_far()
-            if not self._only_takes:
+            if not _only_takes(self._plan, self._connection):
                 await self._probe()  # there may have been nothing to send
             self._record.is_in_step(int(time.time()))
         if not self._plan.backfill and not self._record.place.walked_at:
@@ -475,6 +470,11 @@ class PeerSession:
             self._record.move(up_seq=first - 1)
             self._moved_up.set()
         self._record.tell(lag=len(self._unsettled) + max(0, self._source.upto - self._read_upto))
+
+
+def _only_takes(plan: SessionPlan, connection: PeerConnection) -> bool:
+    """Whether the peer is only sent to and has answered to events, and to nothing else."""
+    return plan.direction is Direction.UP and connection.answers_events and not connection.answers_questions
 
 
 def _uploads(connection: PeerConnection, record: PeerRecord, settled: Settled, early: Early) -> Uploads:

@@ -7,15 +7,15 @@ import pytest
 
 from relay.config import Config
 from relay.federation.peer import plan_of, scope_of
-from relay.federation.rules import DEFAULT, Rules
+from relay.federation.rules import DEFAULT, PeerRules
 from relay.peer_settings import PeerPolicy, PeerSettings
 from tests.factories import keypair
 
 ONE, OTHER = keypair(1).pubkey, keypair(2).pubkey
 
 
-def rules(**sections: dict[str, Any]) -> Rules:
-    return Rules.of(msgspec.convert(sections, Config))
+def rules(**sections: dict[str, Any]) -> PeerRules:
+    return PeerRules.of(msgspec.convert(sections, Config))
 
 
 @pytest.mark.parametrize(
