@@ -24,6 +24,7 @@ from relay.commands.common import (
 )
 from relay.config import Config
 from relay.peer_settings import PeerSettings
+from relay.protocol import event as events
 from relay.protocol import filter as filters
 from relay.protocol.filter import Filter
 from storage.base import StorageError
@@ -197,7 +198,13 @@ def peer() -> None:
     metavar="FILTER",
     help="Only events matching this; may be repeated.",
 )
-@click.option("--since", type=click.IntRange(min=0), default=0, metavar="SECONDS", help="Nothing older (unix seconds).")
+@click.option(
+    "--since",
+    type=click.IntRange(0, events.MAX_TIMESTAMP),
+    default=0,
+    metavar="SECONDS",
+    help="Nothing older (unix seconds).",
+)
 @click.option("--no-backfill", is_flag=True, help="Nothing that was there before the first contact.")
 @click.option("--allow-private", is_flag=True, help="It may be at an address that is not of the public Internet.")
 @as_json

@@ -11,7 +11,7 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from websockets.exceptions import ConnectionClosed
 
@@ -82,7 +82,6 @@ class PeerConnection(PeerLink):
         self.answers_events = False  # one that was offered has been answered
         self.answers_questions = False  # something that was asked has been
         self._challenges = 0
-        self._probed = 0  # `taken` when the peer was asked by `answers` last
         self._signer = signer
         self._names = itertools.count(1)
         self._subscriptions: dict[str, PeerSubscription] = {}
@@ -129,31 +128,13 @@ class PeerConnection(PeerLink):
         return await self._wait_for(subscription.ended, heard=heard, held=True)
 
     async def answers(self) -> None:
-        """Ask something; returns once it is answered, or the time for that is over and the peer is not to blame.
-
-        It is where it has said nothing at all since it was asked last while this side would have read it. Raises TimedOut,
-        Disconnected.
-        """
+        """Ask something, and see that it is answered; as `shows_life`."""
         asked = await self.subscribe((Filter(limit=0),), lambda _event: None)
         try:
-            await self._is_answered(asked.ended)
+            await self.shows_life(asked.ended)
         finally:
             if self.is_open:
                 await self.unsubscribe(asked)
-
-    async def takes(self, event_id: str, wire: bytes) -> None:
-        """As `answers`, for a peer that answers no questions: it is sent once more what it has."""
-        await self._is_answered(self.offer(event_id, wire))
-
-    async def _is_answered(self, answer: "asyncio.Future[Any]") -> None:
-        before = self._probed
-        try:
-            await self._wait_for(answer)
-        except TimedOut:
-            if self.taken == before and not self.is_taking:
-                raise TimedOut(f"{self.url} takes what it is sent and answers nothing") from None
-        finally:
-            self._probed = self.taken
 
     def offer(self, event_id: str, wire: bytes) -> "asyncio.Future[Ok]":
         """Send an event in its wire form; the peer's OK to it, for `answered`. Whoever offers more waits for `room`.

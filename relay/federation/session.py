@@ -191,11 +191,11 @@ class PeerSession:
         it is offered again something that it took, which has not been deleted since.
         """
         connection = self._connection
-        if self._plan.direction is not Direction.UP or connection.answers_questions or not connection.answers_events:
+        if not _only_takes(self._plan, connection):
             await connection.answers()
             return
         for wire in (await self._door.wires(list(self._taken)))[:1]:
-            await connection.takes(parse_known(wire).id, wire)
+            await connection.shows_life(connection.offer(parse_known(wire).id, wire))
 
     # down
 
@@ -304,7 +304,8 @@ class PeerSession:
         if self._plan.direction is Direction.UP:
             self._record.tell(state="catching up")
             await self._sent_so_far()
-            await self._probe()  # there may have been nothing to send
+            if not _only_takes(self._plan, self._connection):
+                await self._probe()  # there may have been nothing to send
             self._record.is_in_step(int(time.time()))
         if not self._plan.backfill and not self._record.place.walked_at:
             self._record.move(walked_at=int(time.time()))
@@ -469,6 +470,11 @@ class PeerSession:
             self._record.move(up_seq=first - 1)
             self._moved_up.set()
         self._record.tell(lag=len(self._unsettled) + max(0, self._source.upto - self._read_upto))
+
+
+def _only_takes(plan: SessionPlan, connection: PeerConnection) -> bool:
+    """Whether the peer is only sent to and has answered to events, and to nothing else."""
+    return plan.direction is Direction.UP and connection.answers_events and not connection.answers_questions
 
 
 def _uploads(connection: PeerConnection, record: PeerRecord, settled: Settled, early: Early) -> Uploads:

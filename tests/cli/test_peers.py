@@ -107,7 +107,7 @@ def test_a_peer_of_the_relays_file_is_shown_and_kept_by_a_command_that_is_not_to
             '[[peers]]\nurl = "wss://a.example"\nfilters = [{}, {search = "nostr"}]',
             "wss://a.example: filter 2: a search finds what each relay takes for it, which cannot be compared",
         ),
-        ('[[peers]]\nurl = "wss://a.example"\nurls = []', "wss://a.example: Object contains unknown field `urls`"),
+        ('[[peers]]\nurl = "wss://a.example"\nurls = []', "wss://a.example: there is no field urls"),
     ],
 )
 def test_a_mistake_in_the_file_is_told_by_the_peer_it_is_about(
