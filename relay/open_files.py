@@ -31,4 +31,6 @@ def allow_most() -> None:
                 break
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != unlimited and soft < FEW:
-        log.warning("this process may have %d files open, and each connection is one: raise LimitNOFILE= or ulimit -Hn", soft)
+        log.warning(
+            "this process may have %d files open, and each connection is one: raise LimitNOFILE= or ulimit -Hn", soft
+        )

@@ -80,7 +80,9 @@ class RequestProtocol(H11Protocol):
             address = limits.client_address(peer[0], (), ())
             reason = self._gate.enter_http(address)
             if reason is not None:
-                transport.write(_refusal(b"429 Too Many Requests", "rate_limited", reason, "Close what you do not use."))
+                transport.write(
+                    _refusal(b"429 Too Many Requests", "rate_limited", reason, "Close what you do not use.")
+                )
                 transport.close()
                 return
             self._address = address
