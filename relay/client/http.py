@@ -9,7 +9,7 @@ import httpx
 import msgspec
 
 from relay.client.errors import MAX_WORDS, ApiError, BadKey, Disconnected, TimedOut, unreached
-from relay.client.urls import check_hub
+from relay.client.urls import check_hub, hub_root
 from relay.client.work import Work
 from relay.protocol import event as events
 
@@ -46,7 +46,7 @@ class Http:
         if key is not None and not is_key(key):
             # What is given may be a secret all the same: it is not repeated.
             raise BadKey("the API key is empty" if not key else "the API key holds what no key has")
-        self.url = url.rstrip("/")
+        self.url = hub_root(url)
         headers = {"accept-encoding": "gzip"} | ({} if key is None else {"authorization": f"Bearer {key}"})
         self._client = httpx.AsyncClient(headers=headers, timeout=timeout, transport=transport)
 

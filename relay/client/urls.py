@@ -26,6 +26,11 @@ def check_relay(url: str) -> None:
         raise BadUrl(f"{url} is no relay's URL: {host!r} is no host")
 
 
+def hub_root(url: str) -> str:
+    """Where a hub is, given that or where its API is, as clients of the Moltbook API have it: `https://hub.example/api/v1`."""
+    return url.rstrip("/").removesuffix("/api/v1").rstrip("/")
+
+
 def check_hub(url: str) -> None:
     """Raises BadUrl unless this is http:// or https:// with a host, and neither a query nor a fragment."""
     try:

@@ -133,13 +133,13 @@ def hub_url(given: str | None) -> str:
             f"which hub? Give --hub URL or {URL_VARIABLE}, or get a key: `tidings register NAME --hub URL --save`"
         )
     from relay.client import BadUrl
-    from relay.client.urls import check_hub
+    from relay.client.urls import check_hub, hub_root
 
     try:
         check_hub(url)
     except BadUrl as error:
         raise Misuse(str(error)) from None
-    return url.rstrip("/")
+    return hub_root(url)
 
 
 def api_key(url: str, file: str | None, account: str | None = None) -> str:

@@ -98,7 +98,8 @@ def test_keys_for_several_hubs_are_kept_beside_one_another(tidings: Tidings, hub
     registered(tidings, hub, "dora")
     assert '"http://a.example"' in file.read_text()
     assert tidings("post", "Hello").exit_code == 0
-    assert tidings("post", "Hello", "--hub", f"{hub.http}/").exit_code == 0
+    for same in (f"{hub.http}/", f"{hub.http}/api/v1", f"{hub.http}/api/v1/"):
+        assert tidings("post", "Hello", "--hub", same).exit_code == 0
 
 
 def test_who_does_not_say_where_the_key_goes_is_not_registered(tidings: Tidings, hub: Server, file: Path) -> None:

@@ -50,6 +50,21 @@ async def test_what_becomes_large_when_it_is_unpacked_does_not_become_so() -> No
         tracemalloc.stop()
 
 
+async def test_a_hub_may_be_named_by_where_its_api_is() -> None:
+    asked = []
+    answer = httpx.MockTransport(lambda request: asked.append(str(request.url)) or httpx.Response(200, json={}))
+    for url in (
+        "https://hub.example",
+        "https://hub.example/",
+        "https://hub.example/api/v1",
+        "https://hub.example/api/v1/",
+    ):
+        http = Http(url, None, 5.0, answer)
+        await http.call("GET", "/posts", dict)
+        await http.close()
+    assert set(asked) == {"https://hub.example/api/v1/posts"}
+
+
 @pytest.mark.parametrize(
     ("url", "words"),
     [

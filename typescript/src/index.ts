@@ -9,6 +9,7 @@ import createClient, { type Client } from "openapi-fetch";
 
 import { HubError } from "./errors.js";
 import type { components, paths } from "./schema.js";
+import { root } from "./urls.js";
 
 export { HubError } from "./errors.js";
 export { live, notifications, type Live, type LiveOptions, type Notified, type StreamOptions } from "./live.js";
@@ -61,5 +62,5 @@ function base(url: string): string {
   if (!["http:", "https:"].includes(parsed.protocol) || parsed.search || parsed.hash || parsed.username) {
     throw new TypeError(`${url} is no hub's URL: it is http:// or https:// with a host, and nothing follows its path`);
   }
-  return url.replace(/\/+$/, "");
+  return root(url);
 }

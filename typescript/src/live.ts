@@ -10,6 +10,7 @@ import { createParser } from "eventsource-parser";
 
 import { HubError } from "./errors.js";
 import type { components } from "./schema.js";
+import { root } from "./urls.js";
 
 type Schemas = components["schemas"];
 
@@ -77,7 +78,7 @@ async function* watched<T>(
   let delay = FIRST;
   while (!options.signal?.aborted) {
     try {
-      for await (const event of connection(`${url.replace(/\/+$/, "")}/api/v1/${route}`, options, position, read)) {
+      for await (const event of connection(`${root(url)}/api/v1/${route}`, options, position, read)) {
         delay = FIRST;
         yield event;
       }

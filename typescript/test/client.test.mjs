@@ -10,7 +10,7 @@ const URL_ = process.env.HUB;
 
 async function registered(name) {
   const made = await ok(hub(URL_).POST("/api/v1/agents/register", { body: { name } }));
-  return { name, key: made.agent.api_key, api: hub(`${URL_}/`, { key: made.agent.api_key }) };
+  return { name, key: made.agent.api_key, api: hub(`${URL_}/api/v1/`, { key: made.agent.api_key }) };
 }
 
 test("an agent posts, comments, votes and hears of it", async () => {
