@@ -252,6 +252,10 @@ class TransactionWriter(Commands, Protocol):
         """Note outside of the database how far it is committed. For any thread. Raises StorageError."""
 
     @property
+    def disk_wait(self) -> float:
+        """Seconds that the last transaction waited for the disk to keep it; 0 before the first."""
+
+    @property
     def missing(self) -> Missing | None:
         """What is known to be missing of the log; their numbers are not given out again."""
 

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from relay.commands.common import printable, say
-from relay.commands.syncing import SyncSummary, synchronized
+from relay.commands.syncing import INTERRUPTED, SyncSummary, synchronized
 from relay.config import Config
 from relay.federation.peer import Pauses
 from relay.federation.peer_memory import MOST_REFUSED
@@ -118,7 +118,7 @@ async def _all(
     while True:
         summary = await synchronized(config, url, plan(), secret_file, received)
         total = summary if total is None else _added(total, summary)
-        if summary.error is None:
+        if summary.error is None or summary.error == INTERRUPTED:
             return total
         if summary.counts.stored:
             pauses.reset()
@@ -128,7 +128,10 @@ async def _all(
             return total
         pause = pauses.next()
         say(f"{printable(summary.error)}; again in {pause:.0f} s")
-        await asyncio.sleep(pause)
+        try:
+            await asyncio.sleep(pause)
+        except asyncio.CancelledError:
+            return msgspec.structs.replace(total, error=INTERRUPTED)
 
 
 def _added(one: SyncSummary, other: SyncSummary) -> SyncSummary:

@@ -1,6 +1,6 @@
 """`sync`, `mirror` and `stream`: this relay and another, by hand."""
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -20,8 +20,6 @@ from relay.protocol.words import counted
 
 if TYPE_CHECKING:
     from relay.commands.syncing import SyncSummary
-
-INTERRUPTED: Final = "interrupted; the same command goes on from here"
 
 _direction = click.option(
     "--dir",
@@ -61,7 +59,8 @@ def sync(
     is got or sent. Only public events that match FILTER are looked at. What comes is checked by the rules for peers; what
     may not be passed on (NIP-70, NIP-62) is not sent. Works whether this relay runs or not; run it again to go on.
 
-    Exit code 1 when the relay cannot be reached or breaks off, or something was refused on either side.
+    Exit code 1 when the relay cannot be reached or breaks off, something was refused on either side, or Ctrl-C ended it: what
+    was done until then is told.
 
     \b
     Examples:
@@ -77,11 +76,7 @@ def sync(
     with complaining(url):
         peer = normal(url)
     plan = SyncPlan(wanted, Direction(direction), dry=dry)
-    try:
-        summary = run(synchronized(settings.load(), peer, plan, secret_file))
-    except KeyboardInterrupt:
-        raise Complaint(INTERRUPTED) from None
-    _end(summary, as_json, dry)
+    _end(run(synchronized(settings.load(), peer, plan, secret_file)), as_json, dry)
 
 
 def _end(summary: "SyncSummary", as_json: bool, dry: bool = False) -> None:
@@ -108,7 +103,8 @@ def mirror(*, settings: CommandSettings, url: str, wanted: Filter, secret_file: 
     All public events that match FILTER, the newest first. The connection may break: it is made again, and when the command is
     stopped, the next run goes on where it was. What came there meanwhile is got at the end. Works whether this relay runs or not.
 
-    Exit code 1 when the relay could not be reached for long, or something of it was refused here.
+    Exit code 1 when the relay could not be reached for long, something of it was refused here, or Ctrl-C ended it: what was done
+    until then is told.
 
     \b
     Examples:
@@ -121,11 +117,7 @@ def mirror(*, settings: CommandSettings, url: str, wanted: Filter, secret_file: 
 
     with complaining(url):
         peer = normal(url)
-    try:
-        summary = run(mirrored(settings.load(), peer, wanted, secret_file))
-    except KeyboardInterrupt:
-        raise Complaint(INTERRUPTED) from None
-    _end(summary, as_json)
+    _end(run(mirrored(settings.load(), peer, wanted, secret_file)), as_json)
 
 
 @click.command()

@@ -33,6 +33,7 @@ from relay.setting_parts import ConfigError
 from storage.base import Outcome, Status
 
 BATCH: Final = 500  # events written in one transaction
+INTERRUPTED: Final = "interrupted; the same command goes on from here"
 
 
 class CommandEvents(PublicEvents):
@@ -46,9 +47,16 @@ class CommandEvents(PublicEvents):
         self._writes = asyncio.Lock()
 
     async def take(self, events: Sequence[Event]) -> list[Outcome]:
-        """As LocalEvents.take."""
+        """As LocalEvents.take. What is being written is written, and told, before an interruption goes on."""
         async with self._writes:  # one at a time, which is all the back-pressure there is
-            return await asyncio.to_thread(self._take, events)
+            writing = asyncio.ensure_future(asyncio.to_thread(self._take, events))
+            try:
+                return await asyncio.shield(writing)
+            except asyncio.CancelledError:
+                await asyncio.wait((writing,))
+                if (task := asyncio.current_task()) is not None:
+                    task.cancel()  # wherever it waits next
+                return writing.result()
 
     def _take(self, events: Sequence[Event]) -> list[Outcome]:
         faults = [schnorr.fault(event) for event in events]
@@ -86,43 +94,18 @@ async def synchronized(
     secret_file: str | None,
     received: Callable[[Event, Outcome], None] = lambda _event, _outcome: None,
 ) -> SyncSummary:
-    """Do it; what happened, also where it broke off or could not begin. Raises ConfigError, StorageError.
+    """Do it; what happened, also where it broke off, was interrupted (INTERRUPTED) or could not begin.
 
-    `received` is told what became of each event that came.
+    `received` is told what became of each event that came. Raises ConfigError, StorageError.
     """
-    counts = SyncCounts()
+    counts, found, error = SyncCounts(), SyncFound(), None
     begun = time.monotonic()
-    found, error = SyncFound(), None
-    with contextlib.ExitStack() as stack:
-        target = stack.enter_context(writing(config)) if plan.direction.is_down and not plan.dry else None
-        signer = signer_of(config, secret_file)
-        async with reading(config) as database:
-            try:
-                connection = await PeerConnection.open(url, signer, allow_private=True)
-            except ClientError as failure:
-                return SyncSummary(url, plan.direction.value, False, True, 0, 0, 0, 0.0, str(failure), counts)
-            local = CommandEvents(database, target, url)
-            meter = stack.enter_context(Meter(url, 0, "events"))
-
-            def moved(*_: object) -> None:
-                done = counts.received + counts.taken + counts.known + counts.rejected
-                meter.update(done, done, work.found.need + work.found.have)
-
-            def came(event: Event, outcome: Outcome) -> None:
-                moved()
-                received(event, outcome)
-
-            home = await own_key(url, allow_private=True)
-            downloads = Downloads(connection, local, counts, received=came, home=None if home != "" else home)
-            work = Synchronization(connection, local, plan, downloads, Uploads(connection, counts, moved))
-            found = work.found
-            try:
-                await work.run()
-            except ClientError as failure:
-                error = str(failure)
-            finally:
-                await connection.close()
-    seconds = time.monotonic() - begun
+    try:
+        await _synchronize(config, url, plan, secret_file, received, counts=counts, found=found)
+    except ClientError as failure:
+        error = str(failure)
+    except asyncio.CancelledError:
+        error = INTERRUPTED
     return SyncSummary(
         url,
         plan.direction.value,
@@ -131,10 +114,46 @@ async def synchronized(
         found.lost,
         found.have,
         found.need,
-        seconds,
+        time.monotonic() - begun,
         error,
         counts,
     )
+
+
+async def _synchronize(
+    config: Config,
+    url: str,
+    plan: SyncPlan,
+    secret_file: str | None,
+    received: Callable[[Event, Outcome], None],
+    *,
+    counts: SyncCounts,
+    found: SyncFound,
+) -> None:
+    """Do it; `counts` and `found` tell how far it is. Raises ClientError, ConfigError, StorageError."""
+    with contextlib.ExitStack() as stack:
+        target = stack.enter_context(writing(config)) if plan.direction.is_down and not plan.dry else None
+        signer = signer_of(config, secret_file)
+        async with reading(config) as database:
+            connection = await PeerConnection.open(url, signer, allow_private=True)
+            try:
+                local = CommandEvents(database, target, url)
+                meter = stack.enter_context(Meter(url, 0, "events"))
+
+                def moved(*_: object) -> None:
+                    done = counts.received + counts.taken + counts.known + counts.rejected
+                    meter.update(done, done, found.need + found.have)
+
+                def came(event: Event, outcome: Outcome) -> None:
+                    moved()
+                    received(event, outcome)
+
+                home = await own_key(url, allow_private=True)
+                downloads = Downloads(connection, local, counts, received=came, home=None if home != "" else home)
+                uploads = Uploads(connection, counts, moved)
+                await Synchronization(connection, local, plan, downloads, uploads, found=found).run()
+            finally:
+                await connection.close()
 
 
 def signer_of(config: Config, secret_file: str | None) -> Signer | None:

@@ -1,5 +1,5 @@
 """Events that a peer refused, maybe because it had not yet what they name: a comment is offered before its post where the newest
-goes first, or where the filters brought the post later.
+goes first, or where the filters brought the post later. The deletion of that, too, may be what it lacked.
 """
 
 from typing import Final
@@ -7,7 +7,8 @@ from typing import Final
 import msgspec
 
 from relay.federation.verdicts import Verdict
-from relay.protocol.event import Event, values
+from relay.protocol import kinds
+from relay.protocol.event import Event, parse_known, values
 from relay.protocol.kinds import is_hex
 
 MOST_EARLY: Final = 5000  # events that are kept
@@ -24,11 +25,14 @@ class EarlyEvent(msgspec.Struct, frozen=True):
 
 
 class Early:
-    """Kept while a session lasts: the peer has what is named as soon as it takes it, and then is offered them again."""
+    """Kept while a session lasts: the peer has what is named as soon as it takes it, and then is offered them again.
+
+    So it is when it takes the deletion of what is named, or the request to vanish of who wrote that.
+    """
 
     def __init__(self) -> None:
         self._events: dict[str, EarlyEvent] = {}
-        self._naming: dict[str, list[str]] = {}  # ids of what is kept, by the id that it names
+        self._naming: dict[str, list[str]] = {}  # ids of what is kept, by the id or key that it names
 
     def __len__(self) -> int:
         return len(self._events)
@@ -40,11 +44,19 @@ class Early:
             return False
         if event.id not in self._events and len(self._events) < MOST_EARLY:
             self._events[event.id] = EarlyEvent(event.id, wire, said)
-            for one in named:
+            for one in named.union(*(values(event, name) for name in ("p", "P"))):
                 self._naming.setdefault(one, []).append(event.id)
         return True
 
-    def named(self, event_id: str) -> list[EarlyEvent]:
+    def taken(self, event_id: str, wire: bytes) -> list[EarlyEvent]:
         """The peer has this event now: what names it is kept no more, and is to be offered again."""
-        ids = self._naming.pop(event_id, ())
+        if not self._events:
+            return []
+        event = parse_known(wire)
+        names = [event_id]
+        if event.kind == kinds.DELETION:
+            names += values(event, "e")
+        elif event.kind == kinds.VANISH:
+            names.append(event.pubkey)
+        ids = [one for name in names for one in self._naming.pop(name, ())]
         return [self._events.pop(one) for one in ids if one in self._events]

@@ -67,9 +67,16 @@ class Synchronization:
     """Brings both sides in step by a plan; `found` tells what differed, also while it runs."""
 
     def __init__(
-        self, connection: PeerConnection, local: LocalEvents, plan: SyncPlan, downloads: Downloads, uploads: Uploads
+        self,
+        connection: PeerConnection,
+        local: LocalEvents,
+        plan: SyncPlan,
+        downloads: Downloads,
+        uploads: Uploads,
+        *,
+        found: SyncFound | None = None,
     ) -> None:
-        self.found = SyncFound()
+        self.found = SyncFound() if found is None else found
         self._connection = connection
         self._local = local
         self._plan = plan

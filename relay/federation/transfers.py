@@ -423,7 +423,7 @@ class Uploads:
         self._window, self._too_fast = min(OFFERED, self._window + 1), 0
         self._counts.judge(said)
         self._settled(one.id, said)
-        for early in self._early.named(one.id):
+        for early in self._early.taken(one.id, one.wire):
             self._counts.take_back(early.said)
             unanswered: asyncio.Future[Ok] = asyncio.get_running_loop().create_future()
             self._again.append(OfferedEvent(early.id, early.wire, -1, self._pauses, unanswered))

@@ -1,9 +1,10 @@
 """The writer: the only role that changes the database. It takes events and commands from every link, makes transactions of them,
 answers, and sends what it committed to every follower.
 
-One turn of its loop: take what has arrived, make one transaction of what fits into TRANSACTION seconds, of each client as much as
-of any other; store the page's numbers; append the commit to every link, then the answers; send what the sockets take. So whoever
-has an answer can see on the page that it is committed, and a front hears of a commit before it hears that its own events are done.
+One turn of its loop: take what has arrived; make one transaction of it, of each client as much as of any other (how many events
+it may have: `transaction_size`); store the page's numbers; append the commit to every link, then the answers; send what the
+sockets take. So whoever has an answer can see on the page that it is committed, and a front hears of a commit before it hears
+that its own events are done.
 
 Nothing here waits for a client: sockets do not block (`role_links`), and what is unanswered is bounded by the credits of
 whoever sends. An exception fails its batch or its command; the loop goes on.
@@ -41,13 +42,11 @@ from relay.roles.messages import (
 )
 from relay.roles.page import FAULTY, UNWRITABLE, SharedPage
 from relay.roles.role_links import RoleLink, RoleLinks
+from relay.roles.transaction_size import TransactionSize
 from storage import failures
 from storage.base import Commit, Incoming, Outcome, Status, StorageError, TransactionWriter, Written
 from storage.failures import CommandFailure
 
-TRANSACTION: Final = 0.02  # seconds that one transaction may take, about
-MOST: Final = 1000  # events of one transaction
-LEAST: Final = 16
 RECORDED: Final = 1.0  # seconds between two notes of how far the log is committed
 ALIVE_INTERVAL: Final = 1.0  # seconds between two signs of life on the page
 TOLD: Final = 300.0  # seconds that it is told of a fault after the last one
@@ -98,7 +97,7 @@ class WriterRole:
         self._unwritable = False
         self._alive_due = 0.0
         page.begin(self._role)
-        self._cost = TRANSACTION / 100  # seconds an event has taken lately
+        self._size = TransactionSize()
         self._later = LaterWork(store, self._report)
         self._stopping = False
         position = page.position()
@@ -215,7 +214,7 @@ class WriterRole:
     # working
 
     def _work(self) -> None:
-        jobs = self._queue.take(min(MOST, max(LEAST, int(TRANSACTION / self._cost))))
+        jobs = self._queue.take(self._size.most())
         for are_events, run in groupby(jobs, lambda job: isinstance(job.wanted, Entry)):
             if are_events:
                 self._store_events(list(run))
@@ -238,7 +237,7 @@ class WriterRole:
             refusal = internal(error)
         if refusal is not None:
             outcomes = [Outcome(Status.REFUSED, refusal=refusal)] * len(jobs)
-        self._cost = 0.8 * self._cost + 0.2 * (time.perf_counter() - begun) / len(jobs)
+        self._size.took(len(jobs), time.perf_counter() - begun, self._store.disk_wait)
         self._commit()
         if self._unwritable is not (refusal is not None):
             self._unwritable = refusal is not None

@@ -7,6 +7,7 @@ rolls it back, and it is tried again event by event inside one transaction, so t
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar, cast
@@ -54,6 +55,7 @@ class SqliteWriter:
         self._meaning = meaning
         self._lock = None if is_locked else database_file.Lock(directory)
         self.directory = directory
+        self.disk_wait = 0.0
         self._closed = False
         self._recording = threading.Lock()
         self._recorded: int | None = None
@@ -214,7 +216,7 @@ class SqliteWriter:
             self._finish(transaction, now)
             if self._last_seq != before:
                 self.connection.execute(named("write")["set_last_seq"], (self._last_seq,))
-            self.connection.execute("COMMIT")
+            self._commit()
             self._committed = self._last_seq
         except BaseException as error:
             self._last_seq = before
@@ -226,6 +228,11 @@ class SqliteWriter:
             raise
         self._written.add(transaction.written)
         return result
+
+    def _commit(self) -> None:
+        begun, worked = time.perf_counter(), time.thread_time()
+        self.connection.execute("COMMIT")
+        self.disk_wait = max(0.0, time.perf_counter() - begun - (time.thread_time() - worked))
 
     def _transaction(self) -> Transaction:
         signer = self._own.signer

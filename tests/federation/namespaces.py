@@ -90,7 +90,8 @@ def main() -> None:
         return
     faulthandler.dump_traceback_later(5 * PATIENCE)  # a history that does not come to its end says where it stands
     directory, seed, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    asyncio.run(Play(directory, seed, count, Namespaces(count)).run())
+    one_sided = sys.argv[4:] == ["--one-sided"]
+    asyncio.run(Play(directory, seed, count, Namespaces(count), one_sided=one_sided).run())
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from relay.protocol.event import Event
+from relay.protocol.event import Event, first_value
 from tests.e2e.harness import PATIENCE, Server, client, free_port, fresh_key, now
 from tests.factories import Keypair, make_event
 from tests.federation.test_peers import until
@@ -47,23 +47,25 @@ class History:
         key, number = self.keys[at], len(self.events) + self.chance.randrange(10**6)
         made = self.start + self.skews[at] + self.chance.randint(-600, 600)
         mine = [event for event in self.events if event.pubkey == key.pubkey and event.kind in (1, 11, 1111, 7)]
-        posts = [event for event in self.events if event.kind == 11]
+        answered = [event for event in self.events if event.kind in (11, 1111)]
         kind = self.chance.choice([0, 1, 1, 5, 7, 11, 11, 1111, 1111, 10002])
         if kind == 5 and mine:
             gone = self.chance.choice(mine)
             tags = [["e", gone.id], ["k", str(gone.kind)]]
             return make_event(key, 5, tags=tags, created_at=max(made, gone.created_at))
-        if kind in (7, 1111) and posts:
-            return self._answer(key, kind, self.chance.choice(posts), number, made)
+        if kind in (7, 1111) and answered:
+            return self._answer(key, kind, self.chance.choice(answered), number, made)
         if kind in (0, 10002):
             return make_event(key, kind, json.dumps({"name": f"n{number}"}) if kind == 0 else "", created_at=made)
         return make_event(key, 11 if kind != 1 else 1, f"text {number}", [["title", f"title {number}"]], made)
 
-    def _answer(self, key: Keypair, kind: int, post: Event, number: int, made: int) -> Event:
-        e, k, p = post.id, str(post.kind), post.pubkey
+    def _answer(self, key: Keypair, kind: int, above: Event, number: int, made: int) -> Event:
+        tags = [["e", above.id], ["k", str(above.kind)], ["p", above.pubkey]]
         if kind == 7:
-            return make_event(key, 7, "+", [["e", e], ["k", k], ["p", p]], made)
-        tags = [["E", e], ["K", k], ["P", p], ["e", e], ["k", k], ["p", p]]
+            return make_event(key, 7, "+", tags, made)
+        root = above.id if above.kind == 11 else first_value(above, "E")
+        post = next(event for event in self.events if event.id == root)
+        tags = [["E", post.id], ["K", "11"], ["P", post.pubkey], *tags]
         return make_event(key, 1111, f"comment {number}", tags, made)
 
 
@@ -108,14 +110,18 @@ class Loopback:
 
 
 class Play:
-    """`count` relays, each in step with all others, that are cut off from one another, killed and started again."""
+    """`count` relays, each in step with all others, that are cut off from one another, killed and started again.
 
-    def __init__(self, directory: Path, seed: int, count: int, network: Loopback) -> None:
+    `one_sided`: only the first has the others as its peers; to them it is a client like any.
+    """
+
+    def __init__(self, directory: Path, seed: int, count: int, network: Loopback, *, one_sided: bool = False) -> None:
         self.history = History(seed)
         self.chance = self.history.chance
         self.directory = directory
         self.count = count
         self.network = network
+        self.one_sided = one_sided
         self.skews = [self.chance.choice([-HOUR // 2, 0, HOUR // 2]) for _ in range(count)]
         self.servers: list[Server | None] = [None] * count
 
@@ -142,14 +148,14 @@ class Play:
         await asyncio.gather(*(asyncio.to_thread(self._start, at) for at in range(self.count) if not self.servers[at]))
 
     def _start(self, at: int) -> None:
-        others = [other for other in range(self.count) if other != at]
+        others = [] if self.one_sided and at else [other for other in range(self.count) if other != at]
         peers = [PEER.format(url=self.network.url(of, at), direction=self._direction(at, of)) for of in others]
         file = self.directory / f"{at}.toml"
         file.write_text(SETTINGS + "".join(peers))
         self.servers[at] = self.network.start(at, self.directory / f"relay{at}", file, self.skews[at])
 
     def _direction(self, at: int, of: int) -> str:
-        return "both" if (at + of) % 2 else "down"
+        return "both" if self.one_sided or (at + of) % 2 else "down"
 
     async def _act(self) -> None:
         """Cut or kill something, have events come here and there, in any order and twice, and mend some of it."""

@@ -121,3 +121,35 @@ async def test_what_is_interrupted_says_that_it_goes_on(tmp_path: Path, verb: st
         )
         _, said = await asyncio.to_thread(process.communicate, timeout=PATIENCE)
     assert (process.returncode, said) == (1, b"tidings: interrupted; the same command goes on from here\n")
+
+
+@pytest.mark.parametrize("verb", ["sync", "mirror"])
+async def test_what_was_done_before_an_interruption_is_told(tmp_path: Path, verb: str) -> None:
+    class Slow(FakePeer):
+        """Gives two pages, and takes its time with the third."""
+
+        pages = 0
+
+        async def answer(self, connection: ServerConnection, name: str, wanted: list[Filter]) -> None:
+            self.pages += 1
+            if self.pages == 3:
+                process.send_signal(signal.SIGINT)
+            else:
+                await super().answer(connection, name, wanted)
+
+    copy = tmp_path / "copy"
+    async with Slow(notes(fresh_key(), 900)).serving() as peer:
+        peer.compares, peer.page = "error", 100
+        process = subprocess.Popen(  # noqa: ASYNC220
+            [sys.executable, "-m", "relay", verb, peer.url, '{"kinds":[1]}', "--json", "--data", str(copy)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=ROOT,
+            env=environment(),
+        )
+        out, said = await asyncio.to_thread(process.communicate, timeout=PATIENCE)
+    assert (process.returncode, said) == (1, b"tidings: interrupted; the same command goes on from here\n")
+    told = json.loads(out)
+    assert (told["complete"], told["error"]) == (False, "interrupted; the same command goes on from here")
+    stored = command("count", "{}", data=copy).stdout.strip()
+    assert told["counts"]["stored"] == int(stored) > 0

@@ -42,11 +42,12 @@ async def test_on_one_machine(tmp_path: Path) -> None:
     await Play(tmp_path, 1, 3, Loopback(3)).run()
 
 
-@pytest.mark.parametrize(("seed", "count"), [(3, 2), (2, 3)])
-def test_in_network_namespaces(tmp_path: Path, seed: int, count: int) -> None:
+@pytest.mark.parametrize(("seed", "count", "more"), [(3, 2, []), (2, 3, []), (1, 2, ["--one-sided"])])
+def test_in_network_namespaces(tmp_path: Path, seed: int, count: int, more: list[str]) -> None:
     if missing():
         pytest.skip(f"this system makes no network namespaces for its users: {missing()}")
-    command = [*UNSHARE, sys.executable, "-m", "tests.federation.namespaces", str(tmp_path), str(seed), str(count)]
+    play = [sys.executable, "-m", "tests.federation.namespaces", str(tmp_path), str(seed), str(count), *more]
+    command = [*UNSHARE, *play]
     process = subprocess.Popen(
         command, stderr=subprocess.PIPE, cwd=ROOT, env=environment() | {"PYTHONFAULTHANDLER": "1"}, process_group=0
     )

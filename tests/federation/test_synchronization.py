@@ -20,6 +20,7 @@ from relay.client import Key
 from relay.client.errors import ClientError, Disconnected
 from relay.federation import comparison, link, transfers
 from relay.federation.connection import PeerConnection
+from relay.federation.early import Early
 from relay.federation.link import Misbehaved
 from relay.federation.sync import Direction, SyncFound, Synchronization, SyncPlan
 from relay.federation.transfers import Downloads, SyncCounts, Uploads
@@ -369,6 +370,32 @@ async def test_a_comment_that_is_offered_before_its_post_is_offered_again_after_
     assert not settled[without.id].for_good  # its post may come by another way
     assert (counts.sent, counts.taken, counts.rejected) == (508, 507, 1)
     assert list(counts.rejections.values()) == [1]
+
+
+async def test_a_comment_that_is_offered_before_the_deletion_of_its_post_is_offered_again_after_it() -> None:
+    class Forgetful(FakePeer):
+        """Takes comments on what it knows to be deleted, or whose author it knows to have vanished."""
+
+        async def take(self, connection: ServerConnection, event: Event) -> None:
+            if event.kind != 1111 or event.content in {one.content for one in self.events.values()}:
+                await super().take(connection, event)
+            else:
+                await self.send(connection, "OK", event.id, False, "invalid: the post that it comments on is not here")
+
+    post, author = "ab" * 32, keypair(7)
+    on_deleted = make_event(kind=1111, content="deleted", tags=[["E", post], ["P", keypair(8).pubkey]])
+    on_vanished = make_event(kind=1111, content="vanished", tags=[["E", "cd" * 32], ["P", author.pubkey]])
+    deletion = make_event(keypair(8), 5, "deleted", [["e", post], ["k", "11"]])
+    vanish = make_event(author, 62, "vanished", [["relay", "ALL_RELAYS"]])
+    async with Forgetful().serving() as peer:
+        counts, early = SyncCounts(), Early()
+        link = await PeerConnection.open(peer.url, allow_private=True)
+        local = MemoryEvents([on_deleted, on_vanished, deletion, vanish])
+        for some in ([on_deleted, on_vanished], [deletion, vanish]):
+            await Uploads(link, counts, early=early).send(local, [one.id for one in some])
+        await link.close()
+    assert peer.events.keys() == local.events.keys()
+    assert (counts.taken, counts.rejected, len(early)) == (4, 0, 0)
 
 
 async def test_where_both_have_the_same_one_round_of_a_few_hundred_bytes_says_so() -> None:

@@ -3,11 +3,12 @@
 import pytest
 
 from handlers import table
-from relay.protocol.admission import Door
+from relay.errors import Reject
+from relay.protocol.admission import GROUP_MODERATOR, OPERATOR, Door
 from relay.protocol.event import Event
 from relay.protocol.groups.state import Group
 from tests.factories import make_event
-from tests.handlers.known import RELAY, admit, refused
+from tests.handlers.known import RELAY, FakeLog, admit, decide, refused
 from tests.handlers.test_posts import POST, TITLE, by, known
 
 OTHER = make_event(3, 11, "another", [TITLE])
@@ -46,6 +47,51 @@ def test_a_comment_on_a_post_that_is_not_here_is_refused_from_a_client_and_kept_
     event = comment(["E", "f" * 64], ["K", "11"])
     assert refused(event, LOG).startswith("invalid: the post that it comments on is not here")
     assert by(Door.PEER, event, LOG) == ""
+
+
+GONE = make_event(3, 11, "gone", [TITLE])
+ABOVE_GONE = make_event(3, 1111, "gone", ROOT)
+
+
+def taken_back(by: str = "deletion") -> FakeLog:
+    """What LOG knows, and that GONE and ABOVE_GONE were here, or not yet, and are not to be."""
+    log = known(POST, OTHER, ABOVE)
+    if by == "vanish":
+        log.vanished[GONE.pubkey] = GONE.created_at
+    else:
+        who = GONE.pubkey if by == "deletion" else by
+        log.deleted |= {(GONE.id, who), (ABOVE_GONE.id, who)}
+    return log
+
+
+ON_GONE = [["E", GONE.id], ["K", "11"], ["P", GONE.pubkey]]
+UNDER_GONE = [*ROOT, ["e", ABOVE_GONE.id], ["k", "1111"], ["p", ABOVE_GONE.pubkey]]
+
+
+@pytest.mark.parametrize("by", ["deletion", "vanish"])
+@pytest.mark.parametrize("tags", [ON_GONE, [*ON_GONE, ["e", GONE.id], ["k", "11"]], UNDER_GONE])
+def test_a_comment_on_what_its_author_took_back_is_kept_as_it_is_where_it_came_before(
+    by: str, tags: list[list[str]]
+) -> None:
+    assert admit(comment(*tags), taken_back(by)).store
+
+
+def test_a_comment_that_is_shown_nowhere_says_so_and_needs_what_others_need() -> None:
+    assert admit(comment(*ON_GONE), taken_back()).message.startswith("info: the post was deleted")
+    assert admit(comment(*UNDER_GONE), taken_back()).message == ""
+    assert refused(comment(*ON_GONE, key=5), taken_back()).startswith("restricted: this key has no posting identity")
+    assert refused(comment(*ON_GONE, content=" "), taken_back()) == "invalid: a comment needs text"
+    assert "names its kind in a k tag" in refused(comment(*ON_GONE, ["e", ABOVE_GONE.id]), taken_back())
+
+
+@pytest.mark.parametrize("tags", [ON_GONE, UNDER_GONE])
+def test_no_comment_is_taken_on_what_the_operator_or_a_moderator_removed_nor_one_signed_here_on_what_is_gone(
+    tags: list[list[str]],
+) -> None:
+    for who in (OPERATOR, GROUP_MODERATOR):
+        assert refused(comment(*tags), taken_back(who)).startswith("invalid: ")
+    with pytest.raises(Reject, match="invalid: "):
+        decide(table.meaning(RELAY), comment(*tags), taken_back(), door=Door.HTTP)
 
 
 @pytest.mark.parametrize("parent", ["f" * 64, "x", "", ELSEWHERE.id, NOTE.id, OTHER.id])

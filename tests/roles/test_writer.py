@@ -134,8 +134,8 @@ def test_whoever_does_not_follow_gets_answers_alone(desk: Desk) -> None:
 
 
 def test_a_flood_of_one_client_delays_another_by_one_transaction(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("relay.roles.writer.MOST", 8)
-    monkeypatch.setattr("relay.roles.writer.LEAST", 8)
+    monkeypatch.setattr("relay.roles.transaction_size.MOST", 8)
+    monkeypatch.setattr("relay.roles.transaction_size.LEAST", 8)
     flood, other = desk.peer(), desk.peer()
     flood.submit(*EVENTS[:-1])
     other.submit(EVENTS[-1])
@@ -148,8 +148,8 @@ def test_a_flood_of_one_client_delays_another_by_one_transaction(desk: Desk, mon
 
 
 def test_clients_of_one_front_take_turns_too(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("relay.roles.writer.MOST", 8)
-    monkeypatch.setattr("relay.roles.writer.LEAST", 8)
+    monkeypatch.setattr("relay.roles.transaction_size.MOST", 8)
+    monkeypatch.setattr("relay.roles.transaction_size.LEAST", 8)
     peer = desk.peer()
     peer.submit(*EVENTS[:-1], client=1)
     peer.submit(EVENTS[-1], client=2, first=1000)

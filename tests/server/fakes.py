@@ -108,6 +108,7 @@ class MemoryLog:
 
     moving = 0
     unfinished = False
+    disk_wait = 0.0
 
     # Writer
 
