@@ -8,7 +8,7 @@ from storage.sqlite import database_file
 
 
 def with_schema(directory: Path) -> None:
-    """Put an empty database with all its tables into a directory that has none or is none: making them takes longer than most tests do."""
+    """Put an empty database with all its tables where there is none: making them takes longer than most tests do."""
     file = directory / database_file.FILE
     if not file.exists():
         directory.mkdir(0o700, parents=True, exist_ok=True)

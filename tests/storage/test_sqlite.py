@@ -26,10 +26,12 @@ from storage.tools import Inconsistency
 from tests.factories import make_event
 from tests.storage.contract import ALICE, ANYTHING, BOB, Contract, Log, notes, of
 from tests.storage.histories import MEANING, NOW, incoming
+from tests.stores import with_schema
 
 
 @pytest.fixture
 def writer(tmp_path: Path) -> Iterator[SqliteWriter]:
+    with_schema(tmp_path)
     opened = backend.open_writer(tmp_path, MEANING, synchronous="normal", cache_mib=1)
     yield opened
     opened.close()
