@@ -39,9 +39,7 @@ def sign_in(
     if door is Door.IMPORT or facts.identity_of(event.pubkey) is not None:
         return _KEPT
     if facts.owner_of(event.pubkey) is not None:
-        raise Reject(
-            Prefix.RESTRICTED, "this key was unbound from its posting identity; bind it again to write with it"
-        )
+        raise Reject(Prefix.RESTRICTED, membership.UNBOUND)
     if door is Door.PEER:  # with the peer as its origin, so it is no member here
         made = ProvisionIdentity(event.pubkey, None, relay.provisions_per_hour)
         return Admission(actions=(made,)) if relay.provision_peers else _KEPT

@@ -13,6 +13,7 @@ from typing import Final
 
 SECRET_BYTES: Final = 32
 _SHAPE: Final = re.compile(r"(td[a-z]_)[0-9a-f]{64}", re.ASCII)
+_PRIVATE: Final = re.compile(r"td[iakc]_[0-9a-f]{64}(?![0-9a-f])", re.ASCII)  # an invite is there to be passed on
 
 
 class Kind(enum.StrEnum):
@@ -37,6 +38,12 @@ def kind_of(text: str) -> Kind | None:
     """What kind of secret the text is, None when it is none of ours."""
     shape = _SHAPE.fullmatch(text)
     return None if shape is None else _BY_PREFIX.get(shape[1])
+
+
+def private_within(text: str) -> Kind | None:
+    """What kind of secret stands in the text that is for its owner alone; None where there is none."""
+    found = "td" in text and _PRIVATE.search(text)
+    return kind_of(found[0]) if found else None
 
 
 def digest(text: str) -> str:

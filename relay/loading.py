@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal, get_args, get_origin
 
 import msgspec
 
@@ -160,7 +160,25 @@ def _convert(setting: Setting, value: Any, where: str, strict: bool = True) -> A
     try:
         return msgspec.convert(value, setting.type, strict=strict)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{where}: {setting.name}: {error} ({setting.help})") from None
+        raise ConfigError(f"{where}: {_unfit(setting, value, str(error))} ({setting.help})") from None
+
+
+def _unfit(setting: Setting, value: Any, error: str) -> str:
+    """What is wrong with a value, which msgspec says in `error`."""
+    choices = _choices(setting.type)
+    if choices:
+        return f"{setting.name} must be {', '.join(choices[:-1])} or {choices[-1]}, not {value!r}"
+    said = json_errors.in_words(error, setting.name)
+    said = said if said.startswith(setting.name) else f"{setting.name}{said}"  # of an item of a list, by its place
+    if "hex digits" in said and str(value).startswith(("npub1", "nsec1", "['npub1")):
+        return f"{said}; `tidings key convert` prints them"
+    return said
+
+
+def _choices(kind: Any) -> list[str]:
+    """The words that a setting may be; empty where it may be others."""
+    inner = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    return [str(word) for word in get_args(inner)] if get_origin(inner) is Literal else []
 
 
 def _check(config: Config) -> None:

@@ -26,7 +26,8 @@ class PeerStatus(msgspec.Struct, frozen=True):
     by the settings that the relay ran it with last, "" for one that it never ran. `refused_because` and `rejected_because` are the
     most frequent reasons for which events were refused here and there since the relay's start, and how many each;
     `delayed_because` those for which the peer is to be offered some again, and how often. `misbehaved` is what it did last that it
-    should not have done, also when it is in step again.
+    should not have done, also when it is in step again. `comparing`: everything is being compared with it, whatever `state` is: it
+    may be in step with what is new while what is old is not there yet (PeerPlace.walked_at).
     """
 
     state: str = "connecting"
@@ -39,6 +40,7 @@ class PeerStatus(msgspec.Struct, frozen=True):
     misbehaved: str = ""
     misbehaved_at: int = 0
     compares: bool = True
+    comparing: bool = False
     lag: int = 0
     groups: str = ""
     unseen: int = 0

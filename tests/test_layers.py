@@ -61,6 +61,7 @@ RULES: dict[str, tuple[str, ...]] = {
     "relay.config": (*GROUND, *SETTINGS),
     "relay.loading": (*GROUND, *SETTINGS),
     "relay.greeting": (*GROUND, *SETTINGS),
+    "relay.open_files": (),
     "relay.roles": ROLES,
     "relay.server": SERVED,
     "relay.http": SERVED,
@@ -75,6 +76,7 @@ RULES: dict[str, tuple[str, ...]] = {
     "relay.commands": (
         *SERVED,
         "relay.loading",
+        "relay.open_files",
         "relay.app",
         "relay.processes",
         "relay.client",

@@ -1,6 +1,7 @@
 """What can go wrong for a client. Every error is a ClientError; each carries its data, and none carries a secret."""
 
 import errno
+import re
 import socket
 import ssl
 from typing import Any, Final, Self
@@ -8,6 +9,7 @@ from typing import Any, Final, Self
 from relay.client.work import Work
 from relay.errors import Prefix
 
+_ROUTE: Final = re.compile(r" \((?:GET|POST|PUT|PATCH|DELETE) /[^)]*\)")
 MAX_WORDS: Final = 500  # characters kept of what a stranger says
 
 
@@ -102,6 +104,11 @@ class ApiError(ClientError):
         self.retry_after = retry_after
         self.unsigned = unsigned
         self.work = work
+
+    @property
+    def advice(self) -> str:
+        """The hint for who does not speak HTTP: without the routes that stand in brackets there; "" where there is none."""
+        return _ROUTE.sub("", self.hint or "")
 
     def __str__(self) -> str:
         hint = f" ({self.hint})" if self.hint else ""

@@ -39,7 +39,7 @@ def _words(refusal: ApiError) -> str:
     said = refusal.message or refusal.code
     if refusal.status == 401:
         return f"{said} (the key is that of --key-file, else {KEY_VARIABLE}, else of {saved_file()})"
-    return f"{said} ({refusal.hint})" if refusal.hint and refusal.status in _USEFUL else said
+    return f"{said} ({refusal.advice})" if refusal.advice and refusal.status in _USEFUL else said
 
 
 def report(line: str) -> None:

@@ -7,6 +7,7 @@ itself, taking the lock. What may come from strangers is never printed to a term
 import asyncio
 import errno
 import functools
+import math
 import os
 import sys
 import threading
@@ -15,7 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol, TypeVar, cast
+from typing import IO, Any, Final, Protocol, TypeVar, cast
 
 import click
 import msgspec
@@ -40,6 +41,7 @@ from storage.peers import KnowsPeers, PeerChange
 from storage.tools import Tools
 
 T = TypeVar("T")
+MOST_SEQ: Final = 2**63 - 1  # no event has a higher number in the log
 
 
 class Complaint(click.ClickException):
@@ -55,11 +57,27 @@ class Misuse(Complaint):
     exit_code = 2
 
 
+class FiniteRange(click.FloatRange):
+    """A number within bounds; `nan`, which is within all of them, and `inf` are none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = super().convert(value, param, ctx)
+        return found if math.isfinite(found) else self.fail(f"{value!r} is no number of this kind.", param, ctx)
+
+
 class Verbs(click.Group):
     """A group whose verbs may raise the domain's errors; they end as a Complaint. Its help keeps the order of the verbs."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(self.commands)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except NoArgsIsHelpError:
+            raise
+        except click.UsageError as error:
+            raise _misuse(ctx, error) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -67,9 +85,7 @@ class Verbs(click.Group):
         except NoArgsIsHelpError:
             raise
         except click.UsageError as error:
-            verb = f"tidings {ctx.invoked_subcommand}" if error.ctx is None else error.ctx.command_path
-            said = " ".join(error.format_message().split())  # click puts choices on lines of their own
-            raise Misuse(f"{said} (see `{verb} --help`)") from None
+            raise _misuse(ctx, error) from None
         except ConfigError as error:
             raise Misuse(str(error)) from None
         except (StorageError, ControlError, Reject) as error:
@@ -79,6 +95,13 @@ class Verbs(click.Group):
                 raise  # whoever read us has left: click ends quietly
             place = f"{error.filename}: " if error.filename else ""
             raise Complaint(f"{place}{error.strerror or error}") from None
+
+
+def _misuse(ctx: click.Context, error: click.UsageError) -> Misuse:
+    """What is wrong with how a verb was called, on one line."""
+    verb = f"tidings {ctx.invoked_subcommand}" if error.ctx is None else error.ctx.command_path
+    said = " ".join(error.format_message().split())  # click puts choices on lines of their own
+    return Misuse(f"{said} (see `{verb} --help`)")
 
 
 def printable(text: str) -> str:

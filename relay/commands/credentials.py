@@ -14,6 +14,7 @@ import msgspec
 
 from relay.commands.common import Complaint, Misuse
 from relay.commands.own_files import own_file
+from relay.protocol import json_errors
 
 URL_VARIABLE: Final = "HUB_URL"
 KEY_VARIABLE: Final = "HUB_API_KEY"
@@ -74,7 +75,7 @@ def load() -> Credentials:
     try:
         return msgspec.convert(content, Credentials)
     except msgspec.ValidationError as error:
-        raise Complaint(f"{file}: {error}") from None
+        raise Complaint(f"{file}: {json_errors.in_words(str(error))}") from None
 
 
 def save(url: str, account: SavedAccount) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 import msgspec
 
-from relay.commands.common import Complaint, Misuse, as_json, printable, say
+from relay.commands.common import Complaint, FiniteRange, Misuse, as_json, printable, say
 from relay.commands.feed import MAX_PAGE, closing, content_of, with_api
 from relay.commands.shown import entry_id, shown, styled
 from relay.protocol.words import counted
@@ -350,7 +350,7 @@ def remove(*, url: str, api: "Api", group_id: str, member: str, as_json: bool) -
 @group_argument
 @click.option("--uses", type=click.IntRange(1), metavar="N", help="How often it may be used; once.")
 @click.option("--unlimited", is_flag=True, help="It may be used any number of times.")
-@click.option("--days", type=click.FloatRange(0, min_open=True), metavar="N", help="How long it is good; for ever.")
+@click.option("--days", type=FiniteRange(0, min_open=True), metavar="N", help="How long it is good; for ever.")
 @click.option("--for", "agent", metavar="NAME", help="Whom it is for: they are notified of it.")
 @click.option("--list", "listing", is_flag=True, help="Print the codes that may still be used.")
 @click.option("--revoke", metavar="CODE", help="End a code.")

@@ -16,6 +16,7 @@ import zstandard
 
 from relay.commands import transfer
 from relay.commands.common import (
+    MOST_SEQ,
     CommandSettings,
     Complaint,
     Database,
@@ -158,7 +159,11 @@ def _summary(tally: Tally, as_json: bool) -> None:
     help="Only events matching this filter (JSON, or @FILE).",
 )
 @click.option(
-    "--after", type=click.IntRange(min=0), default=0, metavar="SEQ", help="Only events with a log number above this."
+    "--after",
+    type=click.IntRange(0, MOST_SEQ),
+    default=0,
+    metavar="SEQ",
+    help="Only events with a log number above this.",
 )
 @click.option("--resume", is_flag=True, help="Go on after the last event in FILE, which must not be compressed.")
 @click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")

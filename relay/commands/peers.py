@@ -24,6 +24,7 @@ from relay.commands.common import (
 )
 from relay.config import Config
 from relay.peer_settings import PeerSettings
+from relay.protocol import event as events
 from relay.protocol import filter as filters
 from relay.protocol.filter import Filter
 from storage.base import StorageError
@@ -69,8 +70,8 @@ class PeerChanged(msgspec.Struct, frozen=True):
 def show_peers(settings: CommandSettings, as_json: bool) -> None:
     """Print the relays that this one stays in step with.
 
-    Of each: its state and since when, how many events wait to be sent (lag), what was received and sent and became of it,
-    and the last error. Figures are a second or two old. Works while the relay runs, and after.
+    Of each: its state and since when, how many events wait to be sent (lag), whether everything was compared with it, what was
+    received and sent and became of it, and the last error. Figures are a second or two old. Works while the relay runs, and after.
 
     \b
     Examples:
@@ -110,7 +111,8 @@ def _at_rest(row: PeerRow) -> PeerRow:
     state = "paused" if row.paused else "stopped"
     if row.status.state == state:
         return row
-    return msgspec.structs.replace(row, status=msgspec.structs.replace(row.status, state=state, since=0))
+    at_rest = msgspec.structs.replace(row.status, state=state, since=0, comparing=False)
+    return msgspec.structs.replace(row, status=at_rest)
 
 
 def _shown(row: PeerRow, config: Config) -> ShownPeer:
@@ -133,6 +135,7 @@ def _lines(shown: ShownPeer, row: PeerRow) -> list[str]:
     lines = [
         f"{shown.url}  {shown.direction or 'no settings'}  {status.state}{since}{how}",
         f"    in step {_ago(status.in_step_at)}, last event {_ago(status.last_event_at)}, {status.lag:,} wait to be sent",
+        f"    {_compared(row)}",
         f"    got {status.received:,}: {status.stored:,} stored, {status.duplicates:,} already here, {status.refused:,} refused, "
         f"{status.not_given:,} claimed but not given",
         f"    sent {status.sent:,}: {status.taken:,} taken, {status.known:,} already there, {status.rejected:,} refused",
@@ -156,6 +159,14 @@ def _lines(shown: ShownPeer, row: PeerRow) -> list[str]:
     if status.last_error:
         lines.append(f"    {_ago(status.last_error_at)}: {printable(status.last_error)}")
     return lines
+
+
+def _compared(row: PeerRow) -> str:
+    """How far everything is compared, whatever state there is with what is new."""
+    done_at = row.place.walked_at
+    if row.status.comparing:
+        return f"everything is being compared {f'again, last {_ago(done_at)}' if done_at else 'for the first time'}"
+    return f"everything was compared {_ago(done_at)}" if done_at else "not everything has been compared yet"
 
 
 _UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
@@ -187,7 +198,13 @@ def peer() -> None:
     metavar="FILTER",
     help="Only events matching this; may be repeated.",
 )
-@click.option("--since", type=click.IntRange(min=0), default=0, metavar="SECONDS", help="Nothing older (unix seconds).")
+@click.option(
+    "--since",
+    type=click.IntRange(0, events.MAX_TIMESTAMP),
+    default=0,
+    metavar="SECONDS",
+    help="Nothing older (unix seconds).",
+)
 @click.option("--no-backfill", is_flag=True, help="Nothing that was there before the first contact.")
 @click.option("--allow-private", is_flag=True, help="It may be at an address that is not of the public Internet.")
 @as_json

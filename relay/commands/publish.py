@@ -12,11 +12,11 @@ import click
 import msgspec
 
 from keys import schnorr
-from relay.commands.common import Complaint, Misuse, filter_argument, output, printable, say
+from relay.commands.common import Complaint, FiniteRange, Misuse, filter_argument, output, printable, say
 from relay.commands.key_tools import with_secret
 from relay.commands.progress import waiting
 from relay.protocol import event as events
-from relay.protocol import kinds
+from relay.protocol import json_errors, kinds
 from relay.protocol.filter import Filter
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def _tag(text: str) -> list[str]:
         try:
             return msgspec.json.decode(text, type=events.Tag)
         except msgspec.DecodeError as error:
-            raise click.BadParameter(f"not a list of strings: {error}") from None
+            raise click.BadParameter(f"not a list of texts: {json_errors.in_words(str(error))}") from None
     name, equals, value = text.partition("=")
     if not (name and equals):
         raise click.BadParameter('write NAME=VALUE, or a JSON list such as ["e","<id>","","reply"]')
@@ -74,7 +74,7 @@ def _tag(text: str) -> list[str]:
 @click.option("--publish", "urls", multiple=True, metavar="URL", help="Publish to this relay; repeatable.")
 @click.option("--auth", is_flag=True, help="Authenticate to the relay first (NIP-42).")
 @click.option(
-    "--timeout", type=click.FloatRange(min=0.1), metavar="SECONDS", default=10.0, help="Seconds an answer may take; 10."
+    "--timeout", type=FiniteRange(min=0.1), metavar="SECONDS", default=10.0, help="Seconds an answer may take; 10."
 )
 @with_secret
 def event(*, secret: Callable[[], bytes], urls: tuple[str, ...], auth: bool, timeout: float, **given: Any) -> None:
@@ -213,7 +213,7 @@ def _publish(made: events.Event, urls: tuple[str, ...], secret: Callable[[], byt
 @click.option("--count", "only_count", is_flag=True, help="Only ask how many there are (NIP-45).")
 @click.option("--auth", is_flag=True, help="Authenticate first (NIP-42).")
 @click.option(
-    "--timeout", type=click.FloatRange(min=0.1), metavar="SECONDS", default=10.0, help="Seconds an answer may take; 10."
+    "--timeout", type=FiniteRange(min=0.1), metavar="SECONDS", default=10.0, help="Seconds an answer may take; 10."
 )
 @with_secret
 def req(

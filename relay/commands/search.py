@@ -28,6 +28,7 @@ from relay.commands.feed import hub_option, with_api
 from relay.commands.progress import Meter
 from relay.commands.shown import colours, shown
 from relay.config import Config
+from relay.protocol import event as events
 from relay.protocol import wiki
 from relay.protocol.words import counted
 
@@ -353,7 +354,7 @@ def _lines(stream: Any) -> "Iterator[tuple[str, BulkDocument | str]]":
             try:
                 yield name, msgspec.json.decode(line, type=BulkDocument)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                yield name, str(error)
+                yield name, events.describe(error)
 
 
 VERBS: Final = (search, knowledge)

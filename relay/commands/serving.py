@@ -29,10 +29,11 @@ def serve(settings: CommandSettings) -> None:
       tidings serve --listen 0.0.0.0:7447 --data /var/lib/tidings
       tidings serve --config tidings.toml --set limits.max_limit=1000
     """
-    from relay import app, processes
+    from relay import app, open_files, processes
 
     config = first_start.introduced(settings)
     logs.begin()
+    open_files.allow_most()
     if processes.wanted(config):
         processes.run(config, click.echo, settings.load)
         return

@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import io
 import os
+import re
 import zlib
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -35,6 +36,7 @@ MAX_REASONS: Final = 50  # kinds of refusal told apart
 EXAMPLES: Final = 3
 MAX_WINDOW: Final = 2**27  # bytes of memory a zstd frame may ask for
 _OTHER: Final = "other reasons"
+_PARTICULAR: Final = re.compile(r"[0-9a-f]{64}|[0-9]{6,}")  # ids and times, by which reasons of one kind differ
 _DAMAGE: Final = (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError)
 
 
@@ -222,7 +224,7 @@ class RefusedLine(msgspec.Struct, frozen=True):
 
 
 class Tally(msgspec.Struct):
-    """What became of the lines. `reasons` counts refusals by their message, `examples` has the first few of each.
+    """What became of the lines. `reasons` counts refusals by their message without ids and times, `examples` has the first few.
 
     `for_operator`: stored, of groups that are not this relay's, so that nobody but the operator reads them.
     """
@@ -252,8 +254,8 @@ class Tally(msgspec.Struct):
     def refuse(self, refused: RefusedLine) -> None:
         """Count one line that was refused; reasons beyond MAX_REASONS go together."""
         self.refused += 1
-        is_new = refused.reason not in self.reasons
-        reason = _OTHER if is_new and len(self.reasons) >= MAX_REASONS else refused.reason
+        reason = _PARTICULAR.sub("…", refused.reason)
+        reason = _OTHER if reason not in self.reasons and len(self.reasons) >= MAX_REASONS else reason
         self.reasons[reason] = self.reasons.get(reason, 0) + 1
         examples = self.examples.setdefault(reason, [])
         if len(examples) < EXAMPLES:

@@ -109,6 +109,7 @@ class PeerLink:
         self.sent = 0  # messages
         self.taken = 0  # messages that were taken apart
         self.is_taking = False  # one is, and nothing is read meanwhile
+        self._looked_at = 0  # `taken` when it was seen last whether the peer shows life
         self._forged = 0  # events more than those that were sound
         self._held_since = 0.0
         self._held = 0.0  # seconds in which nothing was read, until then
@@ -194,6 +195,21 @@ class PeerLink:
                         self._abort(Disconnected(f"{self.url} did not answer a ping within {PONG_WITHIN:g} s"))
                 else:
                     self.answered_ping()
+
+    async def shows_life(self, answer: "asyncio.Future[Any]") -> None:
+        """Returns once this is answered, or the time for that is over and the peer is not to blame.
+
+        It is where it has said nothing at all since this was called last while this side would have read it. Raises TimedOut,
+        Disconnected.
+        """
+        before = self._looked_at
+        try:
+            await self._wait_for(answer)
+        except TimedOut:
+            if self.taken == before and not self.is_taking:
+                raise TimedOut(f"{self.url} takes what it is sent and answers nothing") from None
+        finally:
+            self._looked_at = self.taken
 
     async def _send(self, frame: bytes) -> None:
         self.check()

@@ -20,6 +20,7 @@ from relay.federation.follow import Watched, followed
 from relay.federation.peer import Pauses, PeerRunner
 from relay.federation.peer_memory import PeerMemory
 from relay.federation.progress import PeerRecord
+from relay.federation.rules import PeerRules
 from relay.federation.session import PeerParts
 from relay.peer_settings import PeerSettings
 from relay.protocol import kinds
@@ -185,12 +186,16 @@ class PeerManager:
             known |= {row.url: row for row in await self._relay.store.peers.all()}
         wanted = _wanted(listed, known)
         pauses: dict[str, Pauses] = {}
-        for url in [url for url, runner in self._runners.items() if wanted.get(url) != runner.settings]:
+        rules = PeerRules.of(settings.config)
+        for url in [url for url, runner in self._runners.items() if _begins_anew(runner, wanted.get(url), rules)]:
             row, runner = known.get(url), self._runners.pop(url)
             await runner.close("paused" if row is not None and row.paused else "stopped")
             if url in joined and url in wanted:  # nobody asked for another try now
                 pauses[url] = runner.pauses
                 self._rejoined_at = time.monotonic()
+        for runner in self._runners.values():
+            if runner.rules != rules:
+                runner.keep_to(rules)
         for url in self._surplus(known, wanted):
             await self._relay.execute(RemovePeer(url))
             del known[url]
@@ -234,7 +239,14 @@ class PeerManager:
             record, memory, door, _Source(relay), self._quota(url).rest, lambda key: self._known_as(key, url)
         )
         signer = Key(_secret(settings.key)) if settings.key else relay.signer
-        runner = PeerRunner(settings, parts, signer, lambda: relay.settings.config.federation, relay.faults)
+        runner = PeerRunner(
+            settings,
+            parts,
+            signer,
+            lambda: relay.settings.config.federation,
+            relay.faults,
+            rules=PeerRules.of(relay.settings.config),
+        )
         if pauses is not None:
             runner.pauses = pauses
         record.tell(direction=settings.direction)
@@ -267,13 +279,22 @@ class PeerManager:
         self._noticed.set()
 
     async def _note(self) -> None:
-        running = [runner.parts.record.status.state for runner in self._runners.values()]
-        self._relay.page.store(self._relay.role, peers=len(running), peers_in_step=running.count("in step"))
+        running = [runner.parts.record for runner in self._runners.values()]
+        in_step = [record for record in running if record.status.state == "in step"]
+        unfinished = sum(not record.place.walked_at for record in in_step)
+        self._relay.page.store(
+            self._relay.role, peers=len(running), peers_in_step=len(in_step), peers_comparing=unfinished
+        )
         due = [(record, noted) for record in self._records.values() if (noted := record.due()) is not None]
         if due:
             await self._relay.execute(NotePeers([noted for _, noted in due]))
         for record, noted in due:
             record.noted(noted)
+
+
+def _begins_anew(runner: PeerRunner, wanted: PeerSettings | None, rules: PeerRules) -> bool:
+    """Whether the peer is to be met anew, or no more: its own settings are others, or something may be taken now that was not."""
+    return wanted != runner.settings or (runner.settings.direction != "up" and rules.take_more_than(runner.rules))
 
 
 def _wanted(listed: dict[str, PeerSettings], known: dict[str, PeerRow]) -> dict[str, PeerSettings]:

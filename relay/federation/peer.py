@@ -15,6 +15,7 @@ from relay.client.signer import Signer
 from relay.federation.connection import PeerConnection
 from relay.federation.home import own_key
 from relay.federation.link import Misbehaved
+from relay.federation.rules import DEFAULT, PeerRules
 from relay.federation.session import PeerParts, PeerSession, SessionPlan
 from relay.federation.sync import Direction
 from relay.peer_settings import Federation, PeerPolicy, PeerSettings
@@ -60,15 +61,18 @@ def plan_of(settings: PeerSettings) -> SessionPlan:
     return SessionPlan(Direction(settings.direction), wanted, settings.since, settings.backfill)
 
 
-def scope_of(plan: SessionPlan, policy: PeerPolicy) -> str:
+def scope_of(plan: SessionPlan, policy: PeerPolicy, rules: PeerRules) -> str:
     """A name for the events that are synchronized. How far a peer has come is noted under it, and begins anew where it changes.
 
-    After a hyphen it names what of these events is not taken, where there is something.
+    After a hyphen it names what of these events is not taken, where that is not what `rules` are by default: where that changes,
+    everything is compared anew.
     """
     wanted = [filters.to_json(one).decode() for one in plan.filters]
     named = _digest((plan.direction.value, plan.since, plan.backfill, wanted))
     denied = (policy.denied_keys, policy.denied_kinds)
-    return f"{named}-{_digest(denied)}" if any(denied) else named
+    if not plan.direction.is_down or (rules == DEFAULT and not any(denied)):
+        return named
+    return f"{named}-{_digest(denied if rules == DEFAULT else (denied, rules))}"
 
 
 def _digest(parts: object) -> str:
@@ -88,8 +92,11 @@ class PeerRunner:
         signer: Signer,
         federation: Callable[[], Federation],
         faults: Faults,
+        *,
+        rules: PeerRules = DEFAULT,
     ) -> None:
         self.settings = settings
+        self.rules = rules
         self.parts = parts
         self.pauses = Pauses()
         self._plan = plan_of(settings)
@@ -103,16 +110,27 @@ class PeerRunner:
     def start(self) -> None:
         """Begin; what was noted for other events than these is forgotten."""
         parts, plan = self.parts, self._plan
-        before, scope = parts.record.place.scope, scope_of(plan, self.settings.policy)
-        self._takes_other = bool(before) and before.partition("-")[2] != scope.partition("-")[2]
-        if before != scope:
+        before, scope = parts.record.place.scope, self._scope()
+        (named, _, taken), (named_before, _, taken_before) = scope.partition("-"), before.partition("-")
+        self._takes_other = bool(before) and taken != taken_before
+        if named != named_before:
             from_the_start = plan.backfill and plan.direction is Direction.UP
             parts.record.begin_anew(scope, 0 if from_the_start else parts.source.upto)
-        elif (
+        elif self._takes_other:
+            parts.record.move(scope=scope, walked_at=0, walk_filter=0, walk_until=None)
+        if (
             parts.record.place.up_seq > parts.source.upto
         ):  # the log is an older copy: its next numbers were given before
             parts.record.move(up_seq=parts.source.upto, walked_at=0, walk_filter=0, walk_until=None)
         self._task = asyncio.create_task(self._run(), name=f"peer {parts.record.url}")
+
+    def _scope(self) -> str:
+        return scope_of(self._plan, self.settings.policy, self.rules)
+
+    def keep_to(self, rules: PeerRules) -> None:
+        """Nothing is taken by these that was refused by those before: nothing is to be asked for again."""
+        self.rules = rules
+        self.parts.record.move(scope=self._scope())
 
     def commit(self, events: list[LiveEvent]) -> None:
         """This relay's log took these in."""

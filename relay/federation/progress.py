@@ -28,7 +28,7 @@ class PeerRecord:
         """`steady` is called where nothing has changed but the time: that may be noted later."""
         self.url = row.url
         self.place = row.place
-        self.status = row.status
+        self.status = msgspec.structs.replace(row.status, comparing=False)  # whatever was noted by one that was killed
         self.counts = SyncCounts()  # of this process
         self.wasted = 0
         self._before = row.status  # what was counted before

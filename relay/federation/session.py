@@ -41,6 +41,7 @@ from storage.peers import DOWN, UP
 
 LOG_PAGE: Final = 500  # events of the log read at once
 MOST_EPHEMERAL: Final = 100  # that wait to be sent
+MOST_TAKEN: Final = 20  # ids of what the peer took last
 FRESH: Final = 60  # seconds after which an ephemeral event is not sent any more
 LEISURE: Final = 2.0  # a walk in the background rests that many times as long as it works
 MOST_REST: Final = 5.0  # seconds
@@ -116,6 +117,7 @@ class PeerSession:
         parts.door.home = self._home = home
         self._of_groups = _of_groups(home) if home else ()
         self._ephemeral: deque[LiveEvent] = deque(maxlen=MOST_EPHEMERAL)
+        self._taken: deque[str] = deque(maxlen=MOST_TAKEN)
         self._committed = asyncio.Event()
         self._early = Early()
         self._unsettled: dict[str, int] = {}  # seq of what was offered, by id; in order of seq
@@ -184,10 +186,16 @@ class PeerSession:
             self._due.clear()
 
     async def _probe(self) -> None:
-        """Raises TimedOut where the peer is silent. One that takes events and has answered no question does all that "up" needs."""
+        """Raises TimedOut where the peer is silent. One that takes events and has answered no question does all that "up" needs:
+
+        it is offered again something that it took, which has not been deleted since.
+        """
         connection = self._connection
-        if self._plan.direction is not Direction.UP or connection.answers_questions or not connection.answers_events:
+        if not _only_takes(self._plan, connection):
             await connection.answers()
+            return
+        for wire in (await self._door.wires(list(self._taken)))[:1]:
+            await connection.shows_life(connection.offer(parse_known(wire).id, wire))
 
     # down
 
@@ -296,7 +304,8 @@ class PeerSession:
         if self._plan.direction is Direction.UP:
             self._record.tell(state="catching up")
             await self._sent_so_far()
-            await self._probe()  # there may have been nothing to send
+            if not _only_takes(self._plan, self._connection):
+                await self._probe()  # there may have been nothing to send
             self._record.is_in_step(int(time.time()))
         if not self._plan.backfill and not self._record.place.walked_at:
             self._record.move(walked_at=int(time.time()))
@@ -332,17 +341,21 @@ class PeerSession:
     async def _walk(self, *, at_leisure: bool) -> None:
         """Where something could not be taken for now, the first walk is not done: it begins again a while later."""
         begun, self._unseen = int(time.time()), 0
-        for number in range(self._record.place.walk_filter, len(self._plan.filters)):
-            until = self._record.place.walk_until
-            await self._synchronize(
-                self._plan.filters[number],
-                self._plan.direction,
-                self._since,
-                FAR if until is None else until,
-                walk_filter=number,
-                at_leisure=at_leisure,
-            )
-            self._record.move(walk_filter=number + 1, walk_until=None)
+        self._record.tell(comparing=True)
+        try:
+            for number in range(self._record.place.walk_filter, len(self._plan.filters)):
+                until = self._record.place.walk_until
+                await self._synchronize(
+                    self._plan.filters[number],
+                    self._plan.direction,
+                    self._since,
+                    FAR if until is None else until,
+                    walk_filter=number,
+                    at_leisure=at_leisure,
+                )
+                self._record.move(walk_filter=number + 1, walk_until=None)
+        finally:
+            self._record.tell(comparing=False)
         self._record.tell(unseen=self._unseen)
         is_done = at_leisure or not self._missed
         self._record.move(walked_at=begun if is_done else 0, walk_filter=0, walk_until=None)
@@ -442,6 +455,7 @@ class PeerSession:
             self._memory.refuse(UP, event_id, for_good=said.for_good)
         elif said.fate in (Fate.TAKEN, Fate.KNOWN):
             self._memory.note_theirs(event_id)
+            self._taken.append(event_id)
             self.was_useful = True
         seq = self._unsettled.pop(event_id, None)
         if seq is not None and self._moving is None:  # once for all that one message of the loop has settled
@@ -456,6 +470,11 @@ class PeerSession:
             self._record.move(up_seq=first - 1)
             self._moved_up.set()
         self._record.tell(lag=len(self._unsettled) + max(0, self._source.upto - self._read_upto))
+
+
+def _only_takes(plan: SessionPlan, connection: PeerConnection) -> bool:
+    """Whether the peer is only sent to and has answered to events, and to nothing else."""
+    return plan.direction is Direction.UP and connection.answers_events and not connection.answers_questions
 
 
 def _uploads(connection: PeerConnection, record: PeerRecord, settled: Settled, early: Early) -> Uploads:

@@ -22,8 +22,8 @@ import msgspec
 
 from relay.http.api import heartbeat
 from relay.http.api.heartbeat import NewsItem
+from relay.http.api.notifications import TELLING
 from relay.http.hub import RunningRelay
-from relay.protocol import kinds
 from relay.protocol.event import values
 from relay.server.follow import Applied
 from relay.server.outbound import Delivery, Poster, Undelivered
@@ -32,7 +32,6 @@ from storage.base import StorageError
 from storage.identities.types import FOLLOWED
 from storage.identities.webhooks import CHANGED, Webhook
 
-TELLING: Final = frozenset((kinds.POST, kinds.COMMENT, kinds.REACTION))
 QUIET: Final = 1.0  # seconds in which further events are gathered: votes come in swarms
 MOST: Final = 25  # news of one delivery
 IN_FLIGHT: Final = 16
@@ -101,7 +100,7 @@ class WebhookDeliveries:
         if followed:
             self._gather((), followed)
         for live in applied.events:
-            if live.seq and live.audience is None and live.event.kind in TELLING:
+            if live.seq and live.event.kind in TELLING:  # what its identity may not read, the look leaves out
                 self._gather((*values(live.event, "p"), *values(live.event, "P")))
 
     def _gather(self, keys: Iterable[str], identities: Iterable[str] = ()) -> None:

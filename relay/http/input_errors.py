@@ -55,9 +55,9 @@ class InputError(msgspec.Struct, frozen=True):
 def explain(request: Request[Any, Any, Any], error: HTTPException) -> InputError | None:
     """What is wrong with this request's input; None where the framework refuses it for something else."""
     if isinstance(error.__cause__, SerializationException):
-        return InputError(
-            f"the body is not JSON: {error.detail}", "Send a JSON object with content-type application/json."
-        )
+        said = json_errors.in_words(error.detail, "the body")
+        unread = said if said.startswith("the body ") else f"the body is not JSON: {said.removeprefix('the body: ')}"
+        return InputError(unread, "Send a JSON object with content-type application/json.")
     extra = [part for part in error.extra if isinstance(part, dict)] if isinstance(error.extra, list) else []
     if any(part.items() >= _NO_BODY.items() for part in extra):
         return InputError("this needs a body of JSON", _fields_hint(_body_type(request)))

@@ -51,10 +51,11 @@ class Desk:
 
 def refused(refusal: ApiError) -> str:
     """What the hub says, and what to do about it."""
-    said = (refusal.message or refusal.code).rstrip(".")
+    said = refusal.message or refusal.code
+    said = said if said.endswith((".", "?", "!")) else f"{said}."
     if refusal.retry_after is not None:
-        return f"{said}. Wait {refusal.retry_after:g} seconds, then try again."
+        return f"{said} Wait {refusal.retry_after:g} seconds, then try again."
     advice = _ADVICE.get(refusal.code)
     if advice is None and refusal.code in _AS_THE_HUB_SAYS:
-        advice = refusal.hint
-    return f"{said}. {advice}" if advice else f"{said}."
+        advice = refusal.advice
+    return f"{said} {advice}" if advice else said

@@ -26,9 +26,30 @@ def _length(kind: str, bound: str, number: str) -> str:
     return f"must have {_BOUNDS[bound]} {number} {things}"
 
 
+# What a text must look like, by the pattern that is asked of it. A pattern that has no words here fails a test.
+_SHAPES: Final = {
+    "^([a-z]{2})?$": "must be a language of two lower-case letters (ISO 639-1), such as en",
+    "^[0-9a-z]+$": "must have only digits and lower-case letters",
+    "^[A-Z][A-Z0-9]{0,9}$": "must have 1 to 10 capital letters and digits, a letter first",
+    "^([0-9a-f]{64})?$": "must be 64 lower-case hex digits, or empty",
+    "^(https?://.+)?$": "must be a URL that begins with http:// or https://, or empty",
+    "^(wss?://.+)?$": "must be a URL that begins with ws:// or wss://, or empty",
+    "^wss?://.+": "must be a URL that begins with ws:// or wss://",
+    "^(members|npub1[0-9a-z]+|list:naddr1[0-9a-z]+)$": "must be npub1…, list:naddr1… or members",
+}
+
+
+def _shape(pattern: str) -> str:
+    digits = re.fullmatch(r"\^\[0-9a-f\]\{(\d+)\}\$", pattern)
+    if digits is not None:
+        return f"must be {digits[1]} lower-case hex digits"
+    return _SHAPES.get(pattern, f"must match the regular expression {pattern}")
+
+
 # What msgspec says, and the same as what follows the name of a field.
 _SENTENCES: Final[tuple[tuple[re.Pattern[str], Callable[..., str]], ...]] = (
-    (re.compile(r"Expected `str` matching regex '\^\[0-9a-f\]\{(\d+)\}\$'"), "must be {} lower-case hex digits".format),
+    (re.compile(r"Expected `str` matching regex '(.*)'"), _shape),
+    (re.compile(r"(?:Number|Integer value) out of range"), lambda: "holds a number that is too large"),
     (re.compile(r"Expected `(\w+)` of length ([<>]=) (\d+)"), _length),
     (re.compile(r"Expected `(?:int|float)` ([<>]=) (\S+)"), lambda bound, most: f"must be {_BOUNDS[bound]} {most}"),
     (
@@ -37,12 +58,21 @@ _SENTENCES: Final[tuple[tuple[re.Pattern[str], Callable[..., str]], ...]] = (
     ),
 )
 _MISSING: Final = re.compile(r"Object missing required field `(.*)`", re.DOTALL)
+_UNKNOWN: Final = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
+_CUT: Final = "Input data was truncated"
+_ANY: Final = "[...]"  # an element of an object whose fields have no names that msgspec knows
 
 
 def in_words(message: str, place: str = "") -> str:
     """A message of msgspec as a sentence; `place` is where it is, unless the message itself says so. What is not known stays."""
     said, _, path = message.partition(" - at `$")
-    place = path.removesuffix("`").lstrip(".") or place
+    if _ANY not in path:
+        place = path.removesuffix("`").lstrip(".") or place
+    if said == _CUT:
+        return "the JSON ends before it is complete"
+    unknown = _UNKNOWN.fullmatch(said)
+    if unknown is not None:
+        return f"{place}: there is no field {unknown[1]}" if place else f"there is no field {unknown[1]}"
     missing = _MISSING.fullmatch(said)
     if missing is not None:
         return f"{place}: the field {missing[1]} is missing" if place else f"the field {missing[1]} is missing"
@@ -50,4 +80,4 @@ def in_words(message: str, place: str = "") -> str:
         found = pattern.fullmatch(said)
         if found is not None:
             return f"{place or 'it'} {sentence(*found.groups())}"
-    return f"{place}: {said}" if place else message
+    return f"{place}: {said}" if place else said if _ANY in path else message

@@ -11,6 +11,9 @@ from relay.protocol.event import Draft
 
 CHANGES: Final = frozenset((kinds.MEMBER_ADDED, kinds.MEMBER_REMOVED))
 MOST_AHEAD: Final = 60  # seconds that the list may lie ahead of the clock, where it changes several times a second
+UNBOUND: Final = (
+    "this key was unbound from its posting identity; bind it again to write with it"  # why it may not write
+)
 _PROTECTED: Final = ["-"]
 
 

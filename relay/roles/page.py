@@ -42,6 +42,7 @@ COUNTERS: Final = (
     "degraded",  # FAULTY or UNWRITABLE, 0 when all is well
     "peers",  # relays to stay in step with, without those that are paused
     "peers_in_step",
+    "peers_comparing",  # of those, with which everything is being compared for the first time
     "applied",  # number of the last commit that it has applied
 )
 FAULTY: Final = 1  # something failed lately

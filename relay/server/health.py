@@ -31,6 +31,7 @@ class Health(msgspec.Struct, frozen=True):
     later_parts: int  # parts that are done of what changes of groups and rows left to do, where that takes long; 0: nothing is left
     peers: int  # relays to stay in step with
     peers_in_step: int
+    peers_comparing: int  # of those, with which everything is being compared for the first time
     search: SearchHealth
     roles: list[RoleHealth]
     problem: str | None = None

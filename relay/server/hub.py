@@ -215,6 +215,7 @@ class Hub:
             later_parts=page.total("later_parts"),
             peers=page.total("peers"),
             peers_in_step=page.total("peers_in_step"),
+            peers_comparing=page.total("peers_comparing"),
             search=self.search.health(),
             roles=roles,
             problem=problem,

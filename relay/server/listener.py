@@ -21,16 +21,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from relay.config import Config, split_listen
 from relay.server import limits
+from relay.server.acceptor import Acceptor
 from relay.server.shared import Shared
 from relay.server.websocket import Connection
 from relay.setting_parts import ConfigError
 
 BACKLOG = 2048
-log = logging.getLogger("tidings.listener")
-
 FIRST_GIVEN = 3  # the first descriptor that a service manager passes (sd_listen_fds)
-LOOK_AWAY = 0.003  # seconds in which another front may take a connection
-REST = 1.0  # seconds without accepting where descriptors ran out
 _OWED = (h11.IDLE, h11.SEND_BODY)  # the client has not finished its request
 # uvicorn warns of every request that is no HTTP: anybody could fill the log with these, and they are answered with 400.
 _faults_only = logging.getLogger("tidings.http.requests")
@@ -47,20 +44,16 @@ _TOO_LATE = (
 )
 
 
-def _refusal(reason: str) -> bytes:
+def _refusal(status: bytes, code: str, reason: str, hint: str) -> bytes:
     """A whole answer for a connection that is one too many."""
-    told = {
-        "success": False,
-        "error": reason,
-        "code": "rate_limited",
-        "message": reason,
-        "hint": "Close what you do not use.",
-    }
-    body = msgspec.json.encode(told)
-    head = (
-        b"HTTP/1.1 429 Too Many Requests\r\nconnection: close\r\ncontent-type: application/json\r\nretry-after: 10\r\n"
-    )
+    body = msgspec.json.encode({"success": False, "error": reason, "code": code, "message": reason, "hint": hint})
+    head = b"HTTP/1.1 %b\r\nconnection: close\r\ncontent-type: application/json\r\nretry-after: 10\r\n" % status
     return head + b"content-length: %d\r\n\r\n%b" % (len(body), body)
+
+
+_FULL = _refusal(
+    b"503 Service Unavailable", "unavailable", "this relay has no room for more connections", "Try again in a while."
+)
 
 
 class RequestProtocol(H11Protocol):
@@ -87,7 +80,9 @@ class RequestProtocol(H11Protocol):
             address = limits.client_address(peer[0], (), ())
             reason = self._gate.enter_http(address)
             if reason is not None:
-                transport.write(_refusal(reason))
+                transport.write(
+                    _refusal(b"429 Too Many Requests", "rate_limited", reason, "Close what you do not use.")
+                )
                 transport.close()
                 return
             self._address = address
@@ -149,64 +144,6 @@ class RequestProtocol(H11Protocol):
             self.transport.close()
 
 
-class Acceptor:
-    """Accepts on a listening socket that several fronts share, one connection each time the loop looks at it.
-
-    A front that took all that wait would leave the others idle, and the one that is awake would take most. So a front that
-    `has_more` connections than another looks away for a moment; what waits then still, it takes all the same.
-    `servers` of uvicorn are closed and waited for by these names.
-    """
-
-    def __init__(
-        self, sock: socket.socket, protocol: Callable[[], asyncio.Protocol], has_more: Callable[[], bool]
-    ) -> None:
-        self._has_more = has_more
-        self._looked_away = False
-        self._socket = sock
-        self._protocol = protocol
-        self._loop = asyncio.get_running_loop()
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._closed = False
-        sock.setblocking(False)
-        self._listen()
-
-    def close(self) -> None:
-        """Take nothing more."""
-        self._closed = True
-        self._loop.remove_reader(self._socket)
-
-    async def wait_closed(self) -> None:
-        """Returns when what was accepted has its protocol."""
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def _listen(self) -> None:
-        if not self._closed:
-            self._loop.add_reader(self._socket, self._accept)
-
-    def _accept(self) -> None:
-        if not self._looked_away and self._has_more():
-            self._looked_away = True
-            self._loop.remove_reader(self._socket)
-            self._loop.call_later(LOOK_AWAY, self._listen)
-            return
-        self._looked_away = False
-        try:
-            connection, _ = self._socket.accept()
-        except (BlockingIOError, ConnectionError):
-            return  # another front was faster, or the client left again
-        except OSError as error:
-            log.error("no connection can be taken for %g s: %s", REST, error.strerror)  # descriptors ran out
-            self._loop.remove_reader(self._socket)
-            self._loop.call_later(REST, self._listen)
-            return
-        connection.setblocking(False)
-        with contextlib.suppress(OSError):
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        task = self._loop.create_task(self._loop.connect_accepted_socket(self._protocol, connection))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-
 class Listener(uvicorn.Server):
     """uvicorn without its signal handlers, since `relay.app` decides when to stop, and with an Acceptor on each socket."""
 
@@ -220,7 +157,7 @@ class Listener(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=[])
-        self.servers = [Acceptor(sock, self._protocol, self.has_more) for sock in sockets or ()]  # type: ignore[misc]
+        self.servers = [Acceptor(sock, self._protocol, self.has_more, _FULL) for sock in sockets or ()]  # type: ignore[misc]
 
     def _protocol(self) -> asyncio.Protocol:
         made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]

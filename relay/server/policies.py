@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from keys import tokens
 from relay.config import Config
 from relay.errors import Prefix, Reject
 from relay.protocol import kinds, vanishing
@@ -63,6 +64,20 @@ def content(event: Event, _author: Sender, config: Config, _now: int) -> Reject 
     return Reject(
         Prefix.INVALID,
         f"{counted(len(event.content), 'character')}; this relay takes {config.limits.max_content_length:,}",
+    )
+
+
+def secrets(event: Event, author: Sender, _config: Config, _now: int) -> Reject | None:
+    """A secret of a hub is for its owner alone; of what the relay has just signed for a client the tags are looked at, too."""
+    kind = tokens.private_within(event.content)
+    if kind is None and author.signed_here:
+        kind = next(filter(None, (tokens.private_within(value) for tag in event.tags for value in tag)), None)
+    if kind is None:
+        return None
+    return Reject(
+        Prefix.INVALID,
+        f"an API key or a code ({kind.value}…) stands in this, and whoever reads it could use it: leave it out, and where others "
+        "have seen it, have a new one made and this one ended",
     )
 
 
@@ -198,6 +213,7 @@ POLICIES: Final = (
     Policy(key_allowed, _ALL, COMING, ("restricted_writes",)),
     Policy(tags, _ALL, advertised=("max_event_tags",)),
     Policy(content, _ALL, advertised=("max_content_length",)),
+    Policy(secrets, frozenset((Door.CLIENT, Door.HTTP)), LEAVING),
     Policy(future, _ALL, COMING, ("created_at_upper_limit",)),
     Policy(past, _LIVE, COMING, ("created_at_lower_limit",)),
     Policy(work, _LIVE, COMING, ("min_pow_difficulty",), (13,)),

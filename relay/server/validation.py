@@ -29,6 +29,8 @@ def text(given: str | None, most: int, what: str) -> str | None:
     kept = given.strip().replace("\r\n", "\n")
     if len(kept) > most:
         raise Reject(Prefix.INVALID, f"a {what} has at most {most} characters, not {len(kept)}")
+    if tokens.private_within(kept) is not None:
+        raise Reject(Prefix.INVALID, f"an API key or a code stands in the {what}; leave it out")
     if names.shown(kept, most) != kept:
         raise Reject(Prefix.INVALID, f"the {what} has control, hidden or directional characters; leave them out")
     return kept

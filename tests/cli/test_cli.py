@@ -49,7 +49,22 @@ def test_the_version_is_told(tidings: Tidings) -> None:
     assert relay.__version__ in tidings("--version").stdout
 
 
-@pytest.mark.parametrize("args", [["nonsense"], ["import", "--nonsense"], ["req"], ["key", "nonsense"], ["backup"]])
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["nonsense"],
+        ["--nonsense"],
+        ["import", "--nonsense"],
+        ["req"],
+        ["key", "nonsense"],
+        ["key", "--nonsense"],
+        ["backup"],
+        ["export", "--after", str(2**63)],
+        ["peer", "add", "ws://relay.example", "--since", str(2**64)],
+        ["req", "ws://relay.example", "{}", "--timeout", "nan"],
+        ["event", "x", "--timeout", "inf"],
+    ],
+)
 def test_wrong_use_ends_in_one_line_that_names_the_help(tidings: Tidings, args: list[str]) -> None:
     result = tidings(*args)
     assert result.exit_code == 2

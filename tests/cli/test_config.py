@@ -78,7 +78,7 @@ def test_lists_are_written_with_commas_outside_a_file_or_as_in_one(text: str, va
 
 @pytest.mark.parametrize("text", ["[", "[1", "[1] x", "[1]\naccess = 1", "[[access]]", "[{}]", "[nan]"])
 def test_what_begins_like_a_list_and_is_none_is_refused_by_name(text: str) -> None:
-    with pytest.raises(ConfigError, match=r"command line: access\.allowed_kinds: "):
+    with pytest.raises(ConfigError, match=r"command line: access\.allowed_kinds(: |\[0\] must be a)"):
         load(None, {}, {"access.allowed_kinds": text})
 
 
@@ -256,7 +256,19 @@ def test_the_file_may_be_named_by_the_environment(tidings: Tidings, tmp_path: Pa
     [
         (["config", "nothing"], "'nothing' is no setting or section"),
         (["config", "--config", "missing.toml"], "missing.toml"),
-        (["config", "--set", "limits.max_limit=x"], "limits.max_limit"),
+        (["config", "--set", "limits.max_limit=x"], "limits.max_limit must be a whole number, not a text"),
+        (["config", "--set", "limits.max_limit=0"], "limits.max_limit must be at least 1"),
+        (["config", "--set", "groups.create=all"], "must be anyone, identities, members or operators, not 'all'"),
+        (["config", "--set", "relay.url=http://x"], "relay.url must be a URL that begins with ws:// or wss://"),
+        (
+            ["config", "--set", "relay.pubkey=npub1x"],
+            "must be 64 lower-case hex digits, or empty; `tidings key convert`",
+        ),
+        (
+            ["config", "--set", "groups.operators=npub1x"],
+            "groups.operators[0] must be 64 lower-case hex digits; `tidings key",
+        ),
+        (["config", "--set", "access.allowed_kinds=1,x"], "access.allowed_kinds[1] must be a whole number, not a text"),
         (["config", "--set", "limits.max_limit"], "--set takes NAME=VALUE"),
         (["serve", "--listen", "nowhere"], "server.listen"),
         (["count", "{}", "--set", "no.such=1"], "'no.such' is no setting"),

@@ -58,6 +58,8 @@ def test_a_group_from_beginning_to_end(tidings: Tidings, keys: dict[str, dict[st
     assert "open to all" in run("alice", "edit", "pools", "--no-closed", "--name", "Pools")
     assert json.loads(run("bob", "info", "pools", "--json"))["your_roles"] == ["moderator"]
     run("alice", "invite", "pools", "--revoke", code)
+    run("alice", "create", "Keys", "--id", "keys", "--private")
+    assert run("bob", "read", "keys", code=1).endswith("none (Join it, or ask one of its admins to add you.)\n")
     run("bob", "leave", "pools")
     run("alice", "remove", "pools", keys["bob"]["WHO"])  # who left is kept from coming back
     assert "removed" in run("bob", "join", "pools", code=1)

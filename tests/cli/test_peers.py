@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from relay.commands import control_client
 from storage.sqlite.database_file import FILE
 from tests.cli.conftest import Tidings
 
@@ -17,10 +18,42 @@ def test_a_peer_that_was_never_reached_is_told_as_such(tidings: Tidings, tmp_pat
     data = ("--data", str(tmp_path / "data"))
     assert tidings("peer", "add", URL, *data).exit_code == 0
     told = tidings("peers", *data).stdout.splitlines()
-    assert told[:2] == [
+    assert told[:3] == [
         f"{URL}  both  connecting",
         "    in step never, last event never, 0 wait to be sent",
+        "    not everything has been compared yet",
     ]
+
+
+@pytest.mark.parametrize(
+    ("comparing", "compared_at", "line"),
+    [
+        (True, 0, "everything is being compared for the first time"),
+        (True, 1, "everything is being compared again, last "),
+        (False, 1, "everything was compared "),
+        (False, 0, "not everything has been compared yet"),
+    ],
+)
+def test_whether_everything_was_compared_is_told_beside_the_state(
+    monkeypatch: pytest.MonkeyPatch,
+    tidings: Tidings,
+    tmp_path: Path,
+    *,
+    comparing: bool,
+    compared_at: int,
+    line: str,
+) -> None:
+    data = tmp_path / "data"
+    assert tidings("peer", "add", URL, "--data", str(data)).exit_code == 0
+    with closing(sqlite3.connect(data / FILE)) as database, database:  # as a running relay notes it
+        change = "status = json_set(status, '$.state', 'in step', '$.since', 1, '$.comparing', json(?))"
+        database.execute(f"update peers set {change}", (json.dumps(comparing),))
+        database.execute("update peers set place = json_set(place, '$.walked_at', ?)", (compared_at,))
+    monkeypatch.setattr(control_client, "is_running", lambda _data: True)
+    first, _, third, *_ = tidings("peers", "--data", str(data)).stdout.splitlines()
+    assert (first.startswith(f"{URL}  both  in step"), third.strip().startswith(line)) == (True, True)
+    monkeypatch.undo()
+    assert "being compared" not in tidings("peers", "--data", str(data)).stdout  # nothing is while no relay runs
 
 
 def test_each_verb_says_what_it_did(tidings: Tidings, tmp_path: Path) -> None:
@@ -74,7 +107,7 @@ def test_a_peer_of_the_relays_file_is_shown_and_kept_by_a_command_that_is_not_to
             '[[peers]]\nurl = "wss://a.example"\nfilters = [{}, {search = "nostr"}]',
             "wss://a.example: filter 2: a search finds what each relay takes for it, which cannot be compared",
         ),
-        ('[[peers]]\nurl = "wss://a.example"\nurls = []', "wss://a.example: Object contains unknown field `urls`"),
+        ('[[peers]]\nurl = "wss://a.example"\nurls = []', "wss://a.example: there is no field urls"),
     ],
 )
 def test_a_mistake_in_the_file_is_told_by_the_peer_it_is_about(

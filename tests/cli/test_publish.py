@@ -150,8 +150,8 @@ def test_event_tells_what_is_wrong_with_a_template(tidings: Tidings, template: s
     ("args", "words"),
     [
         (["-t", "novalue"], "NAME=VALUE"),
-        (["-t", "[1]"], "not a list of strings"),
-        (["-t", "[]"], "not a list of strings"),
+        (["-t", "[1]"], "not a list of texts"),
+        (["-t", "[]"], "not a list of texts"),
         (["--kind", "65536"], "--kind"),
         (["--pow", "0"], "--pow"),
         (["-", "--from", "-"], "stdin can be only one of"),

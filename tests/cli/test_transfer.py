@@ -24,7 +24,7 @@ from relay.protocol import event as events
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from storage.base import Outcome, Status
-from tests.factories import make_event
+from tests.factories import NOW, make_event
 from tests.server.fakes import PATIENCE
 
 EVENTS = [make_event(number % 5, content=f"event {number}", created_at=1000 + number) for number in range(300)]
@@ -262,6 +262,18 @@ def test_reasons_and_examples_are_bounded() -> None:
     assert tally.refused == sum(tally.reasons.values()) == 10_000
     assert len(tally.reasons) == transfer.MAX_REASONS + 1
     assert [len(examples) for examples in tally.examples.values()] == [transfer.EXAMPLES] * (transfer.MAX_REASONS + 1)
+
+
+def test_refusals_that_differ_only_in_an_id_or_a_time_are_of_one_reason() -> None:
+    tally = Tally()
+    for event in EVENTS[:5]:
+        reason = f"invalid: a newer version is here: {event.id} of {NOW + event.created_at}"
+        tally.refuse(RefusedLine("f", 1, reason, event.id, ""))
+    tally.refuse(RefusedLine("f", 1, "restricted: kind 13534 is published by the relay's own key only", None, ""))
+    assert tally.reasons == {
+        "invalid: a newer version is here: … of …": 5,
+        "restricted: kind 13534 is published by the relay's own key only": 1,
+    }
 
 
 def test_batches_are_bounded_in_events_and_bytes() -> None:

@@ -5,6 +5,8 @@ import contextlib
 import json
 import resource
 import signal
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -41,8 +43,6 @@ async def test_a_hangup_takes_new_settings_and_keeps_the_old_where_they_are_wron
 
 
 def _until_logged(server: Server, text: str) -> None:
-    import time
-
     deadline = time.monotonic() + PATIENCE
     while text not in server.log():
         assert time.monotonic() < deadline, server.log()
@@ -179,6 +179,55 @@ async def test_a_full_disk_is_answered_with_an_error_and_the_relay_recovers(tmp_
                 resource.prlimit(pid, resource.RLIMIT_FSIZE, unlimited)
             await alice.store(*[event for event, answer in zip(big, answers, strict=True) if not answer[2]])
             assert set(await alice.stored({"ids": [event.id for event in big]})) == {event.id for event in big}
+
+
+FEW_FILES = ("bash", "-c", 'ulimit -Sn 256; exec "$@"', "bash", sys.executable, "-m", "relay")
+
+
+def test_a_relay_may_open_as_many_files_as_the_system_lets_it(tmp_path: Path) -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with serving(tmp_path / "data", program=FEW_FILES) as server:
+        for pid in server.processes():
+            assert resource.prlimit(pid, resource.RLIMIT_NOFILE) == (most, most)
+
+
+def _leave_room_for(files: int, server: Server) -> None:
+    """None of the relay's processes may open more than about this many files more."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for pid in server.processes():
+        highest = max(int(file.name) for file in Path(f"/proc/{pid}/fd").iterdir())
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (highest + 1 + files, most))
+
+
+async def _connect(server: Server, others: contextlib.AsyncExitStack, number: int) -> None:
+    for _ in range(number):
+        await others.enter_async_context(client(server))
+
+
+async def test_where_no_more_files_may_be_open_who_comes_is_told_and_who_is_there_stays(tmp_path: Path) -> None:
+    with serving(tmp_path / "data") as server:
+        async with client(server) as alice:
+            _leave_room_for(3, server)
+            async with contextlib.AsyncExitStack() as others:
+                with pytest.raises(InvalidStatus) as told:
+                    await _connect(server, others, 50)
+                assert told.value.response.status_code == 503
+                assert b"no room for more connections" in told.value.response.body
+                await alice.store(make_event())
+            await _connected(server)
+        assert server.log().count("each connection is a file") == 1
+
+
+async def _connected(server: Server) -> None:
+    """Until somebody is let in again."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            async with client(server) as newcomer:
+                await newcomer.store(make_event(content="there is room again"))
+                return
+        except InvalidStatus:
+            assert time.monotonic() < deadline
 
 
 def _refusal(*arguments: str, data: Path | None = None) -> str:

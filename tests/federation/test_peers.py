@@ -248,6 +248,35 @@ async def test_what_a_peers_policy_refused_comes_when_the_policy_has_changed(tmp
             await until(arrived)
 
 
+@pytest.mark.parametrize("how", ["reload", "restart"])
+async def test_what_a_rule_of_this_relay_refused_comes_when_the_rule_has_changed(tmp_path: Path, how: str) -> None:
+    key = fresh_key()
+    events, file = notes(key, 10), tmp_path / "here.toml"
+    async with FakePeer(events).serving() as peer:
+        settings(file, peer.url, direction="down", more=f'[access]\ndenied_keys = ["{key.pubkey}"]\n')
+        with serving(tmp_path / "here", file=file) as here:
+            await in_state(here, peer.url, "in step", refused=10, stored=0)
+            settings(file, peer.url, direction="down", more="")
+            if how == "reload":
+                here.reload()
+                await in_state(here, peer.url, "in step", stored=10)
+        with serving(tmp_path / "here", file=file) as here:
+            await in_state(here, peer.url, "in step", stored=10)
+            assert await ids(here, 1) == {event.id for event in events}
+            before = told(here)[peer.url]
+            more = f'[access]\ndenied_keys = ["{fresh_key().pubkey}"]\n'  # less is taken: nothing is to be met anew for that
+            settings(file, peer.url, direction="down", more=more)
+            here.reload()
+
+            async def noted() -> bool:
+                return told(here)[peer.url]["place"]["scope"] != before["place"]["scope"]  # type: ignore[index]
+
+            await until(noted)
+            after = told(here)[peer.url]
+            assert after["status"]["since"] == before["status"]["since"]  # type: ignore[index]
+            assert len(peer.connections) == (3 if how == "reload" else 2)
+
+
 async def test_peers_that_lie_are_named_and_harm_nobody_else(tmp_path: Path) -> None:
     key = fresh_key()
     events = notes(key, 60)

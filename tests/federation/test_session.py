@@ -83,7 +83,11 @@ class Hanging(FakePeer):
 
 
 def session_of(
-    link: PeerConnection, direction: Direction, log: ShortLog | None = None, before: PeerRecord | None = None
+    link: PeerConnection,
+    direction: Direction,
+    log: ShortLog | None = None,
+    before: PeerRecord | None = None,
+    holding: Sequence[Event] = (),
 ) -> tuple[PeerSession, PeerRecord, asyncio.Event]:
     in_step = asyncio.Event()
 
@@ -93,7 +97,7 @@ def session_of(
 
     place, status = (PeerPlace(), PeerStatus()) if before is None else (before.place, before.current())
     record = PeerRecord(PeerRow(link.url, "", False, place, status), noticed)
-    parts = PeerParts(record, PeerMemory(link.url, NoPeers(), execute), OpenDoor(), log or ShortLog())
+    parts = PeerParts(record, PeerMemory(link.url, NoPeers(), execute), OpenDoor(holding), log or ShortLog())
     plan = SessionPlan(direction, (Filter(),), 0, True)
     return PeerSession(link, plan, parts, "", Federation()), record, in_step
 
@@ -130,11 +134,11 @@ async def test_a_peer_that_answers_pings_and_nothing_else_any_more_is_left(monke
 
 
 async def test_a_peer_that_takes_events_and_answers_no_questions_is_in_step_where_it_is_only_sent_to() -> None:
-    log, second = ShortLog(make_event(content="first")), make_event(content="second")
+    first, second = make_event(content="first"), make_event(content="second")
     async with Hanging(0).serving() as peer:
         peer.compares = "error"
         link = await PeerConnection.open(peer.url, allow_private=True)
-        session, _, in_step = session_of(link, Direction.UP, log)
+        session, _, in_step = session_of(link, Direction.UP, ShortLog(first), holding=[first])
         running = asyncio.create_task(session.run())
         noticed = asyncio.create_task(in_step.wait())
         await asyncio.wait((running, noticed), timeout=20, return_when=asyncio.FIRST_COMPLETED)
@@ -142,10 +146,70 @@ async def test_a_peer_that_takes_events_and_answers_no_questions_is_in_step_wher
         assert len(peer.events) == 1
         for _ in range(PROBED):
             link.answered_ping()
-        await asyncio.sleep(0)  # the session has its turn, and would ask
+        await until(lambda: _so(peer.verbs().count("EVENT") == 2))  # it is offered again what it has
         await link.answered(link.offer(second.id, wire(second)))
         assert "REQ" not in peer.verbs()
         assert not running.done()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await link.close()
+
+
+async def _so(is_so: bool) -> bool:
+    return is_so
+
+
+async def test_a_peer_that_takes_events_answers_no_questions_and_hangs_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Mute(Hanging):
+        hangs = False
+
+        async def take(self, connection: ServerConnection, event: Event) -> None:
+            if not self.hangs:
+                await super().take(connection, event)
+
+    async with Mute(0).serving() as peer:
+        peer.compares = "error"
+        link = await PeerConnection.open(peer.url, allow_private=True)
+        event = make_event()
+        session, record, _ = session_of(link, Direction.UP, ShortLog(event), holding=[event])
+        running = asyncio.create_task(session.run())
+        await until(lambda: _so(bool(record.place.walked_at)))
+        peer.hangs = True
+        monkeypatch.setattr(PeerConnection._wait_for, "__defaults__", (0.1, None))
+        async with asyncio.timeout(20):
+            while not running.done():
+                link.answered_ping()
+                await asyncio.wait((running,), timeout=0.01)
+        with pytest.raises(TimedOut, match="takes what it is sent and answers nothing"):
+            await running
+        await link.close()
+
+
+async def test_a_peer_is_in_step_with_what_is_new_while_everything_is_compared_and_both_are_told() -> None:
+    class Leisurely(FakePeer):
+        """Takes its time to compare what is old."""
+
+        def __init__(self) -> None:
+            super().__init__([make_event()])
+            self.go_on_now = asyncio.Event()
+
+        async def compare(
+            self, connection: ServerConnection, comparisons: Any, name: str, wanted: Filter, data: bytes
+        ) -> None:
+            if wanted.since is None:
+                await self.go_on_now.wait()
+            await super().compare(connection, comparisons, name, wanted, data)
+
+    async with Leisurely().serving() as peer:
+        link = await PeerConnection.open(peer.url, allow_private=True)
+        session, record, in_step = session_of(link, Direction.DOWN)
+        running = asyncio.create_task(session.run())
+        await asyncio.wait_for(in_step.wait(), 20)
+        await until(lambda: _so(record.status.comparing))
+        assert (record.status.state, record.place.walked_at) == ("in step", 0)
+        peer.go_on_now.set()
+        await until(lambda: _so(bool(record.place.walked_at)))
+        assert (record.status.state, record.status.comparing) == ("in step", False)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         await link.close()

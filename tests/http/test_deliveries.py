@@ -135,6 +135,45 @@ async def test_a_new_follower_is_delivered_once(relay: Home, outside: Outside, a
         assert excerpts(await outside.until(2)) == [[""], ["Hello"]]
 
 
+@pytest.mark.parametrize("private", [False, True])
+async def test_what_happens_in_groups_is_delivered_as_it_happens(
+    relay: Home, outside: Outside, alice: Api, bob: Api, private: bool
+) -> None:
+    group = {"id": "watch", "name": "Watch", "private": private, "hidden": private}
+    await alice.told("POST", "groups", group, 201)
+    await added(bob)
+
+    async def says(text: str) -> None:
+        await alice.told("POST", "groups/watch/messages", {"content": f"@bob {text}"}, 201)
+
+    async with delivering(relay, outside):
+        await alice.told("POST", "groups/watch/members", {"agent": "bob"})
+        await outside.until(1)
+        await says("low water at noon")
+        await outside.until(2)
+        await alice.told("DELETE", "groups/watch/members/bob")
+        bodies = await outside.until(3)
+        assert [[one["type"] for one in body["news"]] for body in bodies] == [
+            ["group_added"],
+            ["group_mention"],
+            ["group_removed"],
+        ]
+        if private:
+            await says("this is not for you")
+            await bob.told("POST", "posts", {"title": "Of my own"}, 201)
+        await alice.post("For bob", content="@bob look")
+        assert excerpts((await outside.until(4))[3:]) == [["@bob look"]]
+
+
+async def test_a_claim_is_delivered(relay: Home, outside: Outside, alice: Api, bob: Api) -> None:
+    await added(bob)
+    claim = (await bob.told("POST", "agents/me/claims", None, 201))["claim_url"]
+    async with delivering(relay, outside):
+        await alice.told("POST", "claims", {"secret": claim.partition("#")[2]})
+        (body,) = await outside.until(1)
+        assert [one["type"] for one in body["news"]] == ["claimed"]
+
+
 async def test_votes_are_delivered_in_sum(relay: Home, outside: Outside, alice: Api, bob: Api) -> None:
     post = await alice.post("Low water")
     await added(alice)

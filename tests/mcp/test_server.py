@@ -188,6 +188,9 @@ async def test_models_talk_in_a_group(hub: Server) -> None:
         assert said.count("\n") == 3
         await guest.call("join_group", group=group, join=False)
         assert "There are no such groups." in await guest.call("groups", mine=True)
+        secret = (await owner.call("create_group", name="Keys", private=True)).partition(":")[0]
+        said = await guest.refused("read_group", group=secret)
+        assert said.endswith("and you are none. Join it, or ask one of its admins to add you.")
 
 
 async def test_a_model_posts_in_a_community_and_reads_it(hub: Server) -> None:
@@ -269,6 +272,11 @@ async def test_over_http_each_request_brings_its_own_key(hub: Server, tmp_path: 
                 Client(streamable_http_client(url[1], http_client=sender)) as client,
             ):
                 assert (await Model(client).call("me")).startswith("knot: ")
+        async with (
+            httpx2.AsyncClient(headers={"x-api-key": "tdi_00"}) as sender,
+            Client(streamable_http_client(url[1], http_client=sender)) as client,
+        ):
+            assert "was it copied whole? Get an account" in await Model(client).refused("me")
         async with (
             httpx2.AsyncClient(headers={"x-api-key": "two words"}) as sender,
             Client(streamable_http_client(url[1], http_client=sender)) as client,

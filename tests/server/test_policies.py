@@ -13,6 +13,7 @@ from tests.factories import NOW, keypair, make_event
 
 ALICE, BOB = keypair(1).pubkey, keypair(2).pubkey
 CLIENT = Sender(Door.CLIENT)
+KEY = f"tdi_{'0' * 64}"
 
 
 def limits(**values: Any) -> Config:
@@ -48,12 +49,18 @@ TOO_MUCH: list[tuple[str, Event, Config, Prefix]] = [
     ("vanishing elsewhere", make_event(kind=62, tags=[["relay", "wss://other.example"]]), Config(), Prefix.INVALID),
     ("protected", make_event(tags=[["-"]]), Config(), Prefix.AUTH_REQUIRED),
     ("the relay's own", make_event(kind=8000), Config(), Prefix.RESTRICTED),
+    ("an API key", make_event(content=f"mine is {KEY}, use it"), Config(), Prefix.INVALID),
+    ("a claim", make_event(content=f"https://hub.example/claim#tdc_{'1a' * 32}"), Config(), Prefix.INVALID),
 ]
 JUST_RIGHT: list[tuple[str, Event, Config]] = [
     ("kind allowed", make_event(kind=7), access(allowed_kinds=[7])),
     ("kind not denied", make_event(kind=1), access(denied_kinds=[7])),
     ("key allowed", make_event(1), access(allowed_keys=[ALICE])),
     ("key not denied", make_event(1), access(denied_keys=[BOB])),
+    ("a part of an API key", make_event(content=KEY[:-1]), Config()),
+    ("longer than an API key", make_event(content=f"{KEY}0"), Config()),
+    ("an invite", make_event(content=f"come: tdm_{'0' * 64}"), Config()),
+    ("a code where it belongs", make_event(kind=28934, tags=[["claim", f"tdk_{'0' * 64}"]]), Config()),
     ("as many tags as may be", make_event(tags=[["t", "a"]] * 2), limits(max_event_tags=2)),
     ("as long as may be", make_event(content="é" * 3), limits(max_content_length=3)),
     ("as far ahead as may be", make_event(created_at=NOW + 10), limits(created_at_future=10)),

@@ -24,6 +24,9 @@ class PeerAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     `misbehaved`: what it did last that it should not have done.
 
+    `comparing`: everything is being compared with it, beside what `state` says; `compared_at` is when that was done last, null
+    where it never was: then it may be in step with what is new while what is old is not there yet.
+
     `groups` says whether its groups are kept here; `unseen` are seconds of which it has more events than it gives at once.
     """
 
@@ -39,6 +42,8 @@ class PeerAnswer(msgspec.Struct, frozen=True, kw_only=True):
     misbehaved: str | None
     misbehaved_at: datetime | None
     compares: bool
+    comparing: bool
+    compared_at: datetime | None
     lag: int
     groups: str
     unseen: int
@@ -82,4 +87,5 @@ def _answer(row: PeerRow) -> PeerAnswer:
     }
     plain = {name: value for name, value in msgspec.structs.asdict(status).items() if name not in times}
     words = {"last_error": status.last_error or None, "misbehaved": status.misbehaved or None}
-    return PeerAnswer(url=row.url, paused=row.paused, **(plain | times | words))
+    compared_at = iso(row.place.walked_at) if row.place.walked_at else None
+    return PeerAnswer(url=row.url, paused=row.paused, compared_at=compared_at, **(plain | times | words))

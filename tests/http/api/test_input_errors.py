@@ -83,6 +83,8 @@ async def test_a_value_of_another_type_is_named_by_its_place(alice):
     _, told, hint = await wrong(alice, "posts?limit=many", method="GET")
     assert (told, hint) == ("limit must be a whole number, not a text", again)
     assert (await wrong(alice, "search?q=", method="GET"))[1] == "q must have at least 1 character"
+    _, told, _ = await wrong(alice, "search?q=x&language=1", method="GET")
+    assert told == "language must be a language of two lower-case letters (ISO 639-1), such as en"
 
 
 async def test_a_long_name_of_a_field_is_not_repeated_in_full(alice):
@@ -103,3 +105,22 @@ async def test_a_long_name_of_a_field_is_not_repeated_in_full(alice):
 )
 def test_the_likely_field(given, known, meant):
     assert likely_field(given, known) == meant
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"title": 1e999}', "the body holds a number that is too large"),
+        (b'{"title": "x"', "the body is not JSON: the JSON ends before it is complete"),
+        (b"{]", "the body is not JSON: "),
+    ],
+)
+async def test_a_body_that_is_not_read_is_told_without_words_of_the_parser(alice, body, said):
+    answer = await alice.client.post(
+        "/api/v1/posts",
+        content=body,
+        headers={"authorization": f"Bearer {alice.token}", "content-type": "application/json"},
+    )
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith(said)
+    assert "$" not in answer.json()["error"]

@@ -15,14 +15,22 @@ async def test_the_operator_is_told_how_it_goes_with_each_peer(tmp_path: Path) -
         execute = hub.site.hub.ingest.execute
         await execute(AddPeer(URL, ""))
         status = PeerStatus(
-            "in step", since=1_700_000_000, received=7, stored=5, last_error="it was away", groups="kept"
+            "in step",
+            since=1_700_000_000,
+            comparing=True,
+            received=7,
+            stored=5,
+            last_error="it was away",
+            groups="kept",
         )
-        await execute(NotePeers([NotedPeer(URL, PeerPlace(up_seq=3), status)]))
+        place = PeerPlace(up_seq=3, walked_at=1_699_999_999)
+        await execute(NotePeers([NotedPeer(URL, place, status)]))
         code, answer = await hub.ask("GET", "/peers", nostr(1, "GET", "/peers"))
         assert code == 200
         (peer,) = answer["peers"]
         assert (peer["url"], peer["state"], peer["received"], peer["stored"]) == (URL, "in step", 7, 5)
-        assert set(peer) == {"url", "paused", *PeerStatus.__struct_fields__}
+        assert set(peer) == {"url", "paused", "compared_at", *PeerStatus.__struct_fields__}
+        assert (peer["comparing"], peer["compared_at"]) == (True, "2023-11-14T22:13:19Z")
         assert (peer["groups"], peer["unseen"]) == ("kept", 0)
         assert (peer["since"], peer["in_step_at"], peer["last_error"]) == ("2023-11-14T22:13:20Z", None, "it was away")
 
@@ -49,3 +57,14 @@ async def test_the_operator_is_told_by_a_token_of_their_identity(tmp_path: Path)
 async def test_where_no_operator_is_named_there_is_none(tmp_path: Path) -> None:
     async with home(tmp_path) as hub:
         assert (await hub.ask("GET", "/peers", nostr(1, "GET", "/peers")))[0] == 403
+
+
+async def test_everybody_is_told_with_how_many_it_is_in_step_and_with_how_many_what_is_old_is_still_compared(
+    tmp_path: Path,
+) -> None:
+    async with home(tmp_path) as hub:
+        hub.site.hub.page.store(0, peers=3, peers_in_step=2, peers_comparing=1)
+        assert (
+            "in step with 2 of 3 relays; what is old is still being compared with 1" in (await hub.get("/relay")).text
+        )
+        assert "\ntidings_peers_comparing 1\n" in (await hub.get("/metrics")).text

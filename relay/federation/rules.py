@@ -1,0 +1,81 @@
+"""By which settings of this relay an event of any peer may be refused for good.
+
+What was refused is not asked for again, so where a change of them lets more in, that is forgotten, and everything is compared.
+"""
+
+from typing import Final, Self
+
+import msgspec
+
+from relay.config import Config
+
+
+class PeerRules(msgspec.Struct, frozen=True):
+    """The settings of those names. Sets are sorted; 0 is no limit but for the limits on tags and content and for `min_pow`."""
+
+    allowed_kinds: tuple[int, ...]
+    denied_kinds: tuple[int, ...]
+    allowed_keys: tuple[str, ...]
+    denied_keys: tuple[str, ...]
+    max_event_tags: int
+    max_content_length: int
+    created_at_past: int
+    created_at_future: int
+    min_pow: int
+    knowledge_kinds: tuple[int, ...]
+    chunks_per_key: int
+    groups: int
+
+    @classmethod
+    def of(cls, config: Config) -> Self:
+        """The rules that these settings are."""
+        access, limits, search = config.access, config.limits, config.search
+        return cls(
+            tuple(sorted(set(access.allowed_kinds))),
+            tuple(sorted(set(access.denied_kinds))),
+            tuple(sorted(set(access.allowed_keys))),
+            tuple(sorted(set(access.denied_keys))),
+            limits.max_event_tags,
+            limits.max_content_length,
+            limits.created_at_past,
+            limits.created_at_future,
+            limits.min_pow,
+            tuple(sorted(set(search.knowledge_kinds))),
+            search.chunks_per_key,
+            config.groups.most,
+        )
+
+    def take_more_than(self, before: "PeerRules") -> bool:
+        """Whether something may be taken by these that was refused by those before."""
+        return (
+            any(
+                _lists_more(new, old)
+                for new, old in (
+                    (self.allowed_kinds, before.allowed_kinds),
+                    (self.allowed_keys, before.allowed_keys),
+                )
+            )
+            or not set(self.denied_kinds).issuperset(before.denied_kinds)
+            or not set(self.denied_keys).issuperset(before.denied_keys)
+            or not set(self.knowledge_kinds).issuperset(before.knowledge_kinds)
+            or self.max_event_tags > before.max_event_tags
+            or self.max_content_length > before.max_content_length
+            or self.min_pow < before.min_pow
+            or _is_higher(self.created_at_past, before.created_at_past)
+            or _is_higher(self.created_at_future, before.created_at_future)
+            or _is_higher(self.chunks_per_key, before.chunks_per_key)
+            or _is_higher(self.groups, before.groups)
+        )
+
+
+DEFAULT: Final = PeerRules.of(Config())
+
+
+def _lists_more(new: tuple[object, ...], old: tuple[object, ...]) -> bool:
+    """Of lists of what alone is taken, of which an empty one takes everything."""
+    return bool(old) and (not new or not set(old).issuperset(new))
+
+
+def _is_higher(new: int, old: int) -> bool:
+    """Of limits, of which 0 is none."""
+    return bool(old) and (not new or new > old)
