@@ -66,8 +66,9 @@ _ANY: Final = "[...]"  # an element of an object whose fields have no names that
 def in_words(message: str, place: str = "") -> str:
     """A message of msgspec as a sentence; `place` is where it is, unless the message itself says so. What is not known stays."""
     said, _, path = message.partition(" - at `$")
-    if _ANY not in path:
-        place = path.removesuffix("`").lstrip(".") or place
+    _, unnamed, named = path.removesuffix("`").rpartition(_ANY)
+    if not unnamed or named.startswith("."):
+        place = named.lstrip(".") or place
     if said == _CUT:
         return "the JSON ends before it is complete"
     unknown = _UNKNOWN.fullmatch(said)
