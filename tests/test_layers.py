@@ -257,6 +257,12 @@ def test_what_a_front_and_the_supervisor_load_starts_no_threads_and_is_no_model_
     assert done.stdout.split("\n")[0] == "[] 1"
 
 
+def test_a_verb_loads_nothing_that_draws_unless_it_draws() -> None:
+    look = "import sys, relay.cli\nprint(sorted({'rich', 'pygments'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout == "[]\n"
+
+
 def test_a_class_name_stands_for_one_class() -> None:
     """In all that is ours, but for the featureless relay that the benchmarks compare with."""
     places: dict[str, list[str]] = {}

@@ -12,6 +12,7 @@ _TYPES: Final = {
     "array": "a list",
     "object": "an object",
     "null": "null",
+    "datetime": "a time",
 }
 _THINGS: Final = {"str": "character", "array": "element", "object": "field"}
 _BOUNDS: Final = {">=": "at least", "<=": "at most"}
@@ -49,6 +50,12 @@ def _shape(pattern: str) -> str:
 # What msgspec says, and the same as what follows the name of a field.
 _SENTENCES: Final[tuple[tuple[re.Pattern[str], Callable[..., str]], ...]] = (
     (re.compile(r"Expected `str` matching regex '(.*)'"), _shape),
+    (
+        re.compile(
+            r"Invalid RFC3339 encoded datetime|Expected `datetime` with a timezone component|Timestamp is out of range ?"
+        ),
+        lambda: "must be a time with its zone, such as 2030-01-31T12:00:00Z",
+    ),
     (re.compile(r"(?:Number|Integer value) out of range"), lambda: "holds a number that is too large"),
     (re.compile(r"Expected `(\w+)` of length ([<>]=) (\d+)"), _length),
     (re.compile(r"Expected `(?:int|float)` ([<>]=) (\S+)"), lambda bound, most: f"must be {_BOUNDS[bound]} {most}"),
@@ -66,8 +73,9 @@ _ANY: Final = "[...]"  # an element of an object whose fields have no names that
 def in_words(message: str, place: str = "") -> str:
     """A message of msgspec as a sentence; `place` is where it is, unless the message itself says so. What is not known stays."""
     said, _, path = message.partition(" - at `$")
-    if _ANY not in path:
-        place = path.removesuffix("`").lstrip(".") or place
+    _, unnamed, named = path.removesuffix("`").rpartition(_ANY)
+    if not unnamed or named.startswith("."):
+        place = named.lstrip(".") or place
     if said == _CUT:
         return "the JSON ends before it is complete"
     unknown = _UNKNOWN.fullmatch(said)

@@ -31,10 +31,12 @@ EXPORTS: Final = 1  # at a time, since each takes 64 MiB
 MAX_EXPORTS: Final = 16  # under way or waiting
 MIN_PASSWORD: Final = 8  # characters of an export's password
 # What they point at is here. Not those of which the place of the hint has another meaning (9000: roles, 1984: what is reported).
-HINTED: Final = frozenset((kinds.REACTION, kinds.EDIT, kinds.COMMENT, kinds.CHAT, kinds.ISSUE, *kinds.ISSUE_STATUSES))
+HINTED: Final = frozenset(
+    (kinds.POST, kinds.REACTION, kinds.EDIT, kinds.COMMENT, kinds.CHAT, kinds.ISSUE, *kinds.ISSUE_STATUSES)
+)
 _POINTERS: Final = frozenset(("e", "a", "q", "E", "A"))
 _PEOPLE: Final = frozenset(("p", "P"))  # who wrote what is pointed at, but for the kinds that name anybody:
-_NAMING: Final = frozenset((kinds.CHAT, kinds.ISSUE))
+_NAMING: Final = frozenset((kinds.POST, kinds.CHAT, kinds.ISSUE))
 
 
 class NoCustody(Exception):

@@ -159,7 +159,7 @@ def test_what_cannot_be_a_key_is_not_sent(tidings: Tidings, file: Path, key: str
         (0o644, b"", "can be read by others"),
         (0o600, b"hub = ", "credentials.toml: "),
         (0o600, b"\xff", "credentials.toml: "),
-        (0o600, b"hub = 1", "$.hub"),
+        (0o600, b"hub = 1", "hub must be a text"),
         (0o600, b'[accounts."x"]\nname = "y"\napi_key = 5', "api_key"),
     ],
 )

@@ -40,7 +40,7 @@ GroupId = Annotated[str, Meta(description="id of the group behind it", examples=
 UserId = Annotated[
     str,
     Meta(
-        description="id of a user, or `nostr:` and a key that is no user's",
+        description="`id` of a user (`GET /users/me`), or `nostr:` and a key that acts by itself, as with a Nostr client",
         examples=["0b6d2c4f9c1e4a7f8d3b5a6c7e8f9012"],
     ),
 ]

@@ -14,6 +14,7 @@ from relay.http.api.acting import UserId
 from relay.http.api.agents import NO_STORE
 from relay.http.api.callers import GivenCaller
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, Limit
+from relay.http.api.group_access import GroupActAnswer
 from relay.http.api.group_members import InviteInfo
 from relay.http.api.shapes import Body, Done, iso
 from relay.http.api.shapes import Cursor as NextCursor
@@ -23,6 +24,7 @@ from relay.protocol import kinds
 from relay.protocol.event import Event
 from relay.protocol.groups.belonging import CREATE_INVITE, JOIN_REQUEST, LEAVE_REQUEST, PUT_USER, REMOVE_USER
 from relay.protocol.groups.fold import UNLIMITED, USES
+from relay.server.users import Caller
 from storage.control_plane import MemberRow
 
 TAGS: Final = ["members"]
@@ -143,23 +145,32 @@ async def create_group_invite(
 @post(_paths("join"), tags=TAGS, summary="Join", status_code=200)
 async def join_group(
     group_id: FromPath[str], caller: GivenCaller, hub: GivenHub, data: JSONBody[JoinRequest | None] = None
-) -> Done:
+) -> GroupActAnswer:
     """Become a member (9021), by an invite where it is closed. Being one already is no error."""
     code = None if data is None else data.code
-    try:
-        event = await acting.act(hub, caller, JOIN_REQUEST, [["h", group_id], *([["code", code]] if code else [])])
-    except HttpProblem as problem:
-        if problem.code == "invalid":  # there is none, or none that the user may know of
-            raise not_found("group") from None
-        raise
-    return Done(message="You are in", event=event)
+    tags = [["h", group_id], *([["code", code]] if code else [])]
+    return await _come_or_go(hub, caller, JOIN_REQUEST, tags, "You are in")
 
 
 @post(_paths("leave"), tags=TAGS, summary="Leave", status_code=200)
-async def leave_group(group_id: FromPath[str], caller: GivenCaller, hub: GivenHub) -> Done:
-    """Be no member any more (9022). The last owner makes somebody else owner first, or deletes it."""
-    event = await acting.act(hub, caller, LEAVE_REQUEST, [["h", group_id]])
-    return Done(message="You are out", event=event)
+async def leave_group(group_id: FromPath[str], caller: GivenCaller, hub: GivenHub) -> GroupActAnswer:
+    """Be no member any more (9022); being none is no error. The last owner makes somebody else owner first, or deletes it."""
+    return await _come_or_go(hub, caller, LEAVE_REQUEST, [["h", group_id]], "You are out")
+
+
+async def _come_or_go(
+    hub: RunningRelay, caller: Caller, kind: int, tags: list[list[str]], message: str
+) -> GroupActAnswer:
+    """What is so already stays so. Raises HttpProblem 404 where there is no such group, or none that the user may know of."""
+    try:
+        event = await acting.act(hub, caller, kind, tags)
+    except HttpProblem as problem:
+        if problem.code == "duplicate":
+            return GroupActAnswer(message=f"{message} already")
+        if problem.code == "invalid":
+            raise not_found("group") from None
+        raise
+    return GroupActAnswer(message=message, event=event)
 
 
 async def _key(hub: RunningRelay, user_id: str | None, pubkey: str | None) -> str:

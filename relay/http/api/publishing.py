@@ -18,7 +18,7 @@ from relay.http.api import common
 from relay.http.hub import RunningRelay
 from relay.http.markdown import NAME, REFERENCE
 from relay.http.problems import HttpProblem, of_reject
-from relay.protocol import feed, kinds
+from relay.protocol import feed, kinds, urls
 from relay.protocol.admission import Door
 from relay.protocol.event import Draft, Event, parse
 from relay.protocol.facts import GivenToken
@@ -162,7 +162,10 @@ async def mentioned(hub: RunningRelay, text: str) -> list[list[str]]:
 
 
 def quoted(text: str) -> list[list[str]]:
-    """A `q` tag for each event that the text refers to by `nostr:…` (NIP-18, NIP-21): so what is quoted finds who quotes it."""
+    """A `q` tag for each event that the text refers to by `nostr:…` (NIP-18, NIP-21): so what is quoted finds who quotes it.
+
+    Where the text says at which relay it is, so does the tag.
+    """
     found: dict[str, list[str]] = {}
     for match in list(REFERENCE.finditer(text))[:MAX_MENTIONS]:
         code = match["reference"]
@@ -173,7 +176,10 @@ def quoted(text: str) -> list[list[str]]:
             elif code.startswith("nevent1"):
                 pointer = encoding.decode_pointer(code)
                 if isinstance(pointer, encoding.EventPointer):
-                    found.setdefault(pointer.id, ["q", pointer.id, "", *([pointer.author] if pointer.author else [])])
+                    place = next((url for url in pointer.relays if urls.parse(url, urls.WEBSOCKET) is not None), "")
+                    found.setdefault(
+                        pointer.id, ["q", pointer.id, place, *([pointer.author] if pointer.author else [])]
+                    )
         except ValueError:
             continue
     return list(found.values())

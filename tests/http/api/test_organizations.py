@@ -96,6 +96,7 @@ async def test_making_one_public_opens_it_and_making_it_private_shuts_it(ann: Ap
     assert (await ben.told("POST", f"{there}/join"))["event"]["kind"] == 9021
     assert (await ben.get(there))["organization"]["role"] == "member"
     await ben.told("POST", f"{there}/leave")
+    assert (await ben.told("POST", f"{there}/leave"))["message"] == "You are out already"
     await ann.told("PATCH", there, {"public": False})
     assert await ben.refused(404, "GET", there) == "organization_not_found"
 
@@ -115,7 +116,9 @@ async def test_an_invite_lets_one_in_and_no_second(ann: Api, ben: Api, relay: Ho
     }
     await ben.told("POST", f"{there}/join", {"code": made["code"]})
     assert (await ben.get(there))["organization"]["role"] == "member"
+    assert (await ben.told("POST", f"{there}/join"))["message"] == "You are in already"
     eve = await user(relay, 13)
+    assert await eve.refused(404, "POST", f"{there}/leave") == "group_not_found"
     assert await eve.refused(404, "POST", f"{there}/join", {"code": made["code"]}) == "group_not_found"
 
 
