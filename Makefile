@@ -16,7 +16,7 @@ run: $(VENV)/.ready
 # Python keeps what it compiled, also where the surroundings say otherwise: every relay that the tests start would compile it all again.
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/.ready-dev
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.ready-dev
 	$(BIN)/ruff check .

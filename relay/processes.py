@@ -81,6 +81,7 @@ def run(config: Config, ready: Callable[[str], None], load: Load) -> None:
 
     Raises ConfigError, StorageError and ControlError where it cannot start.
     """
+    gc.disable()  # all that is made until the roles start stays
     import uvloop  # noqa: F401, as the next two: once for all roles
 
     from relay.federation import role as _role  # noqa: F401
@@ -121,6 +122,7 @@ def run(config: Config, ready: Callable[[str], None], load: Load) -> None:
         ]
         gc.collect()
         gc.freeze()  # what is here now is shared by all roles, as long as the collector does not touch it
+        gc.enable()
         supervisor = Supervisor(roles, config.server.drain_timeout + EXTRA_PATIENCE, page.clear, ending=sock.close)
         try:
             supervisor.run(lambda: ready(greeting.text(config, listener.url_of(sock, "http"))))

@@ -246,10 +246,13 @@ def test_what_points_downwards_is_no_breach(name: str, source: str) -> None:
     assert breaches(name, source) == []
 
 
-def test_what_a_front_and_the_supervisor_import_starts_no_threads_and_loads_no_model() -> None:
-    heavy = {"numpy", "hnswlib", "wordllama", "onnxruntime", "tokenizers"}
+def test_what_a_front_and_the_supervisor_load_starts_no_threads_and_is_no_model_and_nothing_of_others() -> None:
+    heavy = {"numpy", "hnswlib", "wordllama", "onnxruntime", "tokenizers", "pydantic", "attr"}
     doors = "relay.app, relay.http.app, relay.commands.serving, relay.processes, relay.server.remote_search, relay.roles.supervisor"
-    look = f"import sys, threading, {doors}\nprint(sorted({heavy} & set(sys.modules)), threading.active_count())"
+    load = "relay.http.app.load(relay.config.Config())"
+    look = (
+        f"import sys, threading, {doors}\n{load}\nprint(sorted({heavy} & set(sys.modules)), threading.active_count())"
+    )
     done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.split("\n")[0] == "[] 1"
 

@@ -5,7 +5,6 @@ from copy import copy
 from functools import lru_cache, partial
 from typing import Any, Final
 
-from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.handlers import HTTPRouteHandler
@@ -20,6 +19,7 @@ from relay.http.api.notification_stream import NotificationStreams
 from relay.http.api.submolts import Counts
 from relay.http.api.watchers import Watchers
 from relay.http.api.workspace_stream import GroupStreams
+from relay.http.application import Application
 from relay.http.front import front
 from relay.http.hub import RunningRelay
 from relay.http.packing import packing
@@ -47,11 +47,11 @@ def load(config: Config) -> None:
 
 
 @lru_cache(maxsize=8)
-def _application(routes: tuple[HTTPRouteHandler, ...], largest: int) -> Litestar:
+def _application(routes: tuple[HTTPRouteHandler, ...], largest: int) -> Application:
     """The routes in the form in which they are looked up and called, which takes long to make. It has no hub and no state: it is
     copied for each hub, and finds both on the copy that a request came to.
     """
-    return Litestar(
+    return Application(
         route_handlers=list(routes),
         dependencies={"hub": Provide(_hub, sync_to_thread=False), **DEPENDENCIES},
         exception_handlers=failures.HANDLERS,

@@ -73,8 +73,9 @@ _ANY: Final = "[...]"  # an element of an object whose fields have no names that
 def in_words(message: str, place: str = "") -> str:
     """A message of msgspec as a sentence; `place` is where it is, unless the message itself says so. What is not known stays."""
     said, _, path = message.partition(" - at `$")
-    if not path.startswith(_ANY):
-        place = path.removesuffix("`").lstrip(".").replace(_ANY, "[…]") or place
+    _, unnamed, named = path.removesuffix("`").rpartition(_ANY)
+    if not unnamed or named.startswith("."):
+        place = named.lstrip(".") or place
     if said == _CUT:
         return "the JSON ends before it is complete"
     unknown = _UNKNOWN.fullmatch(said)
@@ -87,4 +88,4 @@ def in_words(message: str, place: str = "") -> str:
         found = pattern.fullmatch(said)
         if found is not None:
             return f"{place or 'it'} {sentence(*found.groups())}"
-    return f"{place}: {said}" if place else said
+    return f"{place}: {said}" if place else said if _ANY in path else message

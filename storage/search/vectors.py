@@ -54,7 +54,7 @@ class OpenSegment:
     """The newest vectors: a block that is compared as a whole."""
 
     def __init__(self, capacity: int, dimension: int) -> None:
-        self._vectors = np.zeros((capacity, dimension), np.float32)
+        self._vectors = np.empty((capacity, dimension), np.float32)  # read up to `_length` alone
         self._ids = np.zeros(capacity, np.int64)
         self._live = np.zeros(capacity, np.bool_)
         self._length = 0

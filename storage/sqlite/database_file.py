@@ -158,21 +158,27 @@ def check_schema(connection: sqlite3.Connection, file: Path) -> int:
 
 
 def _migrate(connection: sqlite3.Connection, file: Path) -> None:
+    """Bring the schema up to date: a new file's at once, or nothing of it; that of one with events step by step, each for good."""
     version = check_schema(connection, file)
-    for number, script in migrations():
-        if number > version:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                for statement in split(script):
-                    connection.execute(statement)
-                if number in AFTER:
-                    AFTER[number](connection)
-                connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('schema_version', ?)", (number,))
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:  # SQLite itself has ended it where the disk is full
-                    connection.execute("ROLLBACK")
-                raise
+    steps = [step for step in migrations() if step[0] > version]
+    for together in [steps] if version == 0 else [[step] for step in steps]:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for number, script in together:
+                _migrate_to(connection, number, script)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:  # SQLite itself has ended it where the disk is full
+                connection.execute("ROLLBACK")
+            raise
+
+
+def _migrate_to(connection: sqlite3.Connection, number: int, script: str) -> None:
+    for statement in split(script):
+        connection.execute(statement)
+    if number in AFTER:
+        AFTER[number](connection)
+    connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('schema_version', ?)", (number,))
 
 
 def split(script: str) -> list[str]:

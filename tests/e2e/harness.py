@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
@@ -24,6 +25,7 @@ from websockets.exceptions import ConnectionClosed
 
 from relay.protocol.event import Event, wire
 from relay.server.frames import header
+from tests.e2e.loaded import Program
 from tests.factories import Keypair, keypair, make_event
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +39,8 @@ HTTP = httpx.Client(
     limits=httpx.Limits(max_keepalive_connections=0),
     cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
 )
+
+TIDINGS = (sys.executable, "-m", "relay")  # the command as everybody starts it
 
 _HEAVY = re.compile("/(?:hnswlib|numpy|onnxruntime|wordllama|tokenizers)")
 _numbers = itertools.count(1000)
@@ -61,7 +65,10 @@ def now() -> int:
 
 
 class Server:
-    """`tidings serve` in a process of its own, on a port the system chose."""
+    """`tidings serve` in a process of its own, on a port the system chose.
+
+    It begins with its modules loaded (`tests.e2e.loaded`); a `program` that is given, such as `TIDINGS`, loads them itself.
+    """
 
     def __init__(
         self,
@@ -70,7 +77,7 @@ class Server:
         file: Path | None = None,
         port: int = 0,
         listen: str = "127.0.0.1",
-        program: Sequence[str] = (sys.executable, "-m", "relay"),
+        program: Sequence[str] | None = None,
     ) -> None:
         arguments = ["serve", "--listen", f"{listen}:{port}", "--data", str(data)]
         if file is not None:
@@ -80,13 +87,14 @@ class Server:
         self.data = data
         self._log = data.parent / f"{data.name}.log"
         with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [*program, *arguments],
-                stdout=subprocess.PIPE,
-                stderr=log,
-                cwd=ROOT,
-                env=environment() | {"PYTHONFAULTHANDLER": "1"},
-            )
+            env = environment() | {"PYTHONFAULTHANDLER": "1"}
+            self.process: Program | subprocess.Popen[bytes]
+            if program is None:
+                self.process = Program(arguments, log, env)
+            else:
+                self.process = subprocess.Popen(
+                    [*program, *arguments], stdout=subprocess.PIPE, stderr=log, cwd=ROOT, env=env
+                )
         self.url = self._greeted()
 
     @property
@@ -205,15 +213,17 @@ def serving(data: Path, *settings: str, **options: Any) -> Iterator[Server]:
 def command(*arguments: str, data: Path | None = None, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     """`tidings …` to its end."""
     given = [*arguments, *(("--data", str(data)) if data is not None else ())]
-    return subprocess.run(
-        [sys.executable, "-m", "relay", *given],
-        input=stdin,
-        capture_output=True,
-        cwd=ROOT,
-        env=environment(),
-        timeout=4 * PATIENCE,
-        check=False,
-    )
+    with tempfile.TemporaryFile() as asked, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        asked.write(stdin)
+        asked.seek(0)
+        program = Program(given, err, environment(), asked, out)
+        try:
+            code = program.wait(4 * PATIENCE)
+        finally:
+            program.kill()
+        out.seek(0)
+        err.seek(0)
+        return subprocess.CompletedProcess(["tidings", *given], code, out.read(), err.read())
 
 
 class Client:

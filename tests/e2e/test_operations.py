@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from tests.e2e.harness import PATIENCE, Client, Server, client, command, fresh_key, serving
+from tests.e2e.harness import PATIENCE, TIDINGS, Client, Server, client, command, fresh_key, serving
 from tests.factories import make_event
 
 
@@ -29,7 +29,7 @@ async def _until_refused(alice: Client, prefix: str) -> None:
 async def test_a_hangup_takes_new_settings_and_keeps_the_old_where_they_are_wrong(tmp_path: Path) -> None:
     file = tmp_path / "tidings.toml"
     file.write_text("[limits]\nmax_content_length = 10\n")
-    with serving(tmp_path / "data", file=file) as server:
+    with serving(tmp_path / "data", file=file, program=TIDINGS) as server:
         async with client(server) as alice:
             assert (await alice.refused(make_event(content="x" * 11))).startswith("invalid: ")
             file.write_text("[access]\nallowed_kinds = [7]\n")
@@ -97,7 +97,7 @@ async def test_a_stop_answers_what_is_queued_and_says_goodbye(tmp_path: Path) ->
     key = fresh_key()
     events = [make_event(key, content=str(number)) for number in range(2000)]
     # Whoever takes longer than this is cut off, as on a busy machine.
-    with serving(tmp_path / "data", "server.drain_timeout=60") as server:
+    with serving(tmp_path / "data", "server.drain_timeout=60", program=TIDINGS) as server:
         async with client(server) as idle, client(server) as writer:
             await idle.request({"ids": []}, name="open")
 
@@ -152,7 +152,7 @@ async def test_a_stop_does_not_wait_for_a_client_that_keeps_sending(tmp_path: Pa
 
 
 async def test_a_second_signal_changes_nothing(tmp_path: Path) -> None:
-    with serving(tmp_path / "data") as server:
+    with serving(tmp_path / "data", program=TIDINGS) as server:
         async with client(server) as alice:
             server.terminate()
             server.process.send_signal(signal.SIGINT)

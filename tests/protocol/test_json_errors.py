@@ -55,11 +55,7 @@ def test_a_field_that_is_missing_is_named() -> None:
         ("Invalid UUID", "id", "id: Invalid UUID"),
         ("Input data was truncated", "", "the JSON ends before it is complete"),
         ("Number out of range - at `$[...][0]`", "", "it holds a number that is too large"),
-        (
-            "Expected `str`, got `int` - at `$.accounts[...].key`",
-            "",
-            "accounts[…].key must be a text, not a whole number",
-        ),
+        ("Expected `str`, got `int` - at `$.accounts[...].api_key`", "", "api_key must be a text, not a whole number"),
         ("Integer value out of range - at `$.a[1]`", "", "a[1] holds a number that is too large"),
         ("Object contains unknown field `dir`", "", "there is no field dir"),
         (

@@ -16,6 +16,7 @@ from storage.sqlite.database_file import FILE
 from storage.sqlite.writer import SqliteWriter
 from tests.factories import NOW
 from tests.storage.feed_model import Live, World, first
+from tests.stores import with_schema
 
 TABLES = ("posts", "comments", "post_upvotes", "post_downvotes", "comment_upvotes", "comment_downvotes", "post_topics")
 MEANING = table.meaning("ws://relay.test")
@@ -28,6 +29,7 @@ def identity(n: int) -> str:
 
 def open_log(directory: Path, local: Sequence[int] = (1, 2, 3), foreign: Sequence[int] = ()) -> SqliteWriter:
     """A new log that knows these identities, none of them with a key."""
+    with_schema(directory)
     backend.open_writer(directory, MEANING).close()
     plain = sqlite3.connect(directory / FILE)
     with plain:

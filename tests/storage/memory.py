@@ -6,6 +6,7 @@ derived rows. The primary tables stand in an SQLite database in memory, since wh
 
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from functools import cache
 from typing import TypeVar, cast
 
 import msgspec
@@ -51,6 +52,16 @@ from storage.sqlite.statements import migrations
 T = TypeVar("T")
 
 
+@cache
+def _tables() -> sqlite3.Connection:
+    """A database with all tables and nothing in them."""
+    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    for _, script in migrations():
+        for statement in split(script):
+            connection.execute(statement)
+    return connection
+
+
 class Stored(msgspec.Struct, frozen=True):
     """A live event and what the log knows about it."""
 
@@ -84,9 +95,7 @@ class MemoryLog:
         self.addresses: dict[str, Version] = {}
         self.vanished: dict[str, int] = {}
         self.connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-        for _, script in migrations():
-            for statement in split(script):
-                self.connection.execute(statement)
+        _tables().backup(self.connection)
 
     def facts(self, meaning: Meaning, event: Event) -> Facts:
         """What a handler needs to decide on the event."""

@@ -11,6 +11,7 @@ from storage.sqlite import backend
 from storage.sqlite.writer import SqliteWriter
 from tests.factories import keypair
 from tests.storage.groups.world import Own
+from tests.stores import with_schema
 
 OPERATOR: Final = 4
 
@@ -28,6 +29,7 @@ def open_log(directory: Path, cutting: Cutting | None = None) -> SqliteWriter:
     """A log with one operator."""
     pubkey = keypair(OPERATOR).pubkey
     meaning = MEANING if cutting is None else meaning_of(cutting.searched)
+    with_schema(directory)
     writer = backend.open_writer(
         directory, meaning, synchronous="normal", cache_mib=1, operators=[pubkey], cutting=cutting
     )

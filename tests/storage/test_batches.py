@@ -27,6 +27,7 @@ from storage.sqlite.transaction import Transaction
 from storage.sqlite.writer import SqliteWriter
 from tests.factories import NOW, keypair, make_event
 from tests.storage.histories import check_recent
+from tests.stores import with_schema
 
 RELAY = "ws://relay.example"
 QUOTA = 4
@@ -56,6 +57,7 @@ def open_writer(directory: Path, provision: bool = False) -> SqliteWriter:
         chunks_per_key=QUOTA,
         passages=partial(chunks.number, CUTTING),
     )
+    with_schema(directory)
     writer = backend.open_writer(directory, meaning, synchronous="normal", cache_mib=1, cutting=CUTTING)
     for key in (1, 2):
         code = f"{key:064x}"

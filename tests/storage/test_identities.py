@@ -39,12 +39,14 @@ from storage.sqlite import backend
 from storage.sqlite.identities import writes
 from storage.sqlite.writer import SqliteWriter
 from tests.factories import NOW, keypair, make_event
+from tests.stores import with_schema
 
 RELAY = "ws://relay.example"
 ALICE, BOB = "a" * 32, "b" * 32
 
 
 def open_writer(directory: Path, provision: bool = False, most: int = 0) -> SqliteWriter:
+    with_schema(directory)
     return backend.open_writer(directory, table.meaning(RELAY, provision, most))
 
 

@@ -16,6 +16,7 @@ from storage.sqlite import backend
 from storage.tools import Inconsistency
 from tests.storage import memory
 from tests.storage.histories import MEANING, NOW, Question, batches, incoming, questions
+from tests.stores import with_schema
 
 RELAXED = settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -62,6 +63,7 @@ def test_answers_like_the_obvious_log(data: st.DataObject) -> None:
     obvious, obvious_reader = memory.MemoryWriter(log, MEANING), memory.MemoryReader(log)
 
     async def scenario(directory: Path) -> None:
+        with_schema(directory)
         writer = backend.open_writer(directory, MEANING, synchronous="normal", cache_mib=1)
         reader = await backend.open_reader(directory, readers=1, cache_mib=1)
         try:

@@ -16,10 +16,12 @@ from storage.sqlite.scope import of_readers
 from tests.factories import keypair, make_event
 from tests.storage.contract import ALICE, BOB, of
 from tests.storage.histories import KEYS, MEANING, NOW, incoming
+from tests.stores import with_schema
 
 
 @pytest.fixture
 def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    with_schema(tmp_path)
     writer = backend.open_writer(tmp_path, MEANING, synchronous="normal", cache_mib=1)
     batch = [make_event(n % 3, content=f"{n}", tags=[["t", "x"], ["p", BOB]], created_at=1000 + n) for n in range(50)]
     batch += [make_event(0, kind=4, tags=[["p", BOB]]), make_event(1, kind=7, tags=[["t", "x"]])]

@@ -29,6 +29,7 @@ from tests.factories import NOW, keypair, make_event
 from tests.storage.feed_logs import MEANING, identity, open_log, ordered, rebuild, tables, world, write
 from tests.storage.feed_model import feed, first
 from tests.storage.test_feed_projection import OWNERS, pools
+from tests.stores import with_schema
 
 FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 WRONG = [
@@ -123,6 +124,7 @@ def test_passages_have_the_texts_of_the_rows_whatever_came_in_whatever_order(
         directory = Path(name)
         open_log(directory, local=(1, 2), foreign=(9,)).close()
         cutting = Cutting(kinds=(11, 1111))
+        with_schema(directory)
         writer = backend.open_writer(directory, SEARCHED, synchronous="normal", cutting=cutting)
         try:
             steps: list[Event | int] = [*pool, *OWNERS]

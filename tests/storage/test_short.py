@@ -18,6 +18,7 @@ from storage.sqlite.query import FOR_EVER
 from tests.factories import make_event
 from tests.storage.contract import ALICE, BOB, of
 from tests.storage.histories import MEANING, NOW, batches, incoming, questions
+from tests.stores import with_schema
 
 LIMITS = Limits()
 
@@ -29,6 +30,7 @@ def test_a_short_answer_is_that_of_the_general_way(data: st.DataObject) -> None:
     known = [event for batch in history for event in batch]
     asked = data.draw(st.lists(questions(known), min_size=20, max_size=20))
     with tempfile.TemporaryDirectory() as directory:
+        with_schema(Path(directory))
         writer = backend.open_writer(Path(directory), MEANING, synchronous="off", cache_mib=1)
         connection = reader.open_file(Path(directory) / FILE, 1)
         try:
@@ -55,6 +57,7 @@ GIFT = make_event(kind=1059, tags=[["p", BOB]])
 @pytest.fixture(scope="module")
 def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connection]:
     directory = tmp_path_factory.mktemp("short")
+    with_schema(directory)
     writer = backend.open_writer(directory, MEANING, synchronous="off", cache_mib=1)
     writer.write(incoming([*NOTES, LARGE, *TIED, GIFT]), NOW)
     opened = reader.open_file(directory / FILE, cache_mib=1)

@@ -26,10 +26,12 @@ from storage.tools import Inconsistency
 from tests.factories import make_event
 from tests.storage.contract import ALICE, ANYTHING, BOB, Contract, Log, notes, of
 from tests.storage.histories import MEANING, NOW, incoming
+from tests.stores import with_schema
 
 
 @pytest.fixture
 def writer(tmp_path: Path) -> Iterator[SqliteWriter]:
+    with_schema(tmp_path)
     opened = backend.open_writer(tmp_path, MEANING, synchronous="normal", cache_mib=1)
     yield opened
     opened.close()
@@ -363,6 +365,20 @@ def test_an_upgrade_says_that_the_disk_is_full(tmp_path: Path, monkeypatch: pyte
         with pytest.raises(StorageError, match="the disk is full"):
             backend.open_writer(tmp_path, MEANING)
     backend.open_writer(tmp_path, MEANING).close()  # nothing of it is there
+
+
+def test_a_start_that_breaks_off_while_it_makes_the_tables_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = migrations()[-1][0]
+    with monkeypatch.context() as patch:
+        patch.setattr(database_file, "migrations", lambda: [*migrations(), (number + 1, "nonsense;")])
+        with pytest.raises(StorageError):
+            backend.open_writer(tmp_path, MEANING)
+    with sqlite3.connect(tmp_path / FILE) as connection:
+        assert connection.execute("SELECT name FROM sqlite_schema").fetchall() == []
+    connection.close()
+    backend.open_writer(tmp_path, MEANING).close()
 
 
 def test_every_migration_has_a_number_of_its_own() -> None:

@@ -1,6 +1,7 @@
 """What holds for every page: readable by everybody (axe-core), no wider than the narrowest screen, still while it loads.
 
-All pages of `tests.shots` are looked at once in each of three windows, and what was seen is what the tests ask for.
+All pages of `tests.shots` are looked at once in each of three windows, and what was seen is what the tests ask for. Each window has
+the time of a test.
 """
 
 import re
@@ -84,27 +85,25 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, World
         yield relay.http, build(relay)
 
 
-@pytest.fixture(scope="module")
-def looked(world: tuple[str, World], browser: Chromium) -> dict[str, Looked]:
-    """Every page in every window, by name, theme and width."""
+@pytest.fixture(scope="module", params=RULES, ids=lambda view: f"{view[0]}-{view[1]}")
+def looked(request: pytest.FixtureRequest, world: tuple[str, World], browser: Chromium) -> dict[str, Looked]:
+    """Every page in one window, by name, theme and width."""
     packages()
     axe = (JS / "node_modules" / "axe-core" / "axe.min.js").read_text()
     base, there = world
+    theme, width = request.param
     found: dict[str, Looked] = {}
-    for (theme, width), rules in RULES.items():
-        for signed_in in (False, True):
-            with window(
-                browser, base, theme=theme, width=width, world=there, signed_in=signed_in, bypass_csp=True
-            ) as page:
-                if signed_in:  # who has a name was here before, and is not asked to choose one
-                    page.context.add_cookies([{"name": "first", "value": "over", "url": base}])
-                page.add_init_script(SHIFTS)
-                page.add_init_script(axe)
-                for row in (row for row in PAGES if row.signed_in == signed_in):
-                    page.goto(row.at(there))
-                    page.wait_for_function(f"{BEGUN} && {COME if signed_in else TITLED}")
-                    seen = page.evaluate(LOOK, [rules, width, MOVES])
-                    found[f"{row.name}, {theme}, {width}"] = msgspec.convert(seen, Looked)
+    for signed_in in (False, True):
+        with window(browser, base, theme=theme, width=width, world=there, signed_in=signed_in, bypass_csp=True) as page:
+            if signed_in:  # who has a name was here before, and is not asked to choose one
+                page.context.add_cookies([{"name": "first", "value": "over", "url": base}])
+            page.add_init_script(SHIFTS)
+            page.add_init_script(axe)
+            for row in (row for row in PAGES if row.signed_in == signed_in):
+                page.goto(row.at(there))
+                page.wait_for_function(f"{BEGUN} && {COME if signed_in else TITLED}")
+                seen = page.evaluate(LOOK, [RULES[theme, width], width, MOVES])
+                found[f"{row.name}, {theme}, {width}"] = msgspec.convert(seen, Looked)
     return found
 
 

@@ -119,6 +119,24 @@ def test_an_app_token_opens_a_private_project_for_this_tab(relay, window, ann):
     expect(page.locator(".board .issue")).to_contain_text("Dredge it")
 
 
+def test_what_was_read_anew_of_another_view_is_not_put_in_its_place(relay, window, ann):
+    there = ann.project(name="Upper harbour")
+    page = window(f"/project/{there}").page
+    page.get_by_label("App token").fill(ann.token)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Upper harbour")
+    held = []
+    page.route(f"{relay.http}/project/{there}", lambda route: held.append(route))  # noqa: PLW0108, its signature is looked at
+    with page.expect_request(f"{relay.http}/project/{there}"):
+        ann.issue(there, "Dredge it")
+    page.get_by_role("link", name="Board").click()
+    expect(page).to_have_url(f"{relay.http}/project/{there}?view=board")
+    with page.expect_response(lambda response: response.url.endswith("?view=board")):
+        for route in held:
+            route.continue_()
+    expect(page.locator(".board .issue")).to_contain_text("Dredge it")
+
+
 def test_a_signing_extension_opens_a_private_project(relay, window, ann):
     there = ann.project(name="Outer harbour")
     page = window(f"/project/{there}", key=ann.key).page

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from litestar import Litestar
 from litestar.di import Provide
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
@@ -33,6 +32,7 @@ from relay.http.api import (
 )
 from relay.http.api.idempotency import idempotent, idempotent_for_users
 from relay.http.api.shapes import EXAMPLE_EVENT, Body
+from relay.http.application import Application
 from relay.http.failures import Failure
 
 JSON: Final = "application/json"
@@ -182,7 +182,7 @@ class Description:
 
     def _describe(self) -> dict[str, Any]:
         # An application that is never served: it only knows its routes.
-        application = Litestar(
+        application = Application(
             self._routes, dependencies=self._dependencies, openapi_config=_CONFIG, logging_config=None
         )
         document: dict[str, Any] = application.openapi_schema.to_schema()

@@ -52,7 +52,9 @@ async function open(url) {
 
 // The parts that may have changed, in their place. What is being filled in stays as it is, and so does where the keyboard is.
 async function refresh() {
-  const page = await read(here());
+  const url = here();
+  const page = await read(url);
+  if (url !== here()) return refresh(); // another view is shown by now
   for (const part of document.querySelectorAll("[data-live]")) {
     const other = page.querySelector(`[data-live="${part.dataset.live}"]`);
     const focused = part.contains(document.activeElement) ? document.activeElement : null;
@@ -62,6 +64,7 @@ async function refresh() {
     for (const id of open) other.querySelector(`[data-id="${id}"] > details`)?.setAttribute("open", "");
     if (focused?.dataset.key) other.querySelector(`[data-key="${CSS.escape(focused.dataset.key)}"]`)?.focus();
   }
+  return undefined;
 }
 
 let timer = 0;

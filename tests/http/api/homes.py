@@ -14,6 +14,7 @@ from relay.config import Config
 from relay.http.routes import ROUTES
 from relay.protocol.event import Event
 from tests.http.hubs import Browser
+from tests.stores import with_schema
 
 BASE = "/api/v1"
 URL = "ws://relay.example:7447"
@@ -51,6 +52,7 @@ class Home(Browser):
 async def home(data: Path, **sections: dict[str, Any]) -> AsyncIterator[Home]:
     """A relay over `data` with these settings, known as `URL`, and a client of it."""
     given = {"server": {"data": str(data)}, "relay": {"url": URL}} | sections
+    with_schema(Path(given["server"]["data"]))
     async with app.core(msgspec.convert(given, Config), URL) as site, Home(site) as client:
         yield client
 

@@ -20,6 +20,7 @@ from storage.sqlite import backend
 from storage.sqlite.tools import SqliteStore
 from storage.sqlite.writer import SqliteWriter
 from tests.factories import keypair, make_event
+from tests.stores import with_schema
 
 RELAY = "ws://relay.example"
 OWN = keypair(100)
@@ -47,6 +48,7 @@ class World:
         self.directory = directory
         self.now = NOW
         self._edits = 0  # each is an event of its own
+        with_schema(directory)
         self.writer: SqliteWriter = backend.open_writer(
             directory, meaning, synchronous="normal", cache_mib=4, cutting=CUTTING
         )

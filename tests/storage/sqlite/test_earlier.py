@@ -20,6 +20,7 @@ from storage.sqlite import backend, earlier
 from tests.factories import keypair, make_event
 from tests.storage.contract import Log
 from tests.storage.histories import NOW
+from tests.stores import with_schema
 
 OPEN = table.meaning("ws://relay.test", provision=True, knowledge=frozenset([kinds.WIKI]))
 AUTHORS, NAMES = (0, 1), ("tide", "wind")
@@ -37,6 +38,7 @@ def address(author: int, name: str = "tide") -> str:
 
 @asynccontextmanager
 async def open_log(directory: Path) -> AsyncIterator[Log]:
+    with_schema(directory)
     writer = backend.open_writer(directory, OPEN, synchronous="normal", cache_mib=1)
     reader = await backend.open_reader(directory, readers=1, cache_mib=1)
     yield Log(writer, reader)

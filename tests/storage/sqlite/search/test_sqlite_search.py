@@ -29,6 +29,7 @@ from storage.sqlite.search.model_vectors import VectorSettings
 from storage.sqlite.search.sqlite_search import SqliteSearch
 from tests.factories import NOW, keypair, make_event
 from tests.storage.feed_logs import rebuild
+from tests.stores import with_schema
 
 CUTTING = Cutting((0, 1, 11, 1111, 30023), (30818,), size=300, overlap=30)
 
@@ -70,6 +71,7 @@ class Place:
 
     async def open(self) -> "Place":
         meaning = table.meaning("ws://relay.test", searched=CUTTING.searched)
+        with_schema(self.path)
         self.writer = backend.open_writer(self.path, meaning, synchronous="normal", cache_mib=1, cutting=CUTTING)
         self.store = await backend.open_reader(self.path, cache_mib=1)
 
