@@ -36,7 +36,7 @@ MAX_REASONS: Final = 50  # kinds of refusal told apart
 EXAMPLES: Final = 3
 MAX_WINDOW: Final = 2**27  # bytes of memory a zstd frame may ask for
 _OTHER: Final = "other reasons"
-_PARTICULAR: Final = re.compile(r"[0-9a-f]{64}|[0-9]{6,}")  # ids and times, by which reasons of one kind differ
+_PARTICULAR: Final = re.compile(r"[0-9a-f]{64}|[0-9]{9,}")  # ids and times, by which reasons of one kind differ
 _DAMAGE: Final = (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError)
 
 

@@ -132,4 +132,4 @@ async def test_pages_are_fetched_without_waiting_and_without_a_gap(relay: Server
     await publish(relay, *events)
     found = await fetched(node, relay, "nostr-fetch", {"authors": [key.pubkey], "kinds": [1]}, "50")
     assert sorted(found["ids"]) == sorted(event.id for event in events)
-    assert found["seconds"] < 10  # a page whose end is not understood takes a second
+    assert found["seconds"] < 15  # of 20 pages: one whose end is not understood takes a second
