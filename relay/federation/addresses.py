@@ -6,6 +6,7 @@ the very address that was looked at.
 """
 
 import asyncio
+import errno
 import ipaddress
 import os
 import socket
@@ -13,7 +14,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from relay.client import urls as client_urls
-from relay.client.errors import BadUrl, Disconnected
+from relay.client.errors import BadUrl, Disconnected, unreached
 from relay.peer_settings import PeerSettings
 from relay.protocol import urls
 from relay.server import outbound
@@ -105,5 +106,10 @@ async def open_socket(url: str, *, allow_private: bool) -> socket.socket:
         else:
             return sock
     assert problem is not None
-    # asyncio's own words name the call and the address as Python writes them
-    raise Disconnected(f"cannot connect to {url}: {os.strerror(problem.errno) if problem.errno else problem}")
+    raise Disconnected(f"cannot connect to {url}: {_why(problem)}")
+
+
+def _why(problem: OSError) -> str:
+    if problem.errno is None or problem.errno == errno.ECONNREFUSED:
+        return unreached(problem)
+    return os.strerror(problem.errno)  # asyncio's own words name the call and the address as Python writes them
