@@ -40,6 +40,7 @@ PAGES = (
             "federation",
             "operating",
             "benchmarks",
+            "measured",
         )
     ),
 )
