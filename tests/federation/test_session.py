@@ -155,6 +155,20 @@ async def test_a_peer_that_takes_events_and_answers_no_questions_is_in_step_wher
         await link.close()
 
 
+async def _left_for_saying_nothing(
+    running: "asyncio.Task[None]", link: PeerConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session ends with a peer that answers pings and nothing else."""
+    monkeypatch.setattr(PeerConnection._wait_for, "__defaults__", (0.1, None))
+    async with asyncio.timeout(20):
+        while not running.done():
+            link.answered_ping()
+            await asyncio.wait((running,), timeout=0.01)
+    with pytest.raises(TimedOut, match="takes what it is sent and answers nothing"):
+        await running
+    await link.close()
+
+
 async def _so(is_so: bool) -> bool:
     return is_so
 
@@ -175,14 +189,7 @@ async def test_a_peer_that_takes_events_answers_no_questions_and_hangs_is_left(m
         running = asyncio.create_task(session.run())
         await until(lambda: _so(bool(record.place.walked_at)))
         peer.hangs = True
-        monkeypatch.setattr(PeerConnection._wait_for, "__defaults__", (0.1, None))
-        async with asyncio.timeout(20):
-            while not running.done():
-                link.answered_ping()
-                await asyncio.wait((running,), timeout=0.01)
-        with pytest.raises(TimedOut, match="takes what it is sent and answers nothing"):
-            await running
-        await link.close()
+        await _left_for_saying_nothing(running, link, monkeypatch)
 
 
 async def test_a_peer_is_in_step_with_what_is_new_while_everything_is_compared_and_both_are_told() -> None:
@@ -283,14 +290,7 @@ async def test_a_peer_that_hangs_after_it_took_what_there_was_is_left(monkeypatc
 
         await until(walked)
         assert len(peer.events) == 1
-        monkeypatch.setattr(PeerConnection._wait_for, "__defaults__", (0.1, None))
-        async with asyncio.timeout(20):
-            while not running.done():
-                link.answered_ping()
-                await asyncio.wait((running,), timeout=0.01)
-        with pytest.raises(TimedOut, match="takes what it is sent and answers nothing"):
-            await running
-        await link.close()
+        await _left_for_saying_nothing(running, link, monkeypatch)
 
 
 async def test_a_peer_that_did_not_compare_once_is_asked_again_in_the_next_session() -> None:
