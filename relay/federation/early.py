@@ -17,11 +17,12 @@ _ID: Final = 64  # hex digits
 
 
 class EarlyEvent(msgspec.Struct, frozen=True):
-    """An event that was refused, and in which words."""
+    """An event that was refused, in which words, and which ids and keys it names."""
 
     id: str
     wire: bytes
     said: Verdict
+    names: frozenset[str]
 
 
 class Early:
@@ -32,7 +33,7 @@ class Early:
 
     def __init__(self) -> None:
         self._events: dict[str, EarlyEvent] = {}
-        self._naming: dict[str, list[str]] = {}  # ids of what is kept, by the id or key that it names
+        self._naming: dict[str, dict[str, None]] = {}  # ids of what is kept, in order, by the id or key that it names
 
     def __len__(self) -> int:
         return len(self._events)
@@ -43,9 +44,10 @@ class Early:
         if not named or not said.words.startswith(_INVALID):
             return False
         if event.id not in self._events and len(self._events) < MOST_EARLY:
-            self._events[event.id] = EarlyEvent(event.id, wire, said)
-            for one in named.union(*(values(event, name) for name in ("p", "P"))):
-                self._naming.setdefault(one, []).append(event.id)
+            names = frozenset(named.union(*(values(event, name) for name in ("p", "P"))))
+            self._events[event.id] = EarlyEvent(event.id, wire, said, names)
+            for one in names:
+                self._naming.setdefault(one, {})[event.id] = None
         return True
 
     def taken(self, event_id: str, wire: bytes) -> list[EarlyEvent]:
@@ -58,5 +60,13 @@ class Early:
             names += values(event, "e")
         elif event.kind == kinds.VANISH:
             names.append(event.pubkey)
-        ids = [one for name in names for one in self._naming.pop(name, ())]
-        return [self._events.pop(one) for one in ids if one in self._events]
+        found = dict.fromkeys(one for name in names for one in self._naming.get(name, ()))
+        return [self._let_go(one) for one in found]
+
+    def _let_go(self, event_id: str) -> EarlyEvent:
+        found = self._events.pop(event_id)
+        for name in found.names:
+            del self._naming[name][event_id]
+            if not self._naming[name]:
+                del self._naming[name]
+        return found

@@ -1,0 +1,36 @@
+"""What a peer refused since it had not yet what it names: when it is offered again, and that nothing of it stays."""
+
+import pickle
+
+from relay.federation.early import Early
+from relay.federation.verdicts import Fate, Verdict
+from relay.protocol.event import Event, wire
+from tests.factories import make_event
+
+REFUSED = Verdict(Fate.REFUSED, "invalid: there is no such post")
+
+
+def comment(post: Event, above: Event, content: str) -> Event:
+    tags = [["E", post.id], ["K", "11"], ["P", post.pubkey], ["e", above.id], ["p", above.pubkey]]
+    return make_event(kind=1111, content=content, tags=tags)
+
+
+def test_nothing_stays_of_what_is_offered_again() -> None:
+    """The keys that it names did, and the other ids, for as long as the session."""
+    early, post = Early(), make_event(kind=11, content="the post")
+    answered = comment(post, post, "one")
+    for one in (answered, comment(post, answered, "two"), comment(post, answered, "three")):
+        assert early.keep(one, wire(one), REFUSED)
+    assert [one.id for one in early.taken(answered.id, wire(answered))] != []
+    assert [one.id for one in early.taken(post.id, wire(post))] == [answered.id]
+    assert pickle.dumps(early) == pickle.dumps(Early())
+
+
+def test_what_is_named_twice_is_offered_once_in_the_order_in_which_it_was_kept() -> None:
+    early, post = Early(), make_event(kind=11, content="the post")
+    comments = [comment(post, post, str(number)) for number in range(3)]
+    for one in comments:
+        assert early.keep(one, wire(one), REFUSED)
+    deletion = make_event(kind=5, tags=[["e", post.id], ["e", post.id]])
+    assert [one.id for one in early.taken(deletion.id, wire(deletion))] == [one.id for one in comments]
+    assert len(early) == 0
