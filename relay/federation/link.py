@@ -197,10 +197,10 @@ class PeerLink:
                     self.answered_ping()
 
     async def shows_life(self, answer: "asyncio.Future[Any]") -> None:
-        """Returns once this is answered, or the time for that is over and the peer is not to blame.
+        """Wait for this answer, for as long as an answer may take.
 
-        It is where it has said nothing at all since this was called last while this side would have read it. Raises TimedOut,
-        Disconnected.
+        Raises TimedOut where it does not come and the peer has said nothing else either since this was called last, unless this
+        side was not reading; Disconnected.
         """
         before = self._looked_at
         try:

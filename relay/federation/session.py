@@ -186,9 +186,9 @@ class PeerSession:
             self._due.clear()
 
     async def _probe(self) -> None:
-        """Raises TimedOut where the peer is silent. One that takes events and has answered no question does all that "up" needs:
+        """Raises TimedOut where the peer is silent.
 
-        it is offered again something that it took, which has not been deleted since.
+        One that only takes events is offered again one that it took and that is still here.
         """
         connection = self._connection
         if not _only_takes(self._plan, connection):
