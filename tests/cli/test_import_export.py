@@ -120,7 +120,9 @@ def test_an_older_export_again_is_no_fault(tidings: Tidings, data: Path, tmp_pat
     assert tidings("import", older, lines("changes", *changes), "--data", data).exit_code == 0
     tidings("delete", json.dumps({"ids": [removed.id]}), "--yes", "--data", data)
     again = tidings("import", older, "--data", data, "--report", tmp_path / "report")
-    assert "7 lines: 0 stored, 0 already here, 0 ephemeral (passed on, not stored), 7 outdated, 0 refused" in again.stderr
+    assert (
+        "7 lines: 0 stored, 0 already here, 0 ephemeral (passed on, not stored), 7 outdated, 0 refused" in again.stderr
+    )
     assert again.exit_code == 0
     assert (tmp_path / "report").read_bytes() == b""
     worse = tidings("import", older, lines("worse", make_event(1, kind=22242)), "--data", data, "--json")
