@@ -115,9 +115,7 @@ def test_nothing_moves_when_the_scripts_come_late(world: tuple[str, World], brow
     """On a phone, after the page is drawn: even what rounding gives is little here."""
     base, there = world
     wrong = []
-    with window(
-        browser, base, theme="light", width=PHONE, world=there, signed_in=False, bypass_csp=True
-    ) as page:
+    with window(browser, base, theme="light", width=PHONE, world=there, signed_in=False, bypass_csp=True) as page:
         page.context.add_cookies([{"name": "first", "value": "over", "url": base}])
         page.add_init_script(SHIFTS)
         held: list[Route] = []
