@@ -9,6 +9,7 @@ import errno
 import functools
 import math
 import os
+import signal
 import sys
 import threading
 import time
@@ -321,6 +322,26 @@ def writing(settings: Config) -> Iterator[WriteTarget]:
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a verb's asynchronous part."""
     return asyncio.run(work)
+
+
+def run_until_stopped(work: Coroutine[Any, Any, T]) -> T:
+    """As `run`, and SIGTERM cancels the work as Ctrl-C does; a second one ends the process at once. Raises KeyboardInterrupt."""
+
+    async def stoppable() -> T:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+
+        def stop() -> None:
+            loop.remove_signal_handler(signal.SIGTERM)
+            task.cancel()
+
+        loop.add_signal_handler(signal.SIGTERM, stop)
+        return await work
+
+    try:
+        return run(stoppable())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
 
 
 def is_terminal() -> bool:
