@@ -190,6 +190,3 @@ def remove(*, url: str, api: "Api", target: str, as_json: bool) -> None:
         click.echo(msgspec.json.encode(deletion))
     else:
         say("deleted")
-
-
-VERBS: Final = (show, edit, history, remove)

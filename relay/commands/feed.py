@@ -338,6 +338,3 @@ def content_of(given: str) -> str:
         return data.decode().removesuffix("\n")
     except UnicodeDecodeError:
         raise Complaint("stdin is not valid UTF-8") from None
-
-
-VERBS: Final = (register, post, comment, vote, feed)

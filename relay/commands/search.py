@@ -355,6 +355,3 @@ def _lines(stream: Any) -> "Iterator[tuple[str, BulkDocument | str]]":
                 yield name, msgspec.json.decode(line, type=BulkDocument)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 yield name, events.describe(error, line.rstrip())
-
-
-VERBS: Final = (search, knowledge)

@@ -127,10 +127,11 @@ def mirror(*, settings: CommandSettings, url: str, wanted: Filter, secret_file: 
 @_secret_file
 @with_settings
 def stream(*, settings: CommandSettings, url: str, wanted: Filter, direction: str, secret_file: str | None) -> None:
-    """Pass on what happens from now on, until Ctrl-C or SIGTERM; the exit code is 0 then.
+    """Pass on what happens from now on.
 
-    New events that match FILTER are taken from the relay at URL, given to it, or both. The connection may break: what was
-    missed, from an hour before on, is compared when it is back. For good, see [[peers]] and `tidings peer add`.
+    It ends by Ctrl-C or SIGTERM, with exit code 0. New events that match FILTER are taken from the relay at URL, given
+    to it, or both. The connection may break: what was missed, from an hour before on, is compared when it is back. For
+    good, see [[peers]] and `tidings peer add`.
 
     \b
     Examples:
