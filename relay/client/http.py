@@ -159,7 +159,7 @@ def _decode(response: httpx.Response, data: bytes, answer: type[T]) -> T:
     try:
         return msgspec.json.decode(data, type=answer)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        said = events.describe(error)
+        said = events.describe(error, data)
         raise ApiError(response.status_code, "unintelligible", f"the hub's answer makes no sense: {said}") from None
 
 

@@ -10,6 +10,7 @@ from relay.commands.common import Complaint, Misuse, printable, say
 from relay.commands.credentials import KEY_VARIABLE, saved_file
 
 T = TypeVar("T")
+SHOW_IDS: Final = "`tidings feed` and `tidings search` show ids"
 _USEFUL: Final = (403, 410, 429, 503)  # whose hints are about what to do, not about what to send
 
 
@@ -27,6 +28,8 @@ def complaining(url: str) -> Iterator[None]:
     except (BadKey, BadUrl) as error:
         raise Misuse(str(error)) from None
     except ApiError as refusal:
+        if refusal.code == "event_not_found":
+            raise Complaint(f"{refusal.message}; {SHOW_IDS}") from None
         raise Complaint(f"{url} refused: {_words(refusal)}") from None
     except Refused as refusal:
         raise Complaint(f"{url} refused: {refusal}") from None

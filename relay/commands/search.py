@@ -354,7 +354,7 @@ def _lines(stream: Any) -> "Iterator[tuple[str, BulkDocument | str]]":
             try:
                 yield name, msgspec.json.decode(line, type=BulkDocument)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                yield name, events.describe(error)
+                yield name, events.describe(error, line.rstrip())
 
 
 VERBS: Final = (search, knowledge)

@@ -139,7 +139,7 @@ def test_a_refusal_is_told_without_the_key(tidings: Tidings, hub: Server, file: 
         assert "the key is that of --key-file, else HUB_API_KEY" in result.stderr
     registered(tidings, hub, "frank")
     assert "refused: " in tidings("post", " ").stderr
-    assert "there is no post or comment 000" in tidings("vote", "0" * 64, "up").stderr
+    assert "there is nothing with the id 000" in tidings("vote", "0" * 64, "up").stderr
     taken = tidings("register", "frank", "--hub", hub.http, "--show-key")
     assert taken.stderr == f"tidings: {hub.http} refused: the name frank is taken; choose another\n"
 

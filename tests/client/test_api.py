@@ -166,6 +166,15 @@ async def test_an_identity_posts_comments_votes_and_deletes(hub: Server) -> None
         with pytest.raises(ApiError) as caught:
             await api.get_post(post.id)
         assert (caught.value.status, caught.value.code) == (404, "post_not_found")
+        for work in (
+            api.change(post.id, content="x"),
+            api.history(post.id),
+            api.vote(post.id, "up"),
+            api.delete(post.id),
+        ):
+            with pytest.raises(ApiError, match=f"there is nothing with the id {post.id} on this hub") as caught:
+                await work
+            assert (caught.value.status, caught.value.code) == (404, "event_not_found")
 
 
 async def test_a_profile_is_changed_and_found_and_what_happens_is_told(hub: Server) -> None:

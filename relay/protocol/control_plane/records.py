@@ -75,7 +75,7 @@ def fault(content: str, record: type[msgspec.Struct]) -> str | None:
     try:
         msgspec.json.decode(content, type=record)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        return f"its content must be a JSON object: {describe(error)}"
+        return f"its content must be a JSON object: {describe(error, content)}"
     return None
 
 

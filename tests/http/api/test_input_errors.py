@@ -113,6 +113,8 @@ def test_the_likely_field(given, known, meant):
         (b'{"title": 1e999}', "the body holds a number that is too large"),
         (b'{"title": "x"', "the body is not JSON: the JSON ends before it is complete"),
         (b"{]", "the body is not JSON: "),
+        (rb'{"title": "\ud800"}', "the body has half a character: "),
+        (rb'{"title": "\ud800 and more of it"}', "the body has half a character (byte "),
     ],
 )
 async def test_a_body_that_is_not_read_is_told_without_words_of_the_parser(alice, body, said):
