@@ -24,6 +24,7 @@ from relay.federation.rules import PeerRules
 from relay.federation.session import PeerParts
 from relay.peer_settings import PeerSettings
 from relay.protocol import kinds
+from relay.protocol.event import values
 from relay.roles.page import SharedPage
 from relay.server.follow import Applied
 from relay.server.ingest import Ingest
@@ -118,7 +119,11 @@ class PeerManager:
         ):
             self._look_later()
         if applied.events or applied.anew:
+            added = [live.event for live in applied.events if live.event.kind == kinds.MEMBER_ADDED]
+            bound = {pubkey for event in added for pubkey in values(event, "p")}
             for runner in self._runners.values():
+                if bound:
+                    runner.parts.memory.bind(bound)
                 runner.commit(applied.events)
 
     def _look_later(self) -> None:
