@@ -50,6 +50,11 @@ class Pauses:
         """Seconds that are left of the last one."""
         return max(0.0, self._until - time.monotonic())
 
+    @property
+    def are_longest(self) -> bool:
+        """Whether they grow no more: nothing has come of any session for six minutes or more."""
+        return self._bound >= LAST_PAUSE
+
     def reset(self) -> None:
         """A session was useful."""
         self._bound = FIRST_PAUSE
@@ -131,6 +136,11 @@ class PeerRunner:
         """Nothing is taken by these that was refused by those before: nothing is to be asked for again."""
         self.rules = rules
         self.parts.record.move(scope=self._scope())
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the peer has not been reached for long."""
+        return self.pauses.are_longest and self.parts.record.status.state != "in step"
 
     def commit(self, events: list[LiveEvent]) -> None:
         """This relay's log took these in."""
