@@ -217,12 +217,14 @@ class PeerManager:
         wanted = _wanted(listed, known)
         pauses: dict[str, Pauses] = {}
         rules = PeerRules.of(settings.config)
-        for url in [url for url, runner in self._runners.items() if _begins_anew(runner, wanted.get(url), rules)]:
-            row, runner = known.get(url), self._runners.pop(url)
-            await runner.close("paused" if row is not None and row.paused else "stopped")
-            if url in joined and url in wanted:  # nobody asked for another try now
-                pauses[url] = runner.pauses
-                self._rejoined_at = time.monotonic()
+        ended = {url: one for url, one in self._runners.items() if _begins_anew(one, wanted.get(url), rules)}
+        for url in ended:
+            del self._runners[url]
+        paused = {url for url, row in known.items() if row.paused}
+        await asyncio.gather(*(one.close("paused" if url in paused else "stopped") for url, one in ended.items()))
+        for url in ended.keys() & joined.keys() & wanted.keys():  # nobody asked for another try now
+            pauses[url] = ended[url].pauses
+            self._rejoined_at = time.monotonic()
         for runner in self._runners.values():
             if runner.rules != rules:
                 runner.keep_to(rules)

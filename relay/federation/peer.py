@@ -184,9 +184,19 @@ class PeerRunner:
             self._takes_other = False
 
     async def _meet(self) -> str:
-        """One session; why it ended."""
+        """One connection; why it ended."""
         record = self.parts.record
         connection = await PeerConnection.open(record.url, self._signer, allow_private=self.settings.allow_private)
+        try:
+            return await self._stay(connection)
+        finally:
+            record.wasted += connection.wasted
+            if words := connection.misbehaved:
+                record.tell(misbehaved=_plain(words[:MAX_WORDS]), misbehaved_at=int(time.time()))
+            await connection.close()
+
+    async def _stay(self, connection: PeerConnection) -> str:
+        """One session; why it ended."""
         home = await self._home()
         session = self._session = PeerSession(connection, self._plan, self.parts, home, self._federation())
         is_useful = False
@@ -200,12 +210,8 @@ class PeerRunner:
             raise
         finally:
             self._session = None
-            record.wasted += connection.wasted
-            if words := connection.misbehaved:
-                record.tell(misbehaved=_plain(words[:MAX_WORDS]), misbehaved_at=int(time.time()))
             if is_useful:
                 self.pauses.reset()
-            await connection.close()
         return "the session ended"
 
     async def _home(self) -> str | None:
