@@ -7,7 +7,7 @@ together; what a relay that is killed did since is done again, which the peer an
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -37,6 +37,7 @@ from storage.peers import KnowPeers, KnowsPeers, NotePeers, PeerRow, RemovePeer
 
 GATHERED: Final = 5.0  # seconds in which further relay lists are gathered before relays are joined
 REJOINED: Final = 60.0  # seconds that lie between two sessions with a relay that is asked for other people each time
+LOST: Final = 4 * 3600.0  # seconds in which a relay at which nobody answered for long is joined after the others
 MOST_LEFT: Final = 1000  # relays that are joined no more of which it is remembered how far they were
 NOTED: Final = 1.0  # seconds between a change and its note
 STEADY: Final = 60.0  # seconds between two notes that peers are in step, where nothing else is to be noted
@@ -95,6 +96,8 @@ class PeerManager:
         self._records: dict[str, PeerRecord] = {}
         self._quotas: dict[str, PeerQuota] = {}
         self._watched = Watched()
+        self._joined: Set[str] = frozenset()  # because of who is followed
+        self._lost: dict[str, float] = {}  # those of them at which nobody answers, and until when that counts
         self._rejoined_at = -REJOINED
         self._noticed = asyncio.Event()
         self._look = asyncio.Event()
@@ -103,6 +106,7 @@ class PeerManager:
         self._tasks = Tasks(relay.faults)
         self._timer: asyncio.TimerHandle | None = None
         self._steady: asyncio.TimerHandle | None = None
+        self._retry: asyncio.TimerHandle | None = None
 
     async def open(self) -> None:
         """Begin with the peers there are."""
@@ -136,13 +140,33 @@ class PeerManager:
         self._timer = None
         self._look.set()
 
+    def _still_lost(self) -> Set[str]:
+        """The relays that are to be joined after the others. When that is over for the first of them, it is looked again."""
+        now = time.monotonic()
+        reached = {url for url, runner in self._runners.items() if not runner.is_lost}
+        self._lost = {url: until for url, until in self._lost.items() if until > now and url not in reached}
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+        if self._lost:
+            wait = min(self._lost.values()) - now
+            self._retry = asyncio.get_running_loop().call_later(wait, self._look.set)
+        return self._lost.keys()
+
+    def _note_lost(self) -> None:
+        """A relay at which nobody answers keeps no other from being joined."""
+        runners = ((url, self._runners.get(url)) for url in self._joined - self._lost.keys())
+        if lost := [url for url, runner in runners if runner is not None and runner.is_lost]:
+            self._lost |= dict.fromkeys(lost, time.monotonic() + LOST)
+            self._look_later()
+
     def reconfigured(self) -> None:
         """The settings in force have changed."""
         self._look.set()
 
     async def close(self) -> None:
         """End all sessions and note how far they came. Idempotent."""
-        for timer in (self._timer, self._steady):
+        for timer in (self._timer, self._steady, self._retry):
             if timer is not None:
                 timer.cancel()
         await self._tasks.close()
@@ -183,8 +207,9 @@ class PeerManager:
         follow = settings.config.federation.follow
         self._watched = Watched.of(follow)
         self._relay.hear(bool(self._runners or follow))  # before the lists are read: what comes after that is heard
-        joined = await followed(settings.config.federation, self._relay.store, own_url)
+        joined = await followed(settings.config.federation, self._relay.store, own_url, self._still_lost())
         joined = {url: one for url, one in joined.items() if url not in added and url not in listed}
+        self._joined = joined.keys()
         listed |= joined
         if missing := [url for url in listed if url not in known]:
             await self._relay.execute(KnowPeers(missing))
@@ -192,12 +217,14 @@ class PeerManager:
         wanted = _wanted(listed, known)
         pauses: dict[str, Pauses] = {}
         rules = PeerRules.of(settings.config)
-        for url in [url for url, runner in self._runners.items() if _begins_anew(runner, wanted.get(url), rules)]:
-            row, runner = known.get(url), self._runners.pop(url)
-            await runner.close("paused" if row is not None and row.paused else "stopped")
-            if url in joined and url in wanted:  # nobody asked for another try now
-                pauses[url] = runner.pauses
-                self._rejoined_at = time.monotonic()
+        ended = {url: one for url, one in self._runners.items() if _begins_anew(one, wanted.get(url), rules)}
+        for url in ended:
+            del self._runners[url]
+        paused = {url for url, row in known.items() if row.paused}
+        await asyncio.gather(*(one.close("paused" if url in paused else "stopped") for url, one in ended.items()))
+        for url in ended.keys() & joined.keys() & wanted.keys():  # nobody asked for another try now
+            pauses[url] = ended[url].pauses
+            self._rejoined_at = time.monotonic()
         for runner in self._runners.values():
             if runner.rules != rules:
                 runner.keep_to(rules)
@@ -284,6 +311,7 @@ class PeerManager:
         self._noticed.set()
 
     async def _note(self) -> None:
+        self._note_lost()
         running = [runner.parts.record for runner in self._runners.values()]
         in_step = [record for record in running if record.status.state == "in step"]
         unfinished = sum(not record.place.walked_at for record in in_step)

@@ -20,13 +20,13 @@ from relay.client.messages import Closed
 from relay.errors import Prefix
 from relay.federation.connection import PeerConnection
 from relay.federation.early import Early
+from relay.federation.local_events import LocalEvents
 from relay.federation.peer_memory import PeerMemory
 from relay.federation.progress import PeerRecord
-from relay.federation.store import LocalEvents
 from relay.federation.stored import stored
 from relay.federation.sync import Direction, Synchronization, SyncPlan
 from relay.federation.transfers import Downloads, Settled, Uploads, judge
-from relay.federation.verdicts import FIRST, FOR_NOW, TEMPORARY, Fate, Verdict, not_taken
+from relay.federation.verdicts import FIRST, NOT_FOR_GOOD, TEMPORARY, Fate, Verdict, not_taken
 from relay.federation.windows import FAR, WindowDifference
 from relay.peer_settings import Federation
 from relay.protocol import kinds
@@ -208,16 +208,14 @@ class PeerSession:
             await self._be_known()
         await self._describe_groups()
         live = tuple(msgspec.structs.replace(one, limit=0) for one in (*self._plan.filters, *self._of_groups))
-        self._live = await self._connection.subscribe(live, self._take_live)
-        end = await self._connection.ended(self._live, is_live=True)
-        if isinstance(end, Closed):
-            refusal = Refused.of(end.words)
-            if refusal.prefix is not Prefix.AUTH_REQUIRED or not await self._connection.authenticated():
-                raise refusal
+        for is_proven in (False, True):
             self._live = await self._connection.subscribe(live, self._take_live)
             end = await self._connection.ended(self._live, is_live=True)
-            if isinstance(end, Closed):
-                raise Refused.of(end.words)
+            if not isinstance(end, Closed):
+                return
+            refusal = Refused.of(end.words)
+            if is_proven or refusal.prefix is not Prefix.AUTH_REQUIRED or not await self._connection.authenticated():
+                raise refusal
 
     async def _be_known(self) -> None:
         """Ask what strangers are not told, so that a peer that asks for keys only then asks for ours."""
@@ -253,7 +251,7 @@ class PeerSession:
         elif refusal is not None and refusal.message == UNBOUND:
             self._memory.refuse_unbound(event.id, event.pubkey)
         elif outcome.status in (Status.REFUSED, Status.DUPLICATE):  # what is here and still asked for is not public
-            is_for_now = event.created_at > time.time() or (refusal is not None and refusal.message in FOR_NOW)
+            is_for_now = event.created_at > time.time() or (refusal is not None and refusal.message in NOT_FOR_GOOD)
             self._memory.refuse(DOWN, event.id, for_good=not is_for_now)
         if outcome.status is Status.STORED:
             self.was_useful = True

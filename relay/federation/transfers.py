@@ -17,7 +17,7 @@ from relay.client.messages import Ok
 from relay.errors import Prefix, Reject
 from relay.federation.connection import PeerConnection
 from relay.federation.early import Early
-from relay.federation.store import LocalEvents
+from relay.federation.local_events import LocalEvents
 from relay.federation.stored import stored
 from relay.federation.verdicts import FIRST, Fate, Verdict, not_taken, verdict, withheld
 from relay.protocol.event import Event, has_tag, parse, parse_known

@@ -56,6 +56,13 @@ def test_the_relays_that_reach_most_people_are_joined_first() -> None:
     assert chosen["one"] == ["a", "d"]
 
 
+def test_a_relay_at_which_nobody_answers_keeps_no_other_from_being_joined() -> None:
+    named = {"a": ["big", "one"], "b": ["big"], "c": ["big", "two"], "d": ["one"], "e": ["far"]}
+    assert list(choose(named, 3, {"big"})) == ["one", "far", "two"]
+    assert list(choose(named, 4, {"big"})) == ["one", "far", "two", "big"]
+    assert list(choose(named, 3, {"one", "two"})) == ["big", "far", "one"]
+
+
 async def test_whose_lists_are_here_are_followed_to_their_relays() -> None:
     ann, ben = keypair(1), keypair(2)
     people = make_event(3, 30000, tags=[["d", "friends"], ["p", ben.pubkey]])
