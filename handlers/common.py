@@ -46,9 +46,9 @@ def refusal(event: Event, facts: Facts, now: int) -> Admission | None:
         raise Reject(Prefix.INVALID, f"{outdated.EXPIRED} {expires} (NIP-40)")
     deleters = facts.deleters[event.id]
     if OPERATOR in deleters:
-        raise Reject(Prefix.BLOCKED, f"{outdated.REMOVED} the operator")
+        raise Reject(Prefix.BLOCKED, "this event was removed by the operator")
     if GROUP_MODERATOR in deleters:
-        raise Reject(Prefix.BLOCKED, f"{outdated.REMOVED} a moderator of its group")
+        raise Reject(Prefix.BLOCKED, f"{outdated.REMOVED} of its group")
     vanished = facts.vanished[event.pubkey]
     if vanished is not None and event.created_at <= vanished:
         raise Reject(Prefix.BLOCKED, f"{outdated.VANISHED}, up to {vanished} (NIP-62)")

@@ -5,7 +5,7 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
-from relay.client import ApiError, BadKey, BadUrl, ClientError, Refused
+from relay.client import ApiError, BadKey, BadText, BadUrl, ClientError, Refused
 from relay.commands.common import Complaint, Misuse, printable, say
 from relay.commands.credentials import KEY_VARIABLE, saved_file
 
@@ -25,6 +25,8 @@ def complaining(url: str) -> Iterator[None]:
     """Turn the client's errors into Complaints; what cannot be a URL or a key is Misuse."""
     try:
         yield
+    except BadText:
+        raise Misuse("a text that was given is not valid UTF-8") from None
     except (BadKey, BadUrl) as error:
         raise Misuse(str(error)) from None
     except ApiError as refusal:

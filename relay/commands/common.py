@@ -89,6 +89,10 @@ class Verbs(click.Group):
             raise _misuse(ctx, error) from None
         except ConfigError as error:
             raise Misuse(str(error)) from None
+        except UnicodeEncodeError as error:
+            if error.encoding != "utf-8":
+                raise
+            raise Misuse("a text that was given is not valid UTF-8") from None
         except (StorageError, ControlError, Reject) as error:
             raise Complaint(str(error)) from None
         except OSError as error:
@@ -177,7 +181,9 @@ def filter_argument(value: str) -> Filter:
         return filters.parse_json(text)
     except OSError as error:
         raise click.BadParameter(f"{value[1:]}: {error.strerror}") from None
-    except (Reject, UnicodeEncodeError) as error:
+    except UnicodeEncodeError:
+        raise click.BadParameter("the filter is not valid UTF-8") from None
+    except Reject as error:
         hint = "" if value.lstrip()[:1] in ("{", "@") else """; a filter is JSON such as {"ids":["…"]}, or @FILE"""
         raise click.BadParameter(f"{error}{hint}") from None
 

@@ -62,7 +62,7 @@ def import_events(
     interrupted goes on where it was.
 
     Exit code 1 when any line was refused. Events that are here already are fine, and so is what is outdated: a newer
-    version is here, or it was deleted, removed or has expired.
+    version is here, or it was deleted by who wrote or moderates it, or has expired.
 
     \b
     Examples:
@@ -140,7 +140,7 @@ def _summary(tally: Tally, as_json: bool) -> None:
         f"{tally.refused:,} refused"
     )
     if tally.outdated:
-        say("  outdated: a newer version is here, or they were deleted, removed or have expired")
+        say("  outdated: a newer version is here, or they were deleted by who wrote or moderates, or have expired")
     if tally.for_operator:
         say(
             f"  {tally.for_operator:,} of them are of groups that another relay's key began: nobody but the operator reads them "

@@ -100,7 +100,8 @@ def event(*, secret: Callable[[], bytes], urls: tuple[str, ...], auth: bool, tim
     if stdin_uses > 1:
         raise Misuse("stdin can be only one of content, template and secret key")
     draft = _draft(**{name: given[name] for name in ("content", "kind", "tags", "created_at", "template")})
-    made = _made(draft, secret(), given["bits"])
+    with complaining(""):
+        made = _made(draft, secret(), given["bits"])
     output().write(events.wire(made) + b"\n")
     output().flush()
     if urls:
