@@ -133,3 +133,8 @@ async def test_a_list_that_changes_while_the_relay_runs_is_followed(tmp_path: Pa
                 return told == {first.url: "", second.url: "follow"}
 
             await until(left)
+            lines = (
+                command("peers", "--config", str(tmp_path / "here.toml"), data=here.data).stdout.decode().split("\n")
+            )
+            assert lines[0].endswith(", joined by follow")
+            assert lines[-2].startswith(f"{first.url}  no peer now, in step ")
