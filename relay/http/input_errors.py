@@ -19,6 +19,7 @@ from relay.protocol import json_errors
 
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _MISSING: Final = re.compile(r"Object missing required field `(.*)`", re.DOTALL)
+_ABSENT: Final = re.compile(r"Missing required (\w+) parameter '([^']*)' for path ")
 _VALUE: Final = re.compile(r"Invalid enum value (.*)", re.DOTALL)
 _NO_BODY: Final = {"key": "data", "message": "'data'"}  # the framework's words for it
 _AGAIN: Final = "Change what the message names and send it again."
@@ -62,6 +63,11 @@ def explain(request: Request[Any, Any, Any], error: HTTPException) -> InputError
         said = json_errors.in_words(error.detail, "the body", body if isinstance(body, bytes) else b"")
         unread = said if said.startswith("the body ") else f"the body is not JSON: {said.removeprefix('the body: ')}"
         return InputError(unread, _WHOLE if json_errors.HALF in said else _JSON)
+    absent = _ABSENT.match(error.detail)
+    if absent is not None:
+        where, name = absent.groups()
+        hint = f"Add it to the address: {request.url.path}?{name}=…" if where == "query" else _AGAIN
+        return InputError(f"the {where} parameter `{name}` is missing", hint)
     extra = [part for part in error.extra if isinstance(part, dict)] if isinstance(error.extra, list) else []
     if any(part.items() >= _NO_BODY.items() for part in extra):
         return InputError("this needs a body of JSON", _fields_hint(_body_type(request)))

@@ -93,6 +93,15 @@ async def test_a_long_name_of_a_field_is_not_repeated_in_full(alice):
 
 
 @pytest.mark.parametrize(
+    ("path", "name"), [("search?limit=3", "q"), ("knowledge/search", "q"), ("agents/profile?x=1", "name")]
+)
+async def test_a_parameter_that_is_missing_is_named_and_nothing_else(api, path, name):
+    told = (await api.send("GET", path)).json()
+    assert told["error"] == f"the query parameter `{name}` is missing"
+    assert told["hint"] == f"Add it to the address: /api/v1/{path.partition('?')[0]}?{name}=…"
+
+
+@pytest.mark.parametrize(
     ("given", "known", "meant"),
     [
         ("text", ["title", "content"], "content"),
