@@ -28,6 +28,7 @@ MOST_READ: Final = 500  # events read at once
 MEMBERS: Final = "members"
 LIST: Final = "list:"
 _MOVED_BY: Final = frozenset((kinds.RELAY_LIST, kinds.DELETION, kinds.VANISH))  # whoever's: who is followed may be many
+_IDENTITIES: Final = "identities"  # the kind of primary row that says who is at home here, among other things
 _POLICY: Final = PeerPolicy(groups=False)  # who follows people did not ask for the groups that they are in
 
 
@@ -105,19 +106,25 @@ def address_of(text: str) -> AddressPointer:
 
 
 class Watched(msgspec.Struct, frozen=True):
-    """After which events other relays may have to be joined: `lists` are the (kind, author) of the lists that are followed."""
+    """After what other relays may have to be joined: `lists` are the (kind, author) of the lists that are followed.
+
+    `members`: those who are at home here are followed.
+    """
 
     lists: frozenset[tuple[int, str]] = frozenset()
+    members: bool = False
 
     @classmethod
     def of(cls, follow: list[str]) -> Self:
-        """Those for these settings."""
+        """That for these settings."""
         pointers = [address_of(one) for one in follow if one.startswith(LIST)]
-        return cls(frozenset((pointer.kind, pointer.pubkey) for pointer in pointers))
+        return cls(frozenset((pointer.kind, pointer.pubkey) for pointer in pointers), MEMBERS in follow)
 
-    def is_moved_by(self, event: Event) -> bool:
-        """Whether this may change who is followed, or to where."""
-        return event.kind in _MOVED_BY or (event.kind, event.pubkey) in self.lists
+    def is_moved(self, events: Iterable[Event], changes: Iterable[tuple[str, str]]) -> bool:
+        """Whether these events, or changed primary rows (kind, key), may change who is followed, or to where."""
+        if self.members and any(kind == _IDENTITIES for kind, _ in changes):
+            return True
+        return any(event.kind in _MOVED_BY or (event.kind, event.pubkey) in self.lists for event in events)
 
 
 async def _listed(pointer: AddressPointer, store: Reader) -> list[str]:

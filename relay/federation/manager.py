@@ -36,6 +36,7 @@ from storage.commands import Command
 from storage.peers import KnowPeers, KnowsPeers, NotePeers, PeerRow, RemovePeer
 
 GATHERED: Final = 5.0  # seconds in which further relay lists are gathered before relays are joined
+RESTS: Final = 20.0  # times as long as that took to find out, it is not found out again
 REJOINED: Final = 60.0  # seconds that lie between two sessions with a relay that is asked for other people each time
 LOST: Final = 4 * 3600.0  # seconds in which a relay at which nobody answered for long is joined after the others
 MOST_LEFT: Final = 1000  # relays that are joined no more of which it is remembered how far they were
@@ -98,6 +99,7 @@ class PeerManager:
         self._watched = Watched()
         self._joined: Set[str] = frozenset()  # because of who is followed
         self._lost: dict[str, float] = {}  # those of them at which nobody answers, and until when that counts
+        self._rest = 0.0  # seconds before it is looked again who is followed
         self._rejoined_at = -REJOINED
         self._noticed = asyncio.Event()
         self._look = asyncio.Event()
@@ -118,8 +120,8 @@ class PeerManager:
         """A commit of this relay's log."""
         if applied.anew or any(kind == CHANGED for kind, _ in applied.changes):
             self._look.set()
-        elif self._relay.settings.config.federation.follow and (
-            applied.changes or any(self._watched.is_moved_by(live.event) for live in applied.events)
+        elif self._relay.settings.config.federation.follow and self._watched.is_moved(
+            (live.event for live in applied.events), applied.changes
         ):
             self._look_later()
         if applied.events or applied.anew:
@@ -133,7 +135,7 @@ class PeerManager:
     def _look_later(self) -> None:
         """A list changed, or somebody is at home here: other relays may have to be joined, or asked for other people."""
         if self._timer is None:
-            wait = max(GATHERED, self._rejoined_at + REJOINED - time.monotonic())
+            wait = max(GATHERED, self._rest, self._rejoined_at + REJOINED - time.monotonic())
             self._timer = asyncio.get_running_loop().call_later(wait, self._look_now)
 
     def _look_now(self) -> None:
@@ -207,7 +209,9 @@ class PeerManager:
         follow = settings.config.federation.follow
         self._watched = Watched.of(follow)
         self._relay.hear(bool(self._runners or follow))  # before the lists are read: what comes after that is heard
+        begun = time.monotonic()
         joined = await followed(settings.config.federation, self._relay.store, own_url, self._still_lost())
+        self._rest = RESTS * (time.monotonic() - begun)
         joined = {url: one for url, one in joined.items() if url not in added and url not in listed}
         self._joined = joined.keys()
         listed |= joined
