@@ -1,8 +1,10 @@
 """Comments (kind 1111, NIP-22) on posts of the feed; comments on anything else are events like others.
 
 A comment's root is its first `E` tag, and what it answers its first `e` tag; without one it answers the post, as in NIP-7D's
-own example. One on what its author has deleted is kept, as it is where it came before the deletion: it has a row as soon as,
-and as long as, its post has one. So relays have the same comments, whatever order things come in.
+own example. One that says that its root is a post (`K` = 11) is looked at as one of the feed, whether the post is here yet or
+not; any other is taken as any event is, also where its root is a post. One on what its author has deleted is kept, as it is
+where it came before the deletion. Whatever its `K` tag says, a comment has a row as soon as, and as long as, its root has one and
+its author has an identity. So relays have the same comments, whatever order things come in.
 """
 
 from collections.abc import Iterable
@@ -27,6 +29,7 @@ _NOTE: Final = str(kinds.NOTE)
 _COMMENT: Final = str(kinds.COMMENT)
 _MODERATORS: Final = frozenset((OPERATOR, GROUP_MODERATOR))
 _SHOWN_NOWHERE: Final = "info: the post was deleted; your comment is kept and shown nowhere"
+_WITHOUT_KIND: Final = f"info: a comment on a post has the tag K = {_POST} (NIP-22); apps may not show yours without it"
 
 
 def needs(event: Event, _facts: Facts) -> Iterable[Need]:
@@ -44,13 +47,17 @@ def admit_comment(relay: RelayRules) -> Admit:
     """Raises Reject: `invalid:` where it does not fit what it stands under, `restricted:` without an identity."""
 
     def admit(event: Event, facts: Facts, now: int, door: Door) -> Admission:
-        root = feed.root(event)
+        root, kind = feed.root(event), first_value(event, "K")
         post = None if root is None else facts.events[root]
+        if is_strict(door) and kind == _NOTE:
+            raise Reject(Prefix.INVALID, "a kind 1 note is answered by kind 1 (NIP-10), not by a comment (NIP-22)")
+        if kind != _POST:
+            return Admission(message=_WITHOUT_KIND if post is not None and post.kind == kinds.POST else "")
         is_orphan = post is None and door is Door.CLIENT and _is_orphan(event, facts)
         if is_strict(door) and not is_orphan:
             _check_root(event, post)
         group = groups.home(event, facts)
-        is_of_feed = is_orphan or (post is not None and post.kind == kinds.POST)
+        is_of_feed = post is None or post.kind == kinds.POST
         if root is None or not is_of_feed or (group is not None and group.private):
             return Admission()
         if is_strict(door):
@@ -67,9 +74,7 @@ def admit_comment(relay: RelayRules) -> Admit:
 def _is_orphan(event: Event, facts: Facts) -> bool:
     """Whether it comments on a post that is gone because its author wanted that. A peer offers such ones like any client."""
     root = feed.root(event)
-    return (
-        root is not None and first_value(event, "K") == _POST and _is_taken_back(root, first_value(event, "P"), facts)
-    )
+    return root is not None and _is_taken_back(root, first_value(event, "P"), facts)
 
 
 def _is_taken_back(event_id: str, author: str | None, facts: Facts) -> bool:
@@ -80,18 +85,13 @@ def _is_taken_back(event_id: str, author: str | None, facts: Facts) -> bool:
 
 
 def _check_root(event: Event, root: Event | None) -> None:
-    """The root that the `E` tag names and the kind that the `K` tag gives it must agree."""
-    kind = first_value(event, "K")
-    if kind == _NOTE or (root is not None and root.kind == kinds.NOTE):
-        raise Reject(Prefix.INVALID, "a kind 1 note is answered by kind 1 (NIP-10), not by a comment (NIP-22)")
+    """What its `E` tag names must be here, and be the post that its `K` tag says it is."""
     if root is None:
-        if kind == _POST:
-            raise Reject(Prefix.INVALID, "the post that it comments on is not here")
-        return
-    if kind != str(root.kind) and _POST in (kind, str(root.kind)):
+        raise Reject(Prefix.INVALID, "the post that it comments on is not here")
+    if root.kind != kinds.POST:
         raise Reject(Prefix.INVALID, f"a comment on a kind {root.kind} needs the tag K = {root.kind} (NIP-22)")
     group_id = first_value(event, "h")
-    if root.kind == kinds.POST and group_id is not None and group_id != first_value(root, "h"):
+    if group_id is not None and group_id != first_value(root, "h"):
         raise Reject(Prefix.INVALID, "the post does not belong to that group; leave the h tag out")
 
 

@@ -6,14 +6,13 @@ Rule: an event that was removed stays away, in whatever order it and its removal
 from typing import Final
 
 from relay.errors import Prefix, Reject
-from relay.protocol import kinds
+from relay.protocol import kinds, outdated
 from relay.protocol.admission import GROUP_MODERATOR, OPERATOR, Admission, AllowTime, Removal, RemoveAddress
 from relay.protocol.event import Event, address_of, expiration, first_value, values
 from relay.protocol.facts import Facts, Need, Target
 from relay.protocol.groups.belonging import MODERATION
 
 PROOFS: Final = {kinds.CLIENT_AUTH: "NIP-42", kinds.HTTP_AUTH: "NIP-98"}
-_DELETED: Final = "this event was deleted"
 
 
 def can_be_deleted(kind: int) -> bool:
@@ -44,20 +43,20 @@ def refusal(event: Event, facts: Facts, now: int) -> Admission | None:
         raise Reject(Prefix.INVALID, f"kind {event.kind} proves a key to one server and is never published ({proof})")
     expires = expiration(event)
     if expires is not None and expires <= now:
-        raise Reject(Prefix.INVALID, f"the event expired at {expires} (NIP-40)")
+        raise Reject(Prefix.INVALID, f"{outdated.EXPIRED} {expires} (NIP-40)")
     deleters = facts.deleters[event.id]
     if OPERATOR in deleters:
         raise Reject(Prefix.BLOCKED, "this event was removed by the operator")
     if GROUP_MODERATOR in deleters:
-        raise Reject(Prefix.BLOCKED, "this event was removed by a moderator of its group")
+        raise Reject(Prefix.BLOCKED, f"{outdated.REMOVED} of its group")
     vanished = facts.vanished[event.pubkey]
     if vanished is not None and event.created_at <= vanished:
-        raise Reject(Prefix.BLOCKED, f"its author asked to vanish, up to {vanished} (NIP-62)")
+        raise Reject(Prefix.BLOCKED, f"{outdated.VANISHED}, up to {vanished} (NIP-62)")
     if deleters:
         if event.pubkey in deleters and can_be_deleted(event.kind):
             return _deleted_by_author(event, facts)
         if event.kind == kinds.GIFT_WRAP and not deleters.isdisjoint(values(event, "p")):
-            raise Reject(Prefix.BLOCKED, _DELETED)
+            raise Reject(Prefix.BLOCKED, outdated.DELETED)
     if kinds.has_address(event.kind):
         _check_address(event, facts)
     return None
@@ -69,7 +68,7 @@ def _deleted_by_author(event: Event, facts: Facts) -> Admission:
     removals: list[Removal] = [] if address is None else [RemoveAddress(address, event.created_at, event.id)]
     if group_id is not None and facts.groups.get(group_id) is not None:
         removals.append(AllowTime(event.pubkey, event.kind, event.created_at, group_id))
-    return Admission(refusal=Reject(Prefix.BLOCKED, _DELETED), removals=tuple(removals))
+    return Admission(refusal=Reject(Prefix.BLOCKED, outdated.DELETED), removals=tuple(removals))
 
 
 def _check_address(event: Event, facts: Facts) -> None:
@@ -77,4 +76,4 @@ def _check_address(event: Event, facts: Facts) -> None:
     if deleted is None or event.created_at > deleted.created_at:
         return
     if event.created_at < deleted.created_at or event.id >= deleted.id:  # the lowest id wins, and "" is below all
-        raise Reject(Prefix.BLOCKED, "this version of the address was deleted")
+        raise Reject(Prefix.BLOCKED, outdated.DELETED_VERSION)

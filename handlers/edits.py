@@ -13,7 +13,7 @@ from handlers.authorship import check_text, is_strict, sign_in
 from handlers.base import Admit
 from handlers.posts import check_title
 from relay.errors import Prefix, Reject
-from relay.protocol import feed, kinds
+from relay.protocol import feed, kinds, outdated
 from relay.protocol.admission import GROUP_MODERATOR, OPERATOR, Admission, Door
 from relay.protocol.event import Event, first_value
 from relay.protocol.facts import Facts, Need
@@ -53,7 +53,7 @@ def admit_edit(relay: RelayRules) -> Admit:
         if edited_id is None:
             return Admission()
         if not facts.deleters[edited_id].isdisjoint((*facts.siblings[event.pubkey], OPERATOR, GROUP_MODERATOR)):
-            raise Reject(Prefix.BLOCKED, "what this edits was deleted, and its edits with it")
+            raise Reject(Prefix.BLOCKED, f"{outdated.DELETED_WITH_EDITED}, and its edits with it")
         edited = facts.events[edited_id]
         if edited is not None and edited.kind == kinds.CHAT and facts.group_of[edited_id] is not None:
             if is_strict(door):

@@ -1,6 +1,7 @@
 """Replaceable events (NIP-01): only the newest version of an author's kind is kept; of equals the one with the lowest id."""
 
 from relay.errors import Prefix, Reject
+from relay.protocol import outdated
 from relay.protocol.admission import Admission, Door
 from relay.protocol.event import Event, address_of
 from relay.protocol.facts import Facts
@@ -12,5 +13,5 @@ def admit(event: Event, facts: Facts, _now: int, _door: Door) -> Admission:
     if current is None:
         return Admission()
     if current.is_newer_than(event.created_at, event.id):
-        raise Reject(Prefix.INVALID, f"a newer version is here: {current.id} of {current.created_at}")
+        raise Reject(Prefix.INVALID, f"{outdated.NEWER_VERSION}: {current.id} of {current.created_at}")
     return Admission(replaces=current.id)

@@ -7,7 +7,17 @@ from relay.api_types import Notification, Profile
 from relay.client.api import Api
 from relay.client.clock import Backoff, Clock
 from relay.client.conversation import EndOfStored
-from relay.client.errors import ApiError, BadDelivery, BadKey, BadUrl, ClientError, Disconnected, Refused, TimedOut
+from relay.client.errors import (
+    ApiError,
+    BadDelivery,
+    BadKey,
+    BadText,
+    BadUrl,
+    ClientError,
+    Disconnected,
+    Refused,
+    TimedOut,
+)
 from relay.client.groups import GroupClient, GroupState
 from relay.client.records import Comment, Document, GroupDetails, GroupMessage, News, Passage, Post, Registered, Result
 from relay.client.relay import Relay, Total
@@ -23,6 +33,7 @@ __all__ = [
     "Backoff",
     "BadDelivery",
     "BadKey",
+    "BadText",
     "BadUrl",
     "ClientError",
     "Clock",

@@ -25,6 +25,10 @@ class BadKey(ClientError, ValueError):
     """This is no API key. The text is not repeated, since it may be a secret all the same."""
 
 
+class BadText(ClientError, ValueError):
+    """This cannot be sent: half a character is in it, as where a text was cut within one (`"\\ud83d"`)."""
+
+
 class BadDelivery(ClientError, ValueError):
     """This was not signed with the webhook's secret, or not lately, or says nothing that a hub says."""
 
@@ -35,6 +39,9 @@ class Disconnected(ClientError):
 
 class TimedOut(ClientError):
     """No answer came in time. What was asked for may have happened all the same; publishing again is safe (NIP-01)."""
+
+
+HALF: Final = "the text holds half a character: cut it between characters, not within one"
 
 
 def unreached(error: BaseException) -> str:

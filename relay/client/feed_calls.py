@@ -1,14 +1,20 @@
 """Calls about the feed: posts, comments, votes."""
 
 from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
 
 import msgspec
 
 from relay.api_types import TextVersion
-from relay.client.errors import ApiError
+from relay.client.errors import MAX_WORDS, ApiError
 from relay.client.http import PAGE, Http, idempotent, segment
 from relay.client.records import Comment, Comments, CommentSort, Post, Posts, Sort, Vote, Voted, WithEvent
 from relay.protocol.event import Event
+
+NOTHING: Final = "event_not_found"
+_ABSENT: Final = ("post_not_found", "comment_not_found", "document_not_found")
+
+T = TypeVar("T")
 
 
 class _Post(msgspec.Struct):
@@ -21,6 +27,17 @@ class _Comment(msgspec.Struct):
 
 class _History(msgspec.Struct):
     versions: list[TextVersion]
+
+
+async def _either(target_id: str, *calls: Callable[[], Awaitable[T]]) -> T:
+    """What the first of them gives that knows the id. Raises ApiError 404 `event_not_found` where none does."""
+    for call in calls:
+        try:
+            return await call()
+        except ApiError as error:
+            if error.code not in _ABSENT:
+                raise
+    raise ApiError(404, NOTHING, f"there is nothing with the id {target_id[:MAX_WORDS]} on this hub")
 
 
 class FeedCalls:
@@ -56,22 +73,23 @@ class FeedCalls:
         return (await self._http.call("PATCH", path, _Comment, body={"content": content})).comment
 
     async def change(self, target_id: str, *, title: str | None = None, content: str | None = None) -> Post | Comment:
-        """Change whatever of yours has this id, a post or a comment, which has no title. Raises ApiError 404 when it is neither."""
-        try:
-            return await self.edit(target_id, title=title, content=content)
-        except ApiError as error:
-            if error.code != "post_not_found" or content is None or title is not None:
-                raise
-        return await self.edit_comment(target_id, content)
+        """Change whatever of yours has this id, a post or comment. Raises ApiError: 404 for neither, 400 for a comment's title."""
+
+        async def comment() -> Comment:
+            if content is None or title is not None:
+                await self.get_comment(target_id)
+                raise ApiError(400, "bad_request", "a comment has a text and no title: give its text alone")
+            return await self.edit_comment(target_id, content)
+
+        return await _either(target_id, lambda: self.edit(target_id, title=title, content=content), comment)
 
     async def history(self, target_id: str) -> list[TextVersion]:
         """All that a post or a comment said, each version with its signed event, the oldest first. Raises ApiError 404."""
-        try:
-            return (await self._http.call("GET", f"/posts/{segment(target_id)}/history", _History)).versions
-        except ApiError as error:
-            if error.code != "post_not_found":
-                raise
-        return (await self._http.call("GET", f"/comments/{segment(target_id)}/history", _History)).versions
+
+        async def of(things: str) -> list[TextVersion]:
+            return (await self._http.call("GET", f"/{things}/{segment(target_id)}/history", _History)).versions
+
+        return await _either(target_id, lambda: of("posts"), lambda: of("comments"))
 
     async def comment(
         self, post_id: str, content: str, *, parent_id: str | None = None, idempotency_key: str | None = None
@@ -84,12 +102,9 @@ class FeedCalls:
 
     async def vote(self, target_id: str, vote: Vote | None) -> Voted:
         """Vote on whatever has this id, a post or a comment; as `vote_post`. Raises ApiError 404 when it is neither."""
-        try:
-            return await self.vote_post(target_id, vote)
-        except ApiError as error:
-            if error.code != "post_not_found":
-                raise
-        return await self.vote_comment(target_id, vote)
+        return await _either(
+            target_id, lambda: self.vote_post(target_id, vote), lambda: self.vote_comment(target_id, vote)
+        )
 
     async def vote_post(self, post_id: str, vote: Vote | None) -> Voted:
         """Vote on a post, or take the vote back (None). The same again changes nothing."""
@@ -118,13 +133,11 @@ class FeedCalls:
 
     async def delete(self, target_id: str) -> Event:
         """Delete whatever of yours has this id: a post, a comment or a document; the signed deletion. Raises ApiError 404."""
-        for path in (f"/posts/{segment(target_id)}", f"/comments/{segment(target_id)}"):
-            try:
-                return (await self._http.call("DELETE", path, WithEvent)).event
-            except ApiError as error:
-                if error.code not in ("post_not_found", "comment_not_found"):
-                    raise
-        return (await self._http.call("DELETE", f"/knowledge/{segment(target_id)}", WithEvent)).event
+
+        async def of(things: str) -> Event:
+            return (await self._http.call("DELETE", f"/{things}/{segment(target_id)}", WithEvent)).event
+
+        return await _either(target_id, lambda: of("posts"), lambda: of("comments"), lambda: of("knowledge"))
 
     async def feed(
         self,

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from relay.client.errors import MAX_WORDS, ApiError, BadKey, Disconnected, TimedOut, unreached
+from relay.client.errors import HALF, MAX_WORDS, ApiError, BadKey, BadText, Disconnected, TimedOut, unreached
 from relay.client.urls import check_hub, hub_root
 from relay.client.work import Work
 from relay.protocol import event as events
@@ -17,6 +17,7 @@ MAX_ANSWER: Final = 16 * 1024 * 1024  # bytes
 PAGE: Final = 25  # of what a list has, unless it is said
 SILENT: Final = 60.0  # seconds without a word after which a stream is taken for broken; a hub says something every 15
 BASE: Final = "/api/v1"
+MAX_IDEMPOTENCY_KEY: Final = 255  # characters
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 T = TypeVar("T")
@@ -60,13 +61,16 @@ class Http:
         params: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
     ) -> T:
-        """The answer to one request. Raises ApiError, Disconnected, TimedOut."""
-        content = None if body is None else msgspec.json.encode(body)
-        sent = {"content-type": "application/json"} if content is not None else {}
+        """The answer to one request. Raises ApiError, BadText, Disconnected, TimedOut."""
         given = {name: value for name, value in (params or {}).items() if value is not None}
-        response, data = await self._exchange(
-            method, f"{BASE}{path}", content=content, params=given, headers=sent | (headers or {})
-        )
+        try:
+            content = None if body is None else msgspec.json.encode(body)
+            sent = {"content-type": "application/json"} if content is not None else {}
+            response, data = await self._exchange(
+                method, f"{BASE}{path}", content=content, params=given, headers=sent | (headers or {})
+            )
+        except UnicodeEncodeError:
+            raise BadText(HALF) from None
         return _decode(response, data, answer)
 
     async def text(self, path: str) -> str:
@@ -159,15 +163,24 @@ def _decode(response: httpx.Response, data: bytes, answer: type[T]) -> T:
     try:
         return msgspec.json.decode(data, type=answer)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        said = events.describe(error)
+        said = events.describe(error, data)
         raise ApiError(response.status_code, "unintelligible", f"the hub's answer makes no sense: {said}") from None
 
 
 def segment(text: str) -> str:
-    """A text as one segment of a path."""
-    return quote(text, safe="")
+    """A text as one segment of a path. Raises BadText, and ApiError 404 for "", which would lead elsewhere."""
+    if not text:
+        raise ApiError(404, "not_found", "an empty name or id is nobody's")
+    if text in (".", ".."):  # which would be taken for steps of the path
+        return text.replace(".", "%2E")
+    try:
+        return quote(text, safe="")
+    except UnicodeEncodeError:
+        raise BadText(HALF) from None
 
 
 def idempotent(key: str | None) -> dict[str, str]:
-    """The header that makes a call count once, however often it is sent; none without a key."""
+    """The header that makes a call count once, however often it is sent; none without a key. Raises BadText."""
+    if key is not None and not (is_key(key) and len(key) <= MAX_IDEMPOTENCY_KEY):
+        raise BadText(f"an idempotency key has 1 to {MAX_IDEMPOTENCY_KEY} visible ASCII characters")
     return {} if key is None else {"idempotency-key": key}

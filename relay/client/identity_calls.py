@@ -125,7 +125,7 @@ class IdentityCalls:
                 try:
                     yield frame.id, msgspec.json.decode(frame.data, type=_Notice).notification
                 except msgspec.DecodeError as error:
-                    said = events.describe(error)
+                    said = events.describe(error, frame.data)
                     raise ApiError(200, "unintelligible", f"the hub's stream makes no sense: {said}") from None
 
     async def heartbeat(self, since: str | None = None, *, limit: int = 10) -> Beat:

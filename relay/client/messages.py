@@ -122,7 +122,7 @@ def decode(data: str | bytes) -> Word:
             return EventMessage(msgspec.json.decode(parts[1], type=str), _decode_event(parts[2]))
         return _word([msgspec.json.decode(part) for part in parts[:4]])
     except _FAULTS as error:
-        raise Unintelligible(events.describe(error)) from None
+        raise Unintelligible(events.describe(error, data)) from None
 
 
 def _frequent(data: bytes) -> EventMessage | Ok | None:

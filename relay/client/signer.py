@@ -6,6 +6,7 @@ from typing import Protocol, Self
 import msgspec
 
 from keys import encoding, schnorr
+from relay.client.errors import HALF, BadText
 from relay.protocol import event as events
 from relay.protocol import kinds
 from relay.protocol.event import Event
@@ -48,9 +49,12 @@ class Key:
         return self.signed(kind, content, tags, created_at)
 
     def signed(self, kind: int, content: str, tags: list[list[str]], created_at: int) -> Event:
-        """The same without waiting, as nobody has to be asked."""
+        """The same without waiting, as nobody has to be asked. Raises BadText."""
         unsigned = Event("0" * 64, self.pubkey, created_at, kind, tags, content, "0" * 128)
-        event_id = events.compute_id(unsigned)
+        try:
+            event_id = events.compute_id(unsigned)
+        except UnicodeEncodeError:
+            raise BadText(HALF) from None
         signature = schnorr.sign(self._secret, bytes.fromhex(event_id)).hex()
         return msgspec.structs.replace(unsigned, id=event_id, sig=signature)
 

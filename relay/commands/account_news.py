@@ -1,6 +1,6 @@
 """`notifications` and `heartbeat`: what happened around you on a hub."""
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -109,6 +109,3 @@ def _where(entry: str | None, one: "Notification | News") -> str:
     if one.group_id is None:
         return ""
     return " ".join([*([shown(one.message_id)] if one.message_id else []), f"in {one.group_id}"])
-
-
-VERBS: Final = (notifications, heartbeat)

@@ -5,11 +5,12 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
-from relay.client import ApiError, BadKey, BadUrl, ClientError, Refused
+from relay.client import ApiError, BadKey, BadText, BadUrl, ClientError, Refused
 from relay.commands.common import Complaint, Misuse, printable, say
 from relay.commands.credentials import KEY_VARIABLE, saved_file
 
 T = TypeVar("T")
+SHOW_IDS: Final = "`tidings feed` and `tidings search` show ids"
 _USEFUL: Final = (403, 410, 429, 503)  # whose hints are about what to do, not about what to send
 
 
@@ -24,9 +25,13 @@ def complaining(url: str) -> Iterator[None]:
     """Turn the client's errors into Complaints; what cannot be a URL or a key is Misuse."""
     try:
         yield
+    except BadText:
+        raise Misuse("a text that was given is not valid UTF-8") from None
     except (BadKey, BadUrl) as error:
         raise Misuse(str(error)) from None
     except ApiError as refusal:
+        if refusal.code == "event_not_found":
+            raise Complaint(f"{refusal.message}; {SHOW_IDS}") from None
         raise Complaint(f"{url} refused: {_words(refusal)}") from None
     except Refused as refusal:
         raise Complaint(f"{url} refused: {refusal}") from None

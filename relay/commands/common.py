@@ -9,6 +9,7 @@ import errno
 import functools
 import math
 import os
+import signal
 import sys
 import threading
 import time
@@ -88,6 +89,10 @@ class Verbs(click.Group):
             raise _misuse(ctx, error) from None
         except ConfigError as error:
             raise Misuse(str(error)) from None
+        except UnicodeEncodeError as error:
+            if error.encoding != "utf-8":
+                raise
+            raise Misuse("a text that was given is not valid UTF-8") from None
         except (StorageError, ControlError, Reject) as error:
             raise Complaint(str(error)) from None
         except OSError as error:
@@ -176,7 +181,9 @@ def filter_argument(value: str) -> Filter:
         return filters.parse_json(text)
     except OSError as error:
         raise click.BadParameter(f"{value[1:]}: {error.strerror}") from None
-    except (Reject, UnicodeEncodeError) as error:
+    except UnicodeEncodeError:
+        raise click.BadParameter("the filter is not valid UTF-8") from None
+    except Reject as error:
         hint = "" if value.lstrip()[:1] in ("{", "@") else """; a filter is JSON such as {"ids":["…"]}, or @FILE"""
         raise click.BadParameter(f"{error}{hint}") from None
 
@@ -321,6 +328,26 @@ def writing(settings: Config) -> Iterator[WriteTarget]:
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a verb's asynchronous part."""
     return asyncio.run(work)
+
+
+def run_until_stopped(work: Coroutine[Any, Any, T]) -> T:
+    """As `run`, and SIGTERM cancels the work as Ctrl-C does; a second one ends the process at once. Raises KeyboardInterrupt."""
+
+    async def stoppable() -> T:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+
+        def stop() -> None:
+            loop.remove_signal_handler(signal.SIGTERM)
+            task.cancel()
+
+        loop.add_signal_handler(signal.SIGTERM, stop)
+        return await work
+
+    try:
+        return run(stoppable())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
 
 
 def is_terminal() -> bool:

@@ -1,6 +1,6 @@
 """`show`, `edit`, `history`, `remove`: reading one thing of a hub, and changing and deleting what is yours."""
 
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import click
 import msgspec
@@ -12,12 +12,11 @@ from relay.commands.shown import entry_id, shown, styled
 from relay.protocol.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from relay.client import Api
     from relay.client.records import Comment, Comments, Document, Post
 
-T = TypeVar("T")
 _ABSENT: Final = ("post_not_found", "comment_not_found", "document_not_found")
 
 
@@ -55,6 +54,7 @@ Found = dict[str, "Post | Comments | Comment | Document"]
 async def _find(api: "Api", target: str) -> Found:
     """What has this id. Raises Complaint where nothing has."""
     from relay.client import ApiError
+    from relay.commands.client import SHOW_IDS
 
     async def post() -> Found:
         return {"post": await api.get_post(target), "comments": await api.comments(target, limit=100)}
@@ -72,7 +72,7 @@ async def _find(api: "Api", target: str) -> Found:
         except ApiError as error:
             if error.code not in _ABSENT:
                 raise
-    raise Complaint(f"there is nothing with the id {target} on this hub; `tidings feed` and `tidings search` show ids")
+    raise Complaint(f"there is nothing with the id {target} on this hub; {SHOW_IDS}")
 
 
 def _lines(url: str, found: Found) -> "Iterator[str]":
@@ -160,7 +160,7 @@ def history(*, target: str, hub: str | None, as_json: bool) -> None:
     url = credentials.hub_url(hub)
     with complaining(url):
         api = Api(url)
-    found = talk(url, closing(api, _existing(api.history(target), target)))
+    found = talk(url, closing(api, api.history(target)))
     if as_json:
         click.echo(msgspec.json.encode(found))
         return
@@ -185,23 +185,8 @@ def remove(*, url: str, api: "Api", target: str, as_json: bool) -> None:
     """
     from relay.commands.client import talk
 
-    deletion = talk(url, closing(api, _existing(api.delete(target), target)))
+    deletion = talk(url, closing(api, api.delete(target)))
     if as_json:
         click.echo(msgspec.json.encode(deletion))
     else:
         say("deleted")
-
-
-async def _existing(work: "Awaitable[T]", target: str) -> "T":
-    """What it gives. Raises Complaint where nothing has the id."""
-    from relay.client import ApiError
-
-    try:
-        return await work
-    except ApiError as error:
-        if error.code not in _ABSENT:
-            raise
-        raise Complaint(f"there is nothing with the id {target} on this hub") from None
-
-
-VERBS: Final = (show, edit, history, remove)

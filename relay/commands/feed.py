@@ -18,7 +18,7 @@ from relay.protocol.words import counted
 
 if TYPE_CHECKING:
     from relay.client import Api, Relay
-    from relay.client.records import Comment, Post, Vote, Voted
+    from relay.client.records import Comment, Post, Vote
 
 T = TypeVar("T")
 POST: Final = 11  # NIP-7D
@@ -171,19 +171,8 @@ def vote(*, url: str, api: "Api", target: str, choice: str, as_json: bool) -> No
     from relay.commands.client import talk
 
     wanted: dict[str, Vote | None] = {"up": "up", "down": "down", "none": None}
-    voted = talk(url, closing(api, _vote(api, target, wanted[choice])))
+    voted = talk(url, closing(api, api.vote(target, wanted[choice])))
     click.echo(msgspec.json.encode(voted) if as_json else f"{voted.action}; the score is {voted.score}")
-
-
-async def _vote(api: "Api", target: str, choice: "Vote | None") -> "Voted":
-    from relay.client import ApiError
-
-    try:
-        return await api.vote(target, choice)
-    except ApiError as error:
-        if error.code != "comment_not_found":
-            raise
-    raise Complaint(f"there is no post or comment {target} on this hub; `tidings feed` shows ids")
 
 
 @click.command()
@@ -349,6 +338,3 @@ def content_of(given: str) -> str:
         return data.decode().removesuffix("\n")
     except UnicodeDecodeError:
         raise Complaint("stdin is not valid UTF-8") from None
-
-
-VERBS: Final = (register, post, comment, vote, feed)

@@ -8,6 +8,7 @@ import msgspec
 
 from relay.commands.common import Complaint, FiniteRange, Misuse, as_json, printable, say
 from relay.commands.feed import MAX_PAGE, closing, content_of, with_api
+from relay.commands.lists import group_reports
 from relay.commands.shown import entry_id, shown, styled
 from relay.protocol.words import counted
 
@@ -470,3 +471,6 @@ def _text(one: "GroupMessage") -> str:
     edited = " · edited" if one.updated_at else ""
     head = styled(printable(f"{who} · {when}{edited}{answers}{said}"), dim=True)
     return "\n".join([head, *(f"  {printable(line)}" for line in lines), f"  {shown(one.id)}"])
+
+
+group.add_command(group_reports)

@@ -61,7 +61,8 @@ def import_events(
     relay runs on the data directory the events go through it and reach its subscribers. A file whose import was
     interrupted goes on where it was.
 
-    Exit code 1 when any line was refused. Events that were here already are fine.
+    Exit code 1 when any line was refused. Events that are here already are fine, and so is what is outdated: a newer
+    version is here, or it was deleted by who wrote or moderates it, or has expired.
 
     \b
     Examples:
@@ -135,8 +136,11 @@ def _summary(tally: Tally, as_json: bool) -> None:
         return
     say(
         f"{counted(tally.lines, 'line')}: {tally.stored:,} stored, {tally.duplicates:,} already here, "
-        f"{tally.ephemeral:,} ephemeral (passed on, not stored), {tally.refused:,} refused"
+        f"{tally.ephemeral:,} ephemeral (passed on, not stored), {tally.outdated:,} outdated, "
+        f"{tally.refused:,} refused"
     )
+    if tally.outdated:
+        say("  outdated: a newer version is here, or they were deleted by who wrote or moderates, or have expired")
     if tally.for_operator:
         say(
             f"  {tally.for_operator:,} of them are of groups that another relay's key began: nobody but the operator reads them "

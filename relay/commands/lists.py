@@ -1,6 +1,6 @@
 """`save`, `saved`, `mute`, `muted`, `report` and their opposites: what somebody keeps, does not want to see, and reports."""
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -220,6 +220,3 @@ def _either(name: str | None, word: str | None) -> str:
     if (name is None) == (word is None):
         raise Misuse("say whom, by a name, or --word TEXT")
     return name or ""
-
-
-VERBS: Final = (save, unsave, saved, mute, unmute, muted, report)

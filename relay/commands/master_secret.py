@@ -6,7 +6,7 @@ from typing import IO
 
 import click
 
-from relay.commands import control_client
+from relay.commands import bound_keys, control_client
 from relay.commands.common import CommandSettings, Complaint, Verbs, as_json, done, with_settings
 from relay.commands.progress import waiting
 from relay.protocol.kinds import is_hex
@@ -54,3 +54,7 @@ def rotate_master(settings: CommandSettings, file: IO[str] | None, as_json: bool
 
             count = app.rotate_master(config, following)
     done(f"encrypted anew: {count:,}; make a fresh copy of the database and of secrets.toml", as_json, secrets=count)
+
+
+for _verb in bound_keys.VERBS:
+    keys.add_command(_verb)

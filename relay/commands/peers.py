@@ -71,7 +71,8 @@ def show_peers(settings: CommandSettings, as_json: bool) -> None:
     """Print the relays that this one stays in step with.
 
     Of each: its state and since when, how many events wait to be sent (lag), whether everything was compared with it, what was
-    received and sent and became of it, and the last error. Figures are a second or two old. Works while the relay runs, and after.
+    received and sent and became of it, and the last error. Relays that were peers once come last, in a line each. Figures are a
+    second or two old. Works while the relay runs, and after.
 
     \b
     Examples:
@@ -87,7 +88,7 @@ def show_peers(settings: CommandSettings, as_json: bool) -> None:
         return
     if not shown:
         say("no peers; `tidings peer add URL` adds one, [[peers]] in the settings' file does too")
-    for one, row in zip(shown, rows, strict=True):
+    for one, row in sorted(zip(shown, rows, strict=True), key=lambda pair: _was_once(*pair)):
         for line in _lines(one, row):
             click.echo(line)
 
@@ -130,7 +131,11 @@ def _shown(row: PeerRow, config: Config) -> ShownPeer:
 
 def _lines(shown: ShownPeer, row: PeerRow) -> list[str]:
     status = row.status
+    if _was_once(shown, row):
+        return [f"{shown.url}  no peer now, in step {_ago(status.in_step_at)}"]
     how = "" if status.compares else ", read page by page"
+    if shown.origin == _FOLLOW:
+        how += ", joined by follow"
     since = f" for {_span(status.since)}" if status.since else ""
     lines = [
         f"{shown.url}  {shown.direction or 'no settings'}  {status.state}{since}{how}",
@@ -159,6 +164,11 @@ def _lines(shown: ShownPeer, row: PeerRow) -> list[str]:
     if status.last_error:
         lines.append(f"    {_ago(status.last_error_at)}: {printable(status.last_error)}")
     return lines
+
+
+def _was_once(shown: ShownPeer, row: PeerRow) -> bool:
+    """Whether it is nobody's peer: one that was joined by follow, or whose settings were taken out of the file."""
+    return shown.origin == _NOWHERE and row.status.state == "stopped"
 
 
 def _compared(row: PeerRow) -> str:

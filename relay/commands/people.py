@@ -1,6 +1,6 @@
 """`me`, `profile`, `follow`, `unfollow`: who you are on a hub, and others."""
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -107,6 +107,3 @@ def unfollow(*, url: str, api: "Api", name: str, as_json: bool) -> None:
     from relay.commands.client import talk
 
     done(talk(url, closing(api, api.unfollow(name))), as_json)
-
-
-VERBS: Final = (me, profile, follow, unfollow)

@@ -42,7 +42,7 @@ def _tag(text: str) -> list[str]:
         try:
             return msgspec.json.decode(text, type=events.Tag)
         except msgspec.DecodeError as error:
-            raise click.BadParameter(f"not a list of texts: {json_errors.in_words(str(error))}") from None
+            raise click.BadParameter(f"not a list of texts: {json_errors.in_words(str(error), data=text)}") from None
     name, equals, value = text.partition("=")
     if not (name and equals):
         raise click.BadParameter('write NAME=VALUE, or a JSON list such as ["e","<id>","","reply"]')
@@ -100,7 +100,8 @@ def event(*, secret: Callable[[], bytes], urls: tuple[str, ...], auth: bool, tim
     if stdin_uses > 1:
         raise Misuse("stdin can be only one of content, template and secret key")
     draft = _draft(**{name: given[name] for name in ("content", "kind", "tags", "created_at", "template")})
-    made = _made(draft, secret(), given["bits"])
+    with complaining(""):
+        made = _made(draft, secret(), given["bits"])
     output().write(events.wire(made) + b"\n")
     output().flush()
     if urls:
@@ -114,9 +115,10 @@ def _draft(
     draft = Template()
     if template is not None:
         try:
-            draft = msgspec.json.decode(_read(template), type=Template)
+            data = _read(template)
+            draft = msgspec.json.decode(data, type=Template)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise Complaint(f"{template}: {events.describe(error)}") from None
+            raise Complaint(f"{template}: {events.describe(error, data)}") from None
     if content:
         draft.content = _text(_read("-")) if content == "-" else content
     draft.kind = draft.kind if kind is None else kind

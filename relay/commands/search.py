@@ -354,7 +354,4 @@ def _lines(stream: Any) -> "Iterator[tuple[str, BulkDocument | str]]":
             try:
                 yield name, msgspec.json.decode(line, type=BulkDocument)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                yield name, events.describe(error)
-
-
-VERBS: Final = (search, knowledge)
+                yield name, events.describe(error, line.rstrip())

@@ -9,14 +9,16 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from keys import encoding
-from relay.client.ids import FULL, SHORT, ShownIds
 from relay.commands.own_files import own_file
 from relay.protocol.kinds import is_hex
+
+if TYPE_CHECKING:
+    from relay.client.ids import ShownIds
 
 MOST: Final = 2000  # ids that are remembered
 _IN_URL: Final = re.compile(r"https?://\S+/([0-9a-f]{64})(?:\?[^#]*)?(?:#(?:c-([0-9a-f]{64})|.*))?")  # post, comment
@@ -44,7 +46,11 @@ def shown_file() -> Path:
 
 def shown(event_id: str) -> str:
     """An id as it is printed; where that is short, it is remembered."""
-    if not for_people() or not is_hex(event_id, FULL):
+    if not for_people():
+        return event_id
+    from relay.client.ids import FULL, SHORT
+
+    if not is_hex(event_id, FULL):
         return event_id
     with contextlib.suppress(OSError):  # a home that cannot be written: then the whole id must be given
         shown_file().parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -54,7 +60,9 @@ def shown(event_id: str) -> str:
     return event_id[:SHORT]
 
 
-def _remembered() -> ShownIds:
+def _remembered() -> "ShownIds":
+    from relay.client.ids import FULL, ShownIds
+
     try:
         lines = shown_file().read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
@@ -84,6 +92,8 @@ def post_id(text: str) -> str:
 
 
 def _id(text: str) -> str:
+    from relay.client.ids import FULL
+
     said = text.strip().lower()
     try:
         if said.startswith("note1"):

@@ -11,7 +11,7 @@ from relay.commands.common import (
     as_json,
     compared_filter,
     printable,
-    run,
+    run_until_stopped,
     say,
     with_settings,
 )
@@ -59,8 +59,8 @@ def sync(
     is got or sent. Only public events that match FILTER are looked at. What comes is checked by the rules for peers; what
     may not be passed on (NIP-70, NIP-62) is not sent. Works whether this relay runs or not; run it again to go on.
 
-    Exit code 1 when the relay cannot be reached or breaks off, something was refused on either side, or Ctrl-C ended it: what
-    was done until then is told.
+    Exit code 1 when the relay cannot be reached or breaks off, something was refused on either side, or Ctrl-C or SIGTERM ended
+    it: what was done until then is told.
 
     \b
     Examples:
@@ -76,7 +76,7 @@ def sync(
     with complaining(url):
         peer = normal(url)
     plan = SyncPlan(wanted, Direction(direction), dry=dry)
-    _end(run(synchronized(settings.load(), peer, plan, secret_file)), as_json, dry)
+    _end(run_until_stopped(synchronized(settings.load(), peer, plan, secret_file)), as_json, dry)
 
 
 def _end(summary: "SyncSummary", as_json: bool, dry: bool = False) -> None:
@@ -103,8 +103,8 @@ def mirror(*, settings: CommandSettings, url: str, wanted: Filter, secret_file: 
     All public events that match FILTER, the newest first. The connection may break: it is made again, and when the command is
     stopped, the next run goes on where it was. What came there meanwhile is got at the end. Works whether this relay runs or not.
 
-    Exit code 1 when the relay could not be reached for long, something of it was refused here, or Ctrl-C ended it: what was done
-    until then is told.
+    Exit code 1 when the relay could not be reached for long, something of it was refused here, or Ctrl-C or SIGTERM ended it:
+    what was done until then is told.
 
     \b
     Examples:
@@ -117,7 +117,7 @@ def mirror(*, settings: CommandSettings, url: str, wanted: Filter, secret_file: 
 
     with complaining(url):
         peer = normal(url)
-    _end(run(mirrored(settings.load(), peer, wanted, secret_file)), as_json)
+    _end(run_until_stopped(mirrored(settings.load(), peer, wanted, secret_file)), as_json)
 
 
 @click.command()
@@ -127,10 +127,11 @@ def mirror(*, settings: CommandSettings, url: str, wanted: Filter, secret_file: 
 @_secret_file
 @with_settings
 def stream(*, settings: CommandSettings, url: str, wanted: Filter, direction: str, secret_file: str | None) -> None:
-    """Pass on what happens from now on, until Ctrl-C.
+    """Pass on what happens from now on.
 
-    New events that match FILTER are taken from the relay at URL, given to it, or both. The connection may break: what was
-    missed, from an hour before on, is compared when it is back. For good, see [[peers]] and `tidings peer add`.
+    It ends by Ctrl-C or SIGTERM, with exit code 0. New events that match FILTER are taken from the relay at URL, given
+    to it, or both. The connection may break: what was missed, from an hour before on, is compared when it is back. For
+    good, see [[peers]] and `tidings peer add`.
 
     \b
     Examples:
@@ -144,7 +145,7 @@ def stream(*, settings: CommandSettings, url: str, wanted: Filter, direction: st
     with complaining(url):
         peer = normal(url)
     try:
-        run(streamed(settings.load(), peer, wanted, direction, secret_file))
+        run_until_stopped(streamed(settings.load(), peer, wanted, direction, secret_file))
     except KeyboardInterrupt:
         raise SystemExit(0) from None
 

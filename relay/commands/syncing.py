@@ -24,7 +24,7 @@ from relay.commands.progress import Meter
 from relay.config import Config
 from relay.federation.connection import PeerConnection
 from relay.federation.home import own_key
-from relay.federation.store import PublicEvents
+from relay.federation.local_events import PublicEvents
 from relay.federation.sync import SyncFound, Synchronization, SyncPlan
 from relay.federation.transfers import Downloads, SyncCounts, Uploads
 from relay.protocol.admission import Door
@@ -37,7 +37,7 @@ INTERRUPTED: Final = "interrupted; the same command goes on from here"
 
 
 class CommandEvents(PublicEvents):
-    """relay.federation.store.LocalEvents from the command line: read beside whoever writes, written through it."""
+    """relay.federation.local_events.LocalEvents from the command line: read beside whoever writes, written through it."""
 
     def __init__(self, database: Database, target: WriteTarget | None, peer: str) -> None:
         """`target` may be None where nothing is taken."""

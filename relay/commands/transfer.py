@@ -25,6 +25,7 @@ from relay.errors import Prefix, Reject
 from relay.protocol import event as events
 from relay.protocol.event import Event
 from relay.protocol.groups.belonging import FOR_OPERATOR
+from relay.protocol.outdated import is_outdated
 from storage.base import Outcome, Status
 
 MAX_LINE: Final = 1024 * 1024  # bytes
@@ -226,6 +227,7 @@ class RefusedLine(msgspec.Struct, frozen=True):
 class Tally(msgspec.Struct):
     """What became of the lines. `reasons` counts refusals by their message without ids and times, `examples` has the first few.
 
+    `outdated`: not taken, since a newer version is here, or since they were deleted, removed or have expired: no refusals.
     `for_operator`: stored, of groups that are not this relay's, so that nobody but the operator reads them.
     """
 
@@ -237,6 +239,7 @@ class Tally(msgspec.Struct):
     reasons: dict[str, int] = {}
     examples: dict[str, list[RefusedLine]] = {}
     for_operator: int = 0
+    outdated: int = 0
 
     def count(self, outcome: Outcome) -> None:
         """Count one event that was not refused."""
@@ -300,7 +303,9 @@ class Importer:
             return
         outcomes = self._target.submit([event for _, _, event in batch])
         for (number, line, event), outcome in zip(batch, outcomes, strict=True):
-            if outcome.refusal is not None:
+            if outcome.refusal is not None and is_outdated(outcome.refusal):
+                self._tally.outdated += 1
+            elif outcome.refusal is not None:
                 self._refuse(name, number, line, event.id, outcome.refusal)
             else:
                 self._tally.count(outcome)

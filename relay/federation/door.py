@@ -13,7 +13,7 @@ import msgspec
 
 from relay.client.errors import ClientError
 from relay.errors import Prefix, Reject
-from relay.federation.store import PublicEvents
+from relay.federation.local_events import PublicEvents
 from relay.peer_settings import PeerPolicy
 from relay.protocol import kinds
 from relay.protocol.admission import Door
@@ -70,7 +70,7 @@ class PeerQuota:
 
 
 class PeerDoor(PublicEvents):
-    """relay.federation.store.LocalEvents of one peer in a running relay. `url` is the peer's, the origin of whom it brings.
+    """relay.federation.local_events.LocalEvents of one peer in a running relay. `url` is the peer's, the origin of whom it brings.
 
     `home` is the key by which it speaks of its groups; "" or None where it has none or they are not taken.
     """

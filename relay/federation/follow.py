@@ -7,7 +7,7 @@ a private address.
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from typing import Any, Final, Self
 
 import msgspec
@@ -28,17 +28,20 @@ MOST_READ: Final = 500  # events read at once
 MEMBERS: Final = "members"
 LIST: Final = "list:"
 _MOVED_BY: Final = frozenset((kinds.RELAY_LIST, kinds.DELETION, kinds.VANISH))  # whoever's: who is followed may be many
+_IDENTITIES: Final = "identities"  # the kind of primary row that says who is at home here, among other things
 _POLICY: Final = PeerPolicy(groups=False)  # who follows people did not ask for the groups that they are in
 
 
-async def followed(federation: Federation, store: Reader, own_url: str) -> dict[str, PeerSettings]:
-    """The relays to join because of who is followed, by URL, without this one. Raises StorageError."""
+async def followed(
+    federation: Federation, store: Reader, own_url: str, lost: Set[str] = frozenset()
+) -> dict[str, PeerSettings]:
+    """The relays to join because of who is followed, by URL, without this one; `lost` as in `choose`. Raises StorageError."""
     keys = await _keys(federation.follow, store)
     if not keys:
         return {}
     named = await _write_relays(keys, store)
     chosen = choose(
-        {key: [url for url in urls if url != own_url] for key, urls in named.items()}, federation.follow_relays
+        {key: [url for url in urls if url != own_url] for key, urls in named.items()}, federation.follow_relays, lost
     )
 
     def joined(url: str, wanted: list[dict[str, Any]]) -> PeerSettings:
@@ -54,11 +57,12 @@ async def followed(federation: Federation, store: Reader, own_url: str) -> dict[
     return wanted
 
 
-def choose(named: dict[str, list[str]], most: int) -> dict[str, list[str]]:
+def choose(named: dict[str, list[str]], most: int, lost: Set[str] = frozenset()) -> dict[str, list[str]]:
     """Of the relays that each key names, at most so many, with the keys that are to be found at each.
 
     The relay that reaches most keys comes first, then the one that reaches most of the others; a relay that reaches none of those
-    that are left is taken only for whom it is a second place, as long as there is room.
+    that are left is taken only for whom it is a second place, as long as there is room. Those that are `lost`, because nobody has
+    answered there for long, come after all others that reach somebody who is left.
     """
     at: dict[str, set[str]] = {}
     for key, urls in named.items():
@@ -67,7 +71,8 @@ def choose(named: dict[str, list[str]], most: int) -> dict[str, list[str]]:
     chosen: dict[str, list[str]] = {}
     unreached = {key for key, urls in named.items() if urls}
     while at and len(chosen) < most:
-        url = min(at, key=lambda one: (-len(at[one] & unreached), -len(at[one]), one))
+        new = {url: len(keys & unreached) for url, keys in at.items()}
+        url = min(at, key=lambda one: (not new[one], one in lost, -new[one], -len(at[one]), one))
         keys = at.pop(url)
         chosen[url] = sorted(keys)
         unreached -= keys
@@ -101,19 +106,25 @@ def address_of(text: str) -> AddressPointer:
 
 
 class Watched(msgspec.Struct, frozen=True):
-    """After which events other relays may have to be joined: `lists` are the (kind, author) of the lists that are followed."""
+    """After what other relays may have to be joined: `lists` are the (kind, author) of the lists that are followed.
+
+    `members`: those who are at home here are followed.
+    """
 
     lists: frozenset[tuple[int, str]] = frozenset()
+    members: bool = False
 
     @classmethod
     def of(cls, follow: list[str]) -> Self:
-        """Those for these settings."""
+        """That for these settings."""
         pointers = [address_of(one) for one in follow if one.startswith(LIST)]
-        return cls(frozenset((pointer.kind, pointer.pubkey) for pointer in pointers))
+        return cls(frozenset((pointer.kind, pointer.pubkey) for pointer in pointers), MEMBERS in follow)
 
-    def is_moved_by(self, event: Event) -> bool:
-        """Whether this may change who is followed, or to where."""
-        return event.kind in _MOVED_BY or (event.kind, event.pubkey) in self.lists
+    def is_moved(self, events: Iterable[Event], changes: Iterable[tuple[str, str]]) -> bool:
+        """Whether these events, or changed primary rows (kind, key), may change who is followed, or to where."""
+        if self.members and any(kind == _IDENTITIES for kind, _ in changes):
+            return True
+        return any(event.kind in _MOVED_BY or (event.kind, event.pubkey) in self.lists for event in events)
 
 
 async def _listed(pointer: AddressPointer, store: Reader) -> list[str]:

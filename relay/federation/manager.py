@@ -7,7 +7,7 @@ together; what a relay that is killed did since is done again, which the peer an
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -24,6 +24,7 @@ from relay.federation.rules import PeerRules
 from relay.federation.session import PeerParts
 from relay.peer_settings import PeerSettings
 from relay.protocol import kinds
+from relay.protocol.event import values
 from relay.roles.page import SharedPage
 from relay.server.follow import Applied
 from relay.server.ingest import Ingest
@@ -35,7 +36,9 @@ from storage.commands import Command
 from storage.peers import KnowPeers, KnowsPeers, NotePeers, PeerRow, RemovePeer
 
 GATHERED: Final = 5.0  # seconds in which further relay lists are gathered before relays are joined
+RESTS: Final = 20.0  # times as long as that took to find out, it is not found out again
 REJOINED: Final = 60.0  # seconds that lie between two sessions with a relay that is asked for other people each time
+LOST: Final = 4 * 3600.0  # seconds in which a relay at which nobody answered for long is joined after the others
 MOST_LEFT: Final = 1000  # relays that are joined no more of which it is remembered how far they were
 NOTED: Final = 1.0  # seconds between a change and its note
 STEADY: Final = 60.0  # seconds between two notes that peers are in step, where nothing else is to be noted
@@ -94,6 +97,9 @@ class PeerManager:
         self._records: dict[str, PeerRecord] = {}
         self._quotas: dict[str, PeerQuota] = {}
         self._watched = Watched()
+        self._joined: Set[str] = frozenset()  # because of who is followed
+        self._lost: dict[str, float] = {}  # those of them at which nobody answers, and until when that counts
+        self._rest = 0.0  # seconds before it is looked again who is followed
         self._rejoined_at = -REJOINED
         self._noticed = asyncio.Event()
         self._look = asyncio.Event()
@@ -102,6 +108,7 @@ class PeerManager:
         self._tasks = Tasks(relay.faults)
         self._timer: asyncio.TimerHandle | None = None
         self._steady: asyncio.TimerHandle | None = None
+        self._retry: asyncio.TimerHandle | None = None
 
     async def open(self) -> None:
         """Begin with the peers there are."""
@@ -113,23 +120,47 @@ class PeerManager:
         """A commit of this relay's log."""
         if applied.anew or any(kind == CHANGED for kind, _ in applied.changes):
             self._look.set()
-        elif self._relay.settings.config.federation.follow and (
-            applied.changes or any(self._watched.is_moved_by(live.event) for live in applied.events)
+        elif self._relay.settings.config.federation.follow and self._watched.is_moved(
+            (live.event for live in applied.events), applied.changes
         ):
             self._look_later()
         if applied.events or applied.anew:
+            added = [live.event for live in applied.events if live.event.kind == kinds.MEMBER_ADDED]
+            bound = {pubkey for event in added for pubkey in values(event, "p")}
             for runner in self._runners.values():
+                if bound:
+                    runner.parts.memory.bind(bound)
                 runner.commit(applied.events)
 
     def _look_later(self) -> None:
         """A list changed, or somebody is at home here: other relays may have to be joined, or asked for other people."""
         if self._timer is None:
-            wait = max(GATHERED, self._rejoined_at + REJOINED - time.monotonic())
+            wait = max(GATHERED, self._rest, self._rejoined_at + REJOINED - time.monotonic())
             self._timer = asyncio.get_running_loop().call_later(wait, self._look_now)
 
     def _look_now(self) -> None:
         self._timer = None
         self._look.set()
+
+    def _still_lost(self) -> Set[str]:
+        """The relays that are to be joined after the others. When that is over for the first of them, it is looked again."""
+        now = time.monotonic()
+        reached = {url for url, runner in self._runners.items() if not runner.is_lost}
+        self._lost = {url: until for url, until in self._lost.items() if until > now and url not in reached}
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+        if self._lost:
+            wait = min(self._lost.values()) - now
+            self._retry = asyncio.get_running_loop().call_later(wait, self._look.set)
+        return self._lost.keys()
+
+    def _note_lost(self) -> None:
+        """A relay at which nobody answers keeps no other from being joined."""
+        runners = ((url, self._runners.get(url)) for url in self._joined - self._lost.keys())
+        if lost := [url for url, runner in runners if runner is not None and runner.is_lost]:
+            self._lost |= dict.fromkeys(lost, time.monotonic() + LOST)
+            self._look_later()
 
     def reconfigured(self) -> None:
         """The settings in force have changed."""
@@ -137,7 +168,7 @@ class PeerManager:
 
     async def close(self) -> None:
         """End all sessions and note how far they came. Idempotent."""
-        for timer in (self._timer, self._steady):
+        for timer in (self._timer, self._steady, self._retry):
             if timer is not None:
                 timer.cancel()
         await self._tasks.close()
@@ -178,8 +209,11 @@ class PeerManager:
         follow = settings.config.federation.follow
         self._watched = Watched.of(follow)
         self._relay.hear(bool(self._runners or follow))  # before the lists are read: what comes after that is heard
-        joined = await followed(settings.config.federation, self._relay.store, own_url)
+        begun = time.monotonic()
+        joined = await followed(settings.config.federation, self._relay.store, own_url, self._still_lost())
+        self._rest = RESTS * (time.monotonic() - begun)
         joined = {url: one for url, one in joined.items() if url not in added and url not in listed}
+        self._joined = joined.keys()
         listed |= joined
         if missing := [url for url in listed if url not in known]:
             await self._relay.execute(KnowPeers(missing))
@@ -187,12 +221,14 @@ class PeerManager:
         wanted = _wanted(listed, known)
         pauses: dict[str, Pauses] = {}
         rules = PeerRules.of(settings.config)
-        for url in [url for url, runner in self._runners.items() if _begins_anew(runner, wanted.get(url), rules)]:
-            row, runner = known.get(url), self._runners.pop(url)
-            await runner.close("paused" if row is not None and row.paused else "stopped")
-            if url in joined and url in wanted:  # nobody asked for another try now
-                pauses[url] = runner.pauses
-                self._rejoined_at = time.monotonic()
+        ended = {url: one for url, one in self._runners.items() if _begins_anew(one, wanted.get(url), rules)}
+        for url in ended:
+            del self._runners[url]
+        paused = {url for url, row in known.items() if row.paused}
+        await asyncio.gather(*(one.close("paused" if url in paused else "stopped") for url, one in ended.items()))
+        for url in ended.keys() & joined.keys() & wanted.keys():  # nobody asked for another try now
+            pauses[url] = ended[url].pauses
+            self._rejoined_at = time.monotonic()
         for runner in self._runners.values():
             if runner.rules != rules:
                 runner.keep_to(rules)
@@ -279,6 +315,7 @@ class PeerManager:
         self._noticed.set()
 
     async def _note(self) -> None:
+        self._note_lost()
         running = [runner.parts.record for runner in self._runners.values()]
         in_step = [record for record in running if record.status.state == "in step"]
         unfinished = sum(not record.place.walked_at for record in in_step)

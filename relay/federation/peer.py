@@ -50,6 +50,11 @@ class Pauses:
         """Seconds that are left of the last one."""
         return max(0.0, self._until - time.monotonic())
 
+    @property
+    def are_longest(self) -> bool:
+        """Whether they grow no more: nothing has come of any session for six minutes or more."""
+        return self._bound >= LAST_PAUSE
+
     def reset(self) -> None:
         """A session was useful."""
         self._bound = FIRST_PAUSE
@@ -132,6 +137,11 @@ class PeerRunner:
         self.rules = rules
         self.parts.record.move(scope=self._scope())
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the peer has not been reached for long."""
+        return self.pauses.are_longest and self.parts.record.status.state != "in step"
+
     def commit(self, events: list[LiveEvent]) -> None:
         """This relay's log took these in."""
         if self._session is not None:
@@ -174,9 +184,19 @@ class PeerRunner:
             self._takes_other = False
 
     async def _meet(self) -> str:
-        """One session; why it ended."""
+        """One connection; why it ended."""
         record = self.parts.record
         connection = await PeerConnection.open(record.url, self._signer, allow_private=self.settings.allow_private)
+        try:
+            return await self._stay(connection)
+        finally:
+            record.wasted += connection.wasted
+            if words := connection.misbehaved:
+                record.tell(misbehaved=_plain(words[:MAX_WORDS]), misbehaved_at=int(time.time()))
+            await connection.close()
+
+    async def _stay(self, connection: PeerConnection) -> str:
+        """One session; why it ended."""
         home = await self._home()
         session = self._session = PeerSession(connection, self._plan, self.parts, home, self._federation())
         is_useful = False
@@ -190,12 +210,8 @@ class PeerRunner:
             raise
         finally:
             self._session = None
-            record.wasted += connection.wasted
-            if words := connection.misbehaved:
-                record.tell(misbehaved=_plain(words[:MAX_WORDS]), misbehaved_at=int(time.time()))
             if is_useful:
                 self.pauses.reset()
-            await connection.close()
         return "the session ended"
 
     async def _home(self) -> str | None:

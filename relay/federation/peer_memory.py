@@ -5,7 +5,7 @@ A stranger decides how much that is: of each way the latest MOST_REFUSED are kep
 
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 from itertools import islice
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ KNOWN: Final = 50_000  # events that a peer is known to have
 MOST_REFUSED: Final = 100_000  # remembered of a peer, each way
 FOR_GOOD: Final = 30 * 86_400  # seconds until what was refused for good may be tried again
 FOR_NOW: Final = 3600  # seconds until what was claimed in vain may be asked for again
+MOST_UNBOUND: Final = 5000  # events by keys that were unbound of which it is known whose they are
 _BATCH: Final = 500  # refusals written at once
 
 Execute = Callable[[Command[Any]], Awaitable[Any]]
@@ -31,6 +32,8 @@ class PeerMemory:
         self._theirs: OrderedDict[int, None] = OrderedDict()  # by the first half of the id's digits
         self._refused: tuple[dict[str, float], dict[str, float]] = ({}, {})
         self._unwritten: tuple[dict[str, bool], dict[str, bool]] = ({}, {})  # whether it is remembered still, by id
+        self._unbound: dict[str, str] = {}  # by whom what was refused because of that is, by id
+        self._bound: list[str] = []  # ids of what may be asked for again
         self._is_loaded = False
 
     async def load(self) -> None:
@@ -69,6 +72,30 @@ class PeerMemory:
         refused[event_id] = now + (FOR_GOOD if for_good else FOR_NOW)
         if for_good:
             unwritten[event_id] = True
+
+    def refuse_unbound(self, event_id: str, pubkey: str) -> None:
+        """Ask for this no more before an hour has passed or the key, which is unbound from its identity, is bound again."""
+        self.refuse(DOWN, event_id, for_good=False)
+        if len(self._unbound) < MOST_UNBOUND:
+            self._unbound[event_id] = pubkey
+
+    def bind(self, pubkeys: Set[str]) -> None:
+        """These keys are bound to an identity now."""
+        found = [event_id for event_id, pubkey in self._unbound.items() if pubkey in pubkeys]
+        for event_id in found:
+            del self._unbound[event_id]
+            self._refused[DOWN].pop(event_id, None)
+        self._bound += found
+
+    @property
+    def has_bound(self) -> bool:
+        """Whether there is something for `take_bound`."""
+        return bool(self._bound)
+
+    def take_bound(self) -> list[str]:
+        """The events that were refused because of keys that are bound now, to be asked for; each once."""
+        found, self._bound = self._bound, []
+        return found
 
     def forget(self, way: int) -> None:
         """What was refused may be taken now; `save` strikes it out."""

@@ -18,15 +18,15 @@ import msgspec
 from relay.client.errors import Disconnected, Refused
 from relay.client.messages import Closed
 from relay.errors import Prefix
-from relay.federation.connection import PeerConnection, PeerSubscription
+from relay.federation.connection import PeerConnection
 from relay.federation.early import Early
+from relay.federation.local_events import LocalEvents
 from relay.federation.peer_memory import PeerMemory
 from relay.federation.progress import PeerRecord
-from relay.federation.store import LocalEvents
 from relay.federation.stored import stored
 from relay.federation.sync import Direction, Synchronization, SyncPlan
 from relay.federation.transfers import Downloads, Settled, Uploads, judge
-from relay.federation.verdicts import FIRST, FOR_NOW, TEMPORARY, Fate, Verdict, not_taken
+from relay.federation.verdicts import FIRST, NOT_FOR_GOOD, TEMPORARY, Fate, Verdict, not_taken
 from relay.federation.windows import FAR, WindowDifference
 from relay.peer_settings import Federation
 from relay.protocol import kinds
@@ -35,6 +35,7 @@ from relay.protocol.filter import Filter, matches
 from relay.protocol.groups.announce import MEMBERS
 from relay.protocol.groups.belonging import DELETE_GROUP
 from relay.protocol.groups.editing import WHOLE_RELAY
+from relay.protocol.membership import UNBOUND
 from relay.server.follow import LiveEvent
 from storage.base import Logged, Outcome, Status
 from storage.peers import DOWN, UP
@@ -161,6 +162,8 @@ class PeerSession:
 
     def commit(self, events: list[LiveEvent]) -> None:
         """This relay's log took these in."""
+        if self._memory.has_bound:
+            self._answered.set()
         if self._plan.direction.is_up:
             self._ephemeral.extend(one for one in events if not one.seq)
             self._committed.set()
@@ -205,16 +208,14 @@ class PeerSession:
             await self._be_known()
         await self._describe_groups()
         live = tuple(msgspec.structs.replace(one, limit=0) for one in (*self._plan.filters, *self._of_groups))
-        self._live = await self._connection.subscribe(live, self._take_live)
-        end = await self._connection.ended(self._live, is_live=True)
-        if isinstance(end, Closed):
-            refusal = Refused.of(end.words)
-            if refusal.prefix is not Prefix.AUTH_REQUIRED or not await self._connection.authenticated():
-                raise refusal
+        for is_proven in (False, True):
             self._live = await self._connection.subscribe(live, self._take_live)
             end = await self._connection.ended(self._live, is_live=True)
-            if isinstance(end, Closed):
-                raise Refused.of(end.words)
+            if not isinstance(end, Closed):
+                return
+            refusal = Refused.of(end.words)
+            if is_proven or refusal.prefix is not Prefix.AUTH_REQUIRED or not await self._connection.authenticated():
+                raise refusal
 
     async def _be_known(self) -> None:
         """Ask what strangers are not told, so that a peer that asks for keys only then asks for ours."""
@@ -247,8 +248,10 @@ class PeerSession:
         refusal = outcome.refusal
         if refusal is not None and refusal.prefix in TEMPORARY:
             self._missed = True
+        elif refusal is not None and refusal.message == UNBOUND:
+            self._memory.refuse_unbound(event.id, event.pubkey)
         elif outcome.status in (Status.REFUSED, Status.DUPLICATE):  # what is here and still asked for is not public
-            is_for_now = event.created_at > time.time() or (refusal is not None and refusal.message in FOR_NOW)
+            is_for_now = event.created_at > time.time() or (refusal is not None and refusal.message in NOT_FOR_GOOD)
             self._memory.refuse(DOWN, event.id, for_good=not is_for_now)
         if outcome.status is Status.STORED:
             self.was_useful = True
@@ -268,7 +271,9 @@ class PeerSession:
             while not walk.done():
                 self._answered.clear()
                 await self._answered.wait()
-                self._check_live(self._live)
+                if self._live.closed is not None:
+                    raise Refused.of(self._live.closed.words)
+                await self._downloads.fetch(self._memory.take_bound())
                 if self._missed and self._record.place.walked_at:
                     await self._catch_up()
                 elif not self._missed:
@@ -291,11 +296,6 @@ class PeerSession:
     def _in_step(self, at: int) -> None:
         self.was_useful = True
         self._record.is_in_step(at, down_at=at)
-
-    def _check_live(self, live: PeerSubscription) -> None:
-        """Raises Refused where the peer has ended the live subscription."""
-        if live.closed is not None:
-            raise Refused.of(live.closed.words)
 
     # comparing
 
@@ -385,7 +385,7 @@ class PeerSession:
             never_pages=direction is Direction.UP,
             skip_down=lambda one: self._memory.is_refused(DOWN, one),
             skip_up=lambda one: one in self._unsettled or self._memory.is_refused(UP, one),
-            rest=_rested if at_leisure else _unrested,
+            rest=_rested if at_leisure else None,  # a first walk is in a hurry
             done=done,
         )
         uploads = _uploads(self._connection, self._record, self._settled, self._early)
@@ -491,7 +491,3 @@ def _of_groups(home: str) -> tuple[Filter, ...]:
 
 async def _rested(worked: float) -> None:
     await asyncio.sleep(min(MOST_REST, LEISURE * worked))
-
-
-async def _unrested(_worked: float) -> None:
-    """A first walk is in a hurry."""

@@ -8,7 +8,7 @@ from contextlib import aclosing
 import msgspec
 
 from relay.federation.connection import PeerConnection
-from relay.federation.store import LocalEvents
+from relay.federation.local_events import LocalEvents
 from relay.federation.transfers import Downloads, Fetching, Uploads
 from relay.federation.verdicts import FIRST
 from relay.federation.windows import FAR, Walk, WindowDifference

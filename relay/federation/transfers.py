@@ -6,6 +6,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
 from typing import Final
 
 import msgspec
@@ -16,7 +17,7 @@ from relay.client.messages import Ok
 from relay.errors import Prefix, Reject
 from relay.federation.connection import PeerConnection
 from relay.federation.early import Early
-from relay.federation.store import LocalEvents
+from relay.federation.local_events import LocalEvents
 from relay.federation.stored import stored
 from relay.federation.verdicts import FIRST, Fate, Verdict, not_taken, verdict, withheld
 from relay.protocol.event import Event, has_tag, parse, parse_known
@@ -135,6 +136,12 @@ class Downloads:
     def fetching(self) -> "Fetching":
         """For ids that are lacking here."""
         return Fetching(self._ask, self._connection.clock)
+
+    async def fetch(self, ids: list[str]) -> None:
+        """Ask for these and take them. Raises Refused, TimedOut, Disconnected, StorageError."""
+        async with aclosing(self.fetching()) as fetching:
+            fetching.want(ids)
+            await fetching.finish()
 
     async def _ask(self, ids: list[str]) -> list[str]:
         """Ask for these and take them; which are to be asked for again: an answer may be cut. Who gives nothing has nothing."""

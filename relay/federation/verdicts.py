@@ -13,12 +13,11 @@ from relay.protocol import kinds, vanishing
 from relay.protocol.event import Event, has_tag
 from relay.protocol.groups.belonging import NOT_HERE_YET
 from relay.protocol.groups.decide import KINDS
-from relay.protocol.membership import UNBOUND
 
 FIRST: Final = frozenset((kinds.DELETION, kinds.VANISH))  # go before what they may erase
 MOST_WAIT: Final = 300.0  # seconds that a peer may ask us to wait
 GROUPS_NOT_TAKEN: Final = "groups of this relay are not taken"
-FOR_NOW: Final = frozenset((GROUPS_NOT_TAKEN, NOT_HERE_YET, UNBOUND))  # refusals that may be over in an hour
+NOT_FOR_GOOD: Final = frozenset((GROUPS_NOT_TAKEN, NOT_HERE_YET))  # refusals that may be over in an hour
 TEMPORARY: Final = frozenset((Prefix.ERROR, Prefix.RATE_LIMITED, Prefix.AUTH_REQUIRED))  # this relay may take it later
 _NEVER: Final = frozenset(
     (

@@ -16,7 +16,7 @@ import msgspec
 
 from relay.federation.comparison import CannotCompare, Needs, TooManyToCompare, compare
 from relay.federation.connection import PeerConnection
-from relay.federation.store import LocalEvents
+from relay.federation.local_events import LocalEvents
 from relay.federation.stored import stored
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter

@@ -13,14 +13,18 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 import msgspec
 from litestar import Request
 from litestar.exceptions import HTTPException, SerializationException
+from litestar.utils.scope.state import ScopeState
 
 from relay.protocol import json_errors
 
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _MISSING: Final = re.compile(r"Object missing required field `(.*)`", re.DOTALL)
+_ABSENT: Final = re.compile(r"Missing required (\w+) parameter '([^']*)' for path ")
 _VALUE: Final = re.compile(r"Invalid enum value (.*)", re.DOTALL)
 _NO_BODY: Final = {"key": "data", "message": "'data'"}  # the framework's words for it
 _AGAIN: Final = "Change what the message names and send it again."
+_JSON: Final = "Send a JSON object with content-type application/json."
+_WHOLE: Final = "Where you shorten a text, cut it between characters, not within one."
 _LONGEST: Final = 60  # characters of what the client sent that an answer repeats
 
 # Names that other APIs have for the same, which no likeness of letters finds.
@@ -55,9 +59,15 @@ class InputError(msgspec.Struct, frozen=True):
 def explain(request: Request[Any, Any, Any], error: HTTPException) -> InputError | None:
     """What is wrong with this request's input; None where the framework refuses it for something else."""
     if isinstance(error.__cause__, SerializationException):
-        said = json_errors.in_words(error.detail, "the body")
+        body = ScopeState.from_scope(request.scope).body
+        said = json_errors.in_words(error.detail, "the body", body if isinstance(body, bytes) else b"")
         unread = said if said.startswith("the body ") else f"the body is not JSON: {said.removeprefix('the body: ')}"
-        return InputError(unread, "Send a JSON object with content-type application/json.")
+        return InputError(unread, _WHOLE if json_errors.HALF in said else _JSON)
+    absent = _ABSENT.match(error.detail)
+    if absent is not None:
+        where, name = absent.groups()
+        hint = f"Add it to the address: {request.url.path}?{name}=…" if where == "query" else _AGAIN
+        return InputError(f"the {where} parameter `{name}` is missing", hint)
     extra = [part for part in error.extra if isinstance(part, dict)] if isinstance(error.extra, list) else []
     if any(part.items() >= _NO_BODY.items() for part in extra):
         return InputError("this needs a body of JSON", _fields_hint(_body_type(request)))

@@ -13,6 +13,8 @@ from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.types import CallToolResult, InputRequiredResult
 from pydantic import ValidationError
 
+from relay.mcp import stdio
+
 SHOWN: Final = 60  # characters of a wrong value
 _TYPES: Final = {
     "string": "text",
@@ -45,6 +47,10 @@ class PlainServer(MCPServer[None]):
             if not isinstance(error.__cause__, ValidationError):
                 raise
             raise ToolError(explained(error.__cause__, schema, arguments)) from None
+
+    async def run_stdio_async(self) -> None:
+        """As the SDK's, but that what is no message is answered."""
+        await stdio.serve(self._lowlevel_server)
 
 
 def strangers(schema: Mapping[str, Any], given: Mapping[str, Any]) -> str:

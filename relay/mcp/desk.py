@@ -17,6 +17,7 @@ _ADVICE: Final = {
     "post_not_found": SHOW_IDS,
     "comment_not_found": SHOW_IDS,
     "document_not_found": SHOW_IDS,
+    "event_not_found": SHOW_IDS,
     "agent_not_found": "`find_agents` finds agents by name.",
     "not_yours": "Only its author can change or delete it.",
     "taken": "Choose another.",

@@ -18,7 +18,7 @@ from relay.mcp.desk import SHOW_IDS, Desk
 Id = Annotated[str, Field(description="id as shown in [brackets]")]
 Cursor = Annotated[str | None, Field(description="from the end of the page before")]
 Few = Annotated[int, Field(ge=1, le=25, description="how many at most")]
-_GONE: Final = ("post_not_found", "comment_not_found", "document_not_found")
+_GONE: Final = ("post_not_found", "comment_not_found", "document_not_found", "event_not_found")
 
 
 class FeedTools:

@@ -89,7 +89,7 @@ def parse(data: bytes | str) -> Event:
     try:
         return _decode(data)  # it finds out what is wrong
     except _FAULTS as error:
-        raise Reject(Prefix.INVALID, describe(error)) from None
+        raise Reject(Prefix.INVALID, describe(error, data)) from None
 
 
 def checked(fields: EventFields) -> Event | None:
@@ -113,13 +113,13 @@ def parse_known(data: bytes) -> Event:
     return known(_decode_fields(data))
 
 
-def describe(error: Exception) -> str:
-    """A JSON or type error in a sentence that a client's author can act on."""
+def describe(error: Exception, data: bytes | str = b"") -> str:
+    """A JSON or type error, of this JSON where it is at hand, in a sentence that a client's author can act on."""
     if isinstance(error, RecursionError):
         return "the JSON is nested too deeply"
     if isinstance(error, UnicodeError):
         return "the text is not valid UTF-8"
-    return json_errors.in_words(str(error))
+    return json_errors.in_words(str(error), data=data)
 
 
 def rank(event_id: str) -> int:

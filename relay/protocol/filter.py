@@ -94,7 +94,7 @@ def parse_json(text: bytes | str) -> Filter:
     try:
         value = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Reject(Prefix.INVALID, describe(error)) from None
+        raise Reject(Prefix.INVALID, describe(error, text)) from None
     return parse(value)
 
 

@@ -47,6 +47,13 @@ def _shape(pattern: str) -> str:
     return _SHAPES.get(pattern, f"must match the regular expression {pattern}")
 
 
+HALF: Final = "has half a character"
+
+
+def _half(where: str = "") -> str:
+    return f"{HALF}{where}: \\ud800 to \\udfff stand only in pairs"
+
+
 # What msgspec says, and the same as what follows the name of a field.
 _SENTENCES: Final[tuple[tuple[re.Pattern[str], Callable[..., str]], ...]] = (
     (re.compile(r"Expected `str` matching regex '(.*)'"), _shape),
@@ -55,6 +62,10 @@ _SENTENCES: Final[tuple[tuple[re.Pattern[str], Callable[..., str]], ...]] = (
             r"Invalid RFC3339 encoded datetime|Expected `datetime` with a timezone component|Timestamp is out of range ?"
         ),
         lambda: "must be a time with its zone, such as 2030-01-31T12:00:00Z",
+    ),
+    (
+        re.compile(r"JSON is malformed: (?:unexpected end of escaped|invalid) utf-16 surrogate pair( \(byte \d+\))"),
+        _half,
     ),
     (re.compile(r"(?:Number|Integer value) out of range"), lambda: "holds a number that is too large"),
     (re.compile(r"Expected `(\w+)` of length ([<>]=) (\d+)"), _length),
@@ -67,16 +78,30 @@ _SENTENCES: Final[tuple[tuple[re.Pattern[str], Callable[..., str]], ...]] = (
 _MISSING: Final = re.compile(r"Object missing required field `(.*)`", re.DOTALL)
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _CUT: Final = "Input data was truncated"
+# msgspec tells half a pair within six bytes of the end as text that ends there, so that this is looked for in the text itself:
+# a high half, and after it something that begins no low one.
+_lone_half: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\?\Z|\\u)").search
+_TAIL: Final = 64  # bytes of the end that are looked at
 _ANY: Final = "[...]"  # an element of an object whose fields have no names that msgspec knows
 
 
-def in_words(message: str, place: str = "") -> str:
-    """A message of msgspec as a sentence; `place` is where it is, unless the message itself says so. What is not known stays."""
+def _ends_in_half(data: bytes | str) -> bool:
+    tail = data[-_TAIL:]
+    return _lone_half(tail.encode(errors="replace") if isinstance(tail, str) else tail) is not None
+
+
+def in_words(message: str, place: str = "", data: bytes | str = b"") -> str:
+    """A message of msgspec as a sentence; `place` is where it is, unless the message itself says so. What is not known stays.
+
+    `data` is the JSON, where it is at hand: msgspec takes half a character near the end for an end.
+    """
     said, _, path = message.partition(" - at `$")
     _, unnamed, named = path.removesuffix("`").rpartition(_ANY)
     if not unnamed or named.startswith("."):
         place = named.lstrip(".") or place
     if said == _CUT:
+        if _ends_in_half(data):
+            return f"{place or 'it'} {_half()}"
         return "the JSON ends before it is complete"
     unknown = _UNKNOWN.fullmatch(said)
     if unknown is not None:

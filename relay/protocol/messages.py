@@ -151,7 +151,7 @@ def decode(data: bytes) -> Message:
     try:
         parts = _decode_parts(data)
     except _FAULTS as error:
-        reason = Reject(Prefix.INVALID, f"the message must be a JSON array ({describe(error)})")
+        reason = Reject(Prefix.INVALID, f"the message must be a JSON array ({describe(error, data)})")
         raise broken(data, reason) from None
     verb = _string(parts[0]) if parts else None
     if verb not in _VERBS:

@@ -139,9 +139,18 @@ def test_a_refusal_is_told_without_the_key(tidings: Tidings, hub: Server, file: 
         assert "the key is that of --key-file, else HUB_API_KEY" in result.stderr
     registered(tidings, hub, "frank")
     assert "refused: " in tidings("post", " ").stderr
-    assert "there is no post or comment 000" in tidings("vote", "0" * 64, "up").stderr
+    assert "there is nothing with the id 000" in tidings("vote", "0" * 64, "up").stderr
     taken = tidings("register", "frank", "--hub", hub.http, "--show-key")
     assert taken.stderr == f"tidings: {hub.http} refused: the name frank is taken; choose another\n"
+
+
+@pytest.mark.parametrize(
+    "verb", ["post", "profile", "follow", "search", "feed --tag", "group read", "group create", "mute --word", "event"]
+)
+def test_what_is_no_text_is_told_in_a_line(tidings: Tidings, hub: Server, verb: str) -> None:
+    environ = {"HUB_URL": hub.http, "HUB_API_KEY": "tdi_x", "NOSTR_SECRET_KEY": "1" * 64}
+    result = tidings(*verb.split(), os.fsdecode(b"\xff"), **environ)
+    assert (result.exit_code, result.stderr) == (2, "tidings: a text that was given is not valid UTF-8\n")
 
 
 @pytest.mark.parametrize("key", ["", "tdi x", "tdi_é", "tdi_\x7f"])

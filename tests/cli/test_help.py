@@ -1,15 +1,23 @@
 """The examples in the help of every verb are commands that the verb takes."""
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
+import relay.commands
 from relay.cli import main
+from relay.commands.table import SECTIONS
 
+COMMANDS = Path(relay.commands.__file__).parent
 ID = "a" * 64
 PLACEHOLDER = re.compile(r"<(?:64 hex digits|post id|comment id|post or comment id|id|pubkey)>")
 FILES = ("tides.md", "docs/tides.md", "manual.jsonl", "spam.json", "next.secret", "alice.nsec", "draft.json")
@@ -42,6 +50,43 @@ def test_an_example_is_taken(example: str, tmp_path: Path, monkeypatch: pytest.M
         name, command, words = command.resolve_command(click.Context(command, parent=context), words)
         assert command is not None, name
     command.make_context(command.name, words, parent=context).close()
+
+
+def test_the_table_of_verbs_and_their_modules_agree() -> None:
+    entries = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
+    for name, entry in entries.items():
+        command = main.commands[name]
+        assert (command.name, command.get_short_help_str(1000), command.hidden) == (name, entry.help, False)
+    modules = [import_module(f"relay.commands.{file.stem}") for file in COMMANDS.glob("*.py")]
+    made = {id(each) for module in modules for each in vars(module).values() if isinstance(each, click.Command)}
+    assert made == {id(command) for command in verbs(main)}
+
+
+def test_the_help_and_completion_show_all_verbs_and_load_none() -> None:
+    looked_at = "import sys\nfrom relay.cli import main\ntry: main(prog_name='tidings')\nfinally: print(*sys.modules)"
+
+    def run(*args: str, **environ: str) -> tuple[str, set[str]]:
+        done = subprocess.run(
+            [sys.executable, "-c", looked_at, *args],
+            check=True,
+            capture_output=True,
+            text=True,
+            env=os.environ | environ,
+        )
+        *lines, loaded = done.stdout.splitlines()
+        return "\n".join(lines), {name for name in loaded.split() if name.startswith("relay.commands.")}
+
+    shown, loaded = run("--help")
+    assert loaded == {f"relay.commands.{name}" for name in ("common", "control_client", "table")}
+    names = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
+    for name, entry in names.items():
+        assert re.search(rf"^  {name} +{re.escape(entry.help[:30])}", shown, re.MULTILINE)
+    completed, again = run(_TIDINGS_COMPLETE="bash_complete", COMP_WORDS="tidings ", COMP_CWORD="1")
+    assert ([line.partition(",")[2] for line in completed.splitlines()], again) == (list(names), loaded)
+
+
+def test_a_verb_that_is_none_is_told_with_the_one_that_was_meant() -> None:
+    assert "Did you mean one of: 'import', 'post'?" in CliRunner().invoke(main, ["improt"]).stderr
 
 
 # What they print is JSON lines anyhow, or not for programs to read.

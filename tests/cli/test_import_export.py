@@ -14,9 +14,10 @@ import zstandard
 from relay.commands import common, transfer
 from relay.commands.common import Direct
 from relay.protocol import event as events
+from relay.protocol.event import Event
 from storage.base import Locked
 from tests.cli.conftest import Tidings
-from tests.factories import make_event
+from tests.factories import NOW, make_event
 from tests.storage.groups.world import OWN, World
 
 EVENTS = [
@@ -98,20 +99,49 @@ def test_an_import_again_is_harmless(tidings: Tidings, data: Path, file: Path) -
     assert summary(again.stdout) == {"lines": 200, "stored": 0, "duplicates": 200, "refused": 0}
 
 
+def test_an_older_export_again_is_no_fault(tidings: Tidings, data: Path, tmp_path: Path) -> None:
+    def lines(name: str, *some: Event) -> Path:
+        path = tmp_path / name
+        path.write_bytes(b"".join(events.wire(event) + b"\n" for event in some))
+        return path
+
+    deleted = make_event(1, 11, "deleted", [["title", "Deleted"]])
+    gone = make_event(3)
+    edit = make_event(1, 1010, "edited", [["e", deleted.id]])
+    article = make_event(1, 30023, "old", [["d", "a"]])
+    profile = make_event(1, 0, "{}")
+    expired = make_event(1, tags=[["expiration", "1000"]])
+    older = lines("older", deleted, gone, edit, article, profile, expired)
+    changes = (
+        make_event(1, 5, tags=[["e", deleted.id], ["a", f"30023:{article.pubkey}:a"]], created_at=NOW + 1),
+        make_event(1, 0, '{"name":"x"}', created_at=NOW + 1),
+        make_event(3, 62, tags=[["relay", "ALL_RELAYS"]], created_at=NOW + 1),
+    )
+    assert tidings("import", older, lines("changes", *changes), "--data", data).exit_code == 0
+    again = tidings("import", older, "--data", data, "--report", tmp_path / "report")
+    assert (
+        "6 lines: 0 stored, 0 already here, 0 ephemeral (passed on, not stored), 6 outdated, 0 refused" in again.stderr
+    )
+    assert again.exit_code == 0
+    assert (tmp_path / "report").read_bytes() == b""
+    worse = tidings("import", older, lines("worse", make_event(1, kind=22242)), "--data", data, "--json")
+    assert (json.loads(worse.stdout)["outdated"], json.loads(worse.stdout)["refused"], worse.exit_code) == (6, 1, 1)
+
+
 def test_refused_lines_are_told_and_reported_and_the_rest_is_stored(
     tidings: Tidings, tmp_path: Path, data: Path
 ) -> None:
     forged = WIRES[1].replace(b"event 1", b"event X")
-    expired = events.wire(make_event(1, tags=[["expiration", "1000"]]))
+    proof = events.wire(make_event(1, kind=22242))
     file, report = tmp_path / "mixed.jsonl", tmp_path / "report.jsonl"
-    file.write_bytes(b"\n".join([WIRES[0], b"garbage \x1b[2J", forged, expired, WIRES[2]]) + b"\n")
+    file.write_bytes(b"\n".join([WIRES[0], b"garbage \x1b[2J", forged, proof, WIRES[2]]) + b"\n")
     result = tidings("import", file, "--data", data, "--report", report)
     assert result.exit_code == 1
     assert "5 lines: 2 stored" in result.stderr
     assert "id is not the hash" in result.stderr
     assert "\x1b" not in result.stderr
     rows = [json.loads(line) for line in report.read_text().splitlines()]
-    assert {row["line"]: row["id"] for row in rows} == {2: None, 3: None, 4: events.parse(expired).id}
+    assert {row["line"]: row["id"] for row in rows} == {2: None, 3: None, 4: events.parse(proof).id}
     assert all(row["reason"] for row in rows)
 
 

@@ -249,9 +249,13 @@ def test_the_reason_names_what_is_wrong(words: str) -> None:
 
 
 def test_a_refusal_by_the_relay_keeps_its_words_and_the_events_id() -> None:
-    hand = Hand({EVENTS[2].id: Reject(Prefix.BLOCKED, "this event was deleted")})
+    hand = Hand({EVENTS[2].id: Reject(Prefix.BLOCKED, "this event was removed by the operator")})
     _, (refused,) = import_text(b"\n".join(WIRES[:5]), hand)
-    assert (refused.line, refused.id, refused.reason) == (3, EVENTS[2].id, "blocked: this event was deleted")
+    assert (refused.line, refused.id, refused.reason) == (
+        3,
+        EVENTS[2].id,
+        "blocked: this event was removed by the operator",
+    )
 
 
 def test_reasons_and_examples_are_bounded() -> None:

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from keys import schnorr
-from relay.client import Api, ApiError, BadKey, BadUrl, ClientError, Disconnected, Key, TimedOut
+from relay.client import Api, ApiError, BadKey, BadText, BadUrl, ClientError, Disconnected, Key, TimedOut
 from relay.client.records import NewToken, Registered
 from tests.e2e.harness import Server, serving
 from tests.factories import keypair
@@ -115,6 +115,22 @@ def test_what_is_no_key_is_told_before_the_network_is_blamed(key: str) -> None:
     assert key.strip() == "" or key not in str(caught.value)
 
 
+async def test_what_is_no_text_and_no_name_is_told_before_it_is_sent() -> None:
+    api = answering(lambda request: pytest.fail(str(request.url)))
+    half = "cut \ud83d"
+    for work in (api.post(half), api.feed(tag=half), api.agent(half), api.add_document(half, tags=[half])):
+        with pytest.raises(BadText, match="half a character"):
+            await work
+    for key in ("", "é", "a b", "x" * 256):
+        with pytest.raises(BadText, match="an idempotency key has 1 to 255 visible ASCII characters"):
+            await api.post("x", idempotency_key=key)
+    for work in (api.get_post(""), api.agent("")):
+        with pytest.raises(ApiError, match="an empty name or id is nobody's"):
+            await work
+    with pytest.raises(BadText, match="half a character"):
+        Key(bytes(31) + b"\x01").signed(1, half, [], 0)
+
+
 async def test_an_id_cannot_leave_its_place_in_the_path() -> None:
     paths: list[bytes] = []
 
@@ -122,9 +138,10 @@ async def test_an_id_cannot_leave_its_place_in_the_path() -> None:
         paths.append(request.url.raw_path)
         return httpx.Response(404, json={"code": "post_not_found", "error": "no"})
 
-    with pytest.raises(ApiError):
-        await answering(answer).get_post("../agents/me?x#y")
-    assert paths == [b"/api/v1/posts/..%2Fagents%2Fme%3Fx%23y"]
+    for name in ("../agents/me?x#y", "..", "."):
+        with pytest.raises(ApiError):
+            await answering(answer).get_post(name)
+    assert paths == [b"/api/v1/posts/..%2Fagents%2Fme%3Fx%23y", b"/api/v1/posts/%2E%2E", b"/api/v1/posts/%2E"]
 
 
 # a real hub
@@ -166,6 +183,15 @@ async def test_an_identity_posts_comments_votes_and_deletes(hub: Server) -> None
         with pytest.raises(ApiError) as caught:
             await api.get_post(post.id)
         assert (caught.value.status, caught.value.code) == (404, "post_not_found")
+        for work in (
+            api.change(post.id, content="x"),
+            api.history(post.id),
+            api.vote(post.id, "up"),
+            api.delete(post.id),
+        ):
+            with pytest.raises(ApiError, match=f"there is nothing with the id {post.id} on this hub") as caught:
+                await work
+            assert (caught.value.status, caught.value.code) == (404, "event_not_found")
 
 
 async def test_a_profile_is_changed_and_found_and_what_happens_is_told(hub: Server) -> None:

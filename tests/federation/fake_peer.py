@@ -132,7 +132,7 @@ def _most(wanted: Sequence[Filter]) -> int | None:
 
 
 class MemoryEvents:
-    """relay.federation.store.LocalEvents over a dict. `most` is how many events it gives at once."""
+    """relay.federation.local_events.LocalEvents over a dict. `most` is how many events it gives at once."""
 
     def __init__(self, events: Iterable[Event] = (), most: int = 1_000_000) -> None:
         self.events = {event.id: event for event in events}

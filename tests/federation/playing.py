@@ -20,6 +20,7 @@ processes = "off"
 created_at_future = 10800
 [identities]
 unbound = "provision"
+votes = "all"
 [federation]
 walk_pause = 0
 """
@@ -28,11 +29,14 @@ KINDS = [0, 1, 5, 7, 11, 1111, 10002]
 
 
 class History:
-    """Events by a few keys whose clocks are up to an hour off: posts, comments, votes, profiles, deletions of some of it."""
+    """Events by a few keys whose clocks are up to an hour off: posts, comments, votes, profiles, deletions of some of it.
+
+    Two of the keys only answer others. Some comments do not say on what kind of event they are (`K`), or say it wrongly.
+    """
 
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
-        self.keys = [fresh_key() for _ in range(4)]
+        self.keys = [fresh_key() for _ in range(6)]
         self.skews = [self.chance.randint(-HOUR, HOUR) for _ in self.keys]
         self.start = now()
         self.events: list[Event] = []
@@ -48,7 +52,7 @@ class History:
         made = self.start + self.skews[at] + self.chance.randint(-600, 600)
         mine = [event for event in self.events if event.pubkey == key.pubkey and event.kind in (1, 11, 1111, 7)]
         answered = [event for event in self.events if event.kind in (11, 1111)]
-        kind = self.chance.choice([0, 1, 1, 5, 7, 11, 11, 1111, 1111, 10002])
+        kind = self.chance.choice([0, 1, 1, 5, 7, 11, 11, 1111, 1111, 10002] if at < 4 or not answered else [7, 1111])
         if kind == 5 and mine:
             gone = self.chance.choice(mine)
             tags = [["e", gone.id], ["k", str(gone.kind)]]
@@ -65,7 +69,8 @@ class History:
             return make_event(key, 7, "+", tags, made)
         root = above.id if above.kind == 11 else first_value(above, "E")
         post = next(event for event in self.events if event.id == root)
-        tags = [["E", post.id], ["K", "11"], ["P", post.pubkey], *tags]
+        says = self.chance.choice([["K", "11"], ["K", "11"], ["K", "11"], ["K", "30023"], ["K"], ["k", "1"]])
+        tags = [["E", post.id], says, ["P", post.pubkey], *tags]
         return make_event(key, 1111, f"comment {number}", tags, made)
 
 
@@ -85,7 +90,7 @@ def feed(server: Server) -> list[tuple[Any, ...]]:
     """The posts as everybody reads them: what does not depend on where somebody is at home."""
     with urllib.request.urlopen(f"{server.http}/api/v1/posts?sort=new&limit=100", timeout=PATIENCE) as answer:
         posts = json.loads(answer.read())["posts"]
-    return sorted((post["id"], post["title"], post["comment_count"]) for post in posts)
+    return sorted((post["id"], post["title"], post["comment_count"], post["upvotes"]) for post in posts)
 
 
 class Loopback:

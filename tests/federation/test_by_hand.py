@@ -61,8 +61,8 @@ async def test_what_may_not_be_passed_on_is_counted_once_by_a_mirror(tmp_path: P
 
 
 @contextlib.contextmanager
-def streaming(*arguments: str, data: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """`tidings stream …` until the block ends; it must end well by Ctrl-C."""
+def streaming(*arguments: str, data: Path, stop: signal.Signals = signal.SIGINT) -> Iterator[subprocess.Popen[bytes]]:
+    """`tidings stream …` until the block ends; it must end well by Ctrl-C, or this signal."""
     process = subprocess.Popen(
         [sys.executable, "-m", "relay", "stream", *arguments, "--data", str(data)],
         stderr=subprocess.PIPE,
@@ -76,7 +76,7 @@ def streaming(*arguments: str, data: Path) -> Iterator[subprocess.Popen[bytes]]:
                 break
         yield process
     finally:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(stop)
         try:
             _, said = process.communicate(timeout=4 * PATIENCE)
         except subprocess.TimeoutExpired:
@@ -104,13 +104,23 @@ async def test_a_stream_passes_on_what_happens_on_either_side(tmp_path: Path) ->
         await same(here, there, {event.id for event in before + live})
 
 
+async def test_a_stream_ends_well_by_sigterm_too(tmp_path: Path) -> None:
+    def stream(url: str) -> None:
+        with streaming(url, data=tmp_path, stop=signal.SIGTERM):
+            pass
+
+    async with FakePeer().serving() as peer:
+        await asyncio.to_thread(stream, peer.url)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("verb", ["sync", "mirror"])
-async def test_what_is_interrupted_says_that_it_goes_on(tmp_path: Path, verb: str) -> None:
+async def test_what_is_interrupted_says_that_it_goes_on(tmp_path: Path, verb: str, stop: signal.Signals) -> None:
     class Silent(FakePeer):
         """Takes its time with the first comparison."""
 
         async def compare(self, *_: Any) -> None:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(stop)
 
     async with Silent().serving() as peer:
         process = subprocess.Popen(  # noqa: ASYNC220
@@ -123,8 +133,9 @@ async def test_what_is_interrupted_says_that_it_goes_on(tmp_path: Path, verb: st
     assert (process.returncode, said) == (1, b"tidings: interrupted; the same command goes on from here\n")
 
 
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("verb", ["sync", "mirror"])
-async def test_what_was_done_before_an_interruption_is_told(tmp_path: Path, verb: str) -> None:
+async def test_what_was_done_before_an_interruption_is_told(tmp_path: Path, verb: str, stop: signal.Signals) -> None:
     class Slow(FakePeer):
         """Gives two pages, and takes its time with the third."""
 
@@ -133,7 +144,7 @@ async def test_what_was_done_before_an_interruption_is_told(tmp_path: Path, verb
         async def answer(self, connection: ServerConnection, name: str, wanted: list[Filter]) -> None:
             self.pages += 1
             if self.pages == 3:
-                process.send_signal(signal.SIGINT)
+                process.send_signal(stop)
             else:
                 await super().answer(connection, name, wanted)
 

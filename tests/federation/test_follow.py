@@ -7,7 +7,7 @@ import pytest
 
 from keys import encoding
 from keys.encoding import AddressPointer
-from relay.federation.follow import MOST_OF_ONE, choose, followed, write_relays
+from relay.federation.follow import MOST_OF_ONE, Watched, choose, followed, write_relays
 from relay.loading import load
 from relay.peer_settings import Federation
 from relay.protocol.event import Event
@@ -54,6 +54,28 @@ def test_the_relays_that_reach_most_people_are_joined_first() -> None:
     chosen = choose(named, 3)
     assert list(chosen) == ["big", "one", "far"]
     assert chosen["one"] == ["a", "d"]
+
+
+def test_a_relay_at_which_nobody_answers_keeps_no_other_from_being_joined() -> None:
+    named = {"a": ["big", "one"], "b": ["big"], "c": ["big", "two"], "d": ["one"], "e": ["far"]}
+    assert list(choose(named, 3, {"big"})) == ["one", "far", "two"]
+    assert list(choose(named, 4, {"big"})) == ["one", "far", "two", "big"]
+    assert list(choose(named, 3, {"one", "two"})) == ["big", "far", "one"]
+
+
+def test_who_is_followed_is_looked_at_again_only_after_what_may_change_it() -> None:
+    address = encoding.encode_pointer(AddressPointer(30000, keypair(3).pubkey, "friends"))
+    people, members = Watched.of([f"list:{address}", npub(keypair(1))]), Watched.of(["members"])
+    friends, note, moved = (
+        make_event(3, 30000, tags=[["d", "friends"]]),
+        make_event(3),
+        relay_list(5, "wss://a.example"),
+    )
+    assert [people.is_moved([one], []) for one in (friends, note, moved)] == [True, False, True]
+    assert [members.is_moved([one], []) for one in (friends, note, moved)] == [False, False, True]
+    somebody_came, other = ("identities", ""), ("webhooks", "1")
+    assert [people.is_moved([], [one]) for one in (somebody_came, other)] == [False, False]
+    assert [members.is_moved([], [one]) for one in (somebody_came, other)] == [True, False]
 
 
 async def test_whose_lists_are_here_are_followed_to_their_relays() -> None:
@@ -126,3 +148,8 @@ async def test_a_list_that_changes_while_the_relay_runs_is_followed(tmp_path: Pa
                 return told == {first.url: "", second.url: "follow"}
 
             await until(left)
+            lines = (
+                command("peers", "--config", str(tmp_path / "here.toml"), data=here.data).stdout.decode().split("\n")
+            )
+            assert lines[0].endswith(", joined by follow")
+            assert lines[-2].startswith(f"{first.url}  no peer now, in step ")

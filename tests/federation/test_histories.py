@@ -4,6 +4,7 @@ In network namespaces of their own links between them are cut, so that neither s
 again, and their clocks are up to an hour apart. Where a system makes no namespaces, they are killed and started on one loopback.
 """
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -13,8 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import PATIENCE, ROOT, environment
-from tests.federation.playing import Loopback, Play
+from tests.e2e.harness import PATIENCE, ROOT, environment, fresh_key, now, serving
+from tests.factories import make_event
+from tests.federation.fake_peer import FakePeer
+from tests.federation.playing import Loopback, Play, feed
+from tests.federation.test_peers import SOON, settings, until
 
 UNSHARE = ["unshare", "--map-root-user", "--net", "--mount", "--kill-child"]
 
@@ -58,3 +62,22 @@ def test_in_network_namespaces(tmp_path: Path, seed: int, count: int, more: list
         _, said = process.communicate(timeout=PATIENCE)
     logs = "\n".join(log.read_text()[-3000:] for log in sorted(tmp_path.glob("*.log")))
     assert process.returncode == 0, f"{said.decode()[-5000:]}\n{logs}"
+
+
+async def test_who_only_comments_and_votes_is_seen_though_what_that_is_on_comes_later(tmp_path: Path) -> None:
+    """The last hour comes first."""
+    post = make_event(fresh_key(), 11, "text", [["title", "title"]], now() - 10_000)
+    on = [["e", post.id], ["k", "11"], ["p", post.pubkey]]
+    comment = make_event(
+        fresh_key(), 1111, "comment", [["E", post.id], ["K", "11"], ["P", post.pubkey], *on], now() - 60
+    )
+    vote = make_event(fresh_key(), 7, "+", on, now() - 50)
+    file = tmp_path / "here.toml"
+    async with FakePeer([post, comment, vote]).serving() as peer:
+        settings(file, peer.url, direction="down", more=SOON)
+        with serving(tmp_path / "here", "identities.votes=all", file=file) as here:
+
+            async def shown() -> bool:
+                return await asyncio.to_thread(feed, here) == [(post.id, "title", 1, 1)]
+
+            await until(shown)

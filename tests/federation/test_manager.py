@@ -1,6 +1,7 @@
 """The peers of a relay, in one process with it: what it does when something fails that nobody foresaw."""
 
 import asyncio
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
@@ -98,3 +99,55 @@ async def test_of_relays_that_are_joined_no_more_not_all_are_remembered(
         for named in range(1, 6):  # noqa: B007
             reconfigured()
             await until(joined)
+
+
+async def test_a_relay_at_which_nobody_answers_comes_after_the_others_for_some_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where its place is another's then, it is nobody's peer until it is tried again."""
+    told: list[set[str]] = []
+
+    async def followed(_federation: object, _store: object, _own: str, lost: Set[str]) -> dict[str, PeerSettings]:
+        told.append(set(lost))
+        return {} if lost else {URL: PeerSettings(url=URL, direction="down", allow_private=True)}
+
+    async def tried_again() -> bool:
+        return told[:3] == [set(), {URL}, set()]
+
+    monkeypatch.setattr(manager, "followed", followed)
+    monkeypatch.setattr(manager, "GATHERED", 0.01)
+    monkeypatch.setattr(manager, "REJOINED", 0.0)
+    monkeypatch.setattr(manager, "LOST", 0.5)
+    monkeypatch.setattr(peer, "LAST_PAUSE", 0.1)
+    given = {"server": {"data": str(tmp_path)}, "federation": {"follow": ["members"]}}
+    async with app.core(msgspec.convert(given, Config)) as site, app.federating(site):
+        await until(tried_again)
+
+
+async def test_peers_that_hang_are_left_all_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes the two seconds that a goodbye may take, and others were not joined meanwhile."""
+    closing, most = 0, 0
+
+    async def followed(*_: object) -> dict[str, PeerSettings]:
+        urls = [f"ws://127.0.0.1:{port}" for port in range(1, 5)] if not left else []
+        return {url: PeerSettings(url=url, direction="down", allow_private=True) for url in urls}
+
+    async def close(self: peer.PeerRunner, state: str) -> None:
+        nonlocal closing, most
+        closing += 1
+        most = max(most, closing)
+        await asyncio.sleep(0)
+        closing -= 1
+        await end(self, state)
+
+    async def all_are_left() -> bool:
+        return most == 4
+
+    end, left = peer.PeerRunner.close, False
+    monkeypatch.setattr(manager, "followed", followed)
+    monkeypatch.setattr(peer.PeerRunner, "close", close)
+    given = msgspec.convert({"server": {"data": str(tmp_path)}}, Config)
+    async with app.core(given) as site, app.federating(site) as reconfigured:
+        left = True
+        reconfigured()
+        await until(all_are_left)

@@ -17,6 +17,7 @@ from websockets.asyncio.server import ServerConnection
 from relay.protocol.event import Event
 from tests.e2e.harness import PATIENCE, Server, client, command, fresh_key, now, serving
 from tests.e2e.test_group_reading import group_at
+from tests.e2e.test_joining import code_of, join, leave, registered
 from tests.factories import make_event
 from tests.federation.fake_peer import FakePeer
 from tests.federation.test_sync import ids, notes, store
@@ -413,3 +414,25 @@ async def test_comments_reach_a_peer_whatever_brings_their_posts(tmp_path: Path,
                     return len(await asking.stored({"kinds": [11, 1111]})) == 1 + len(comments)
 
             await until(arrived)
+
+
+async def test_what_a_key_wrote_while_it_was_unbound_comes_when_it_is_bound_again(tmp_path: Path) -> None:
+    key = fresh_key()
+    post = make_event(key, 11, "text", [["title", "title"]], now())
+    with (
+        serving(tmp_path / "there", "identities.unbound=provision") as there,
+        serving(tmp_path / "here", file=settings(tmp_path / "here.toml", there.url)) as here,
+    ):
+        await in_state(here, there.url, "in step")
+        agent = await registered(here)
+        async with client(here) as writing:
+            assert (await writing.publish(join(key, await code_of(here, agent))))[2] is True
+            assert (await writing.publish(leave(key)))[2] is True
+            await store(there, post)
+            await in_state(here, there.url, "in step", refused=1)
+            assert (await writing.publish(join(key, await code_of(here, agent))))[2] is True
+
+        async def arrived() -> bool:
+            return await ids(here, 11) == {post.id}
+
+        await until(arrived)

@@ -389,6 +389,26 @@ async def test_a_peer_that_misbehaved_is_left_alone_for_longer_and_longer(
     assert ("sent what is no message" in told.misbehaved, bool(told.misbehaved_at)) == (not useful, not useful)
 
 
+async def test_a_peer_that_is_left_before_it_has_said_who_it_is_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its connection stayed open, and was pinged, for as long as the peer liked."""
+    asked = asyncio.Event()
+
+    async def own_key(*_: object, **__: object) -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(peers, "own_key", own_key)
+    async with FakePeer().serving() as peer:
+        record = PeerRecord(PeerRow(peer.url, "", False, PeerPlace(), PeerStatus()), lambda: None)
+        parts = PeerParts(record, PeerMemory(peer.url, NoPeers(), execute), OpenDoor(), ShortLog())
+        settings = PeerSettings(url=peer.url, direction="down", allow_private=True)
+        runner = PeerRunner(settings, parts, Key(b"\1" * 32), Federation, Faults())
+        runner.start()
+        await asyncio.wait_for(asked.wait(), 20)
+        await runner.close("stopped")
+        await asyncio.wait_for(peer.connections[0].wait_closed(), 20)
+
+
 class StoredRefusals:
     """storage.peers.Peers, and the command that writes what is remembered, over a dict. `written` is how many rows that took."""
 

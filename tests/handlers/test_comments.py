@@ -105,14 +105,31 @@ def test_what_it_answers_has_its_kind_in_a_k_tag(kind: list[list[str]]) -> None:
     assert "names its kind in a k tag" in refused(comment(*ROOT, ["e", ABOVE.id], *kind), LOG)
 
 
-@pytest.mark.parametrize("kind", [[], [["K", "12"]], [["K", "30023"]]])
-def test_the_kind_of_its_root_is_that_of_the_post(kind: list[list[str]]) -> None:
-    assert "needs the tag K = 11" in refused(comment(["E", POST.id], *kind), LOG)
+@pytest.mark.parametrize("door", [Door.CLIENT, Door.HTTP, Door.PEER])
+@pytest.mark.parametrize("kind", [[], [["K"]], [["K", "12"]], [["K", "30023"]]])
+def test_what_does_not_say_that_its_root_is_a_post_is_taken_as_any_event_whether_the_post_is_here_or_not(
+    kind: list[list[str]], door: Door
+) -> None:
+    event, meaning = comment(["E", POST.id], *kind, key=5), table.meaning(RELAY, provision_peers=True)
+    before, after = (decide(meaning, event, log, door=door) for log in (known(), LOG))
+    assert (before.store, before.actions) == (after.store, after.actions) == (True, ())
+    assert after.message.startswith("info: a comment on a post has the tag K = 11")
 
 
-@pytest.mark.parametrize("tags", [[["E", NOTE.id], ["K", "1"]], [["E", NOTE.id]], [["E", "f" * 64], ["K", "1"]]])
-def test_a_note_takes_no_comments(tags: list[list[str]]) -> None:
-    assert refused(comment(*tags), LOG).startswith("invalid: a kind 1 note is answered by kind 1")
+def test_the_author_of_a_comment_that_a_peer_brings_has_an_identity_whether_the_post_is_here_or_not() -> None:
+    event, meaning = comment(*ROOT, key=5), table.meaning(RELAY, provision_peers=True)
+    before, after = (decide(meaning, event, log, door=Door.PEER) for log in (known(), LOG))
+    assert before == after
+    assert after.actions
+
+
+def test_a_comment_on_something_else_does_not_say_that_it_is_on_a_post() -> None:
+    assert "needs the tag K = 30023" in refused(comment(["E", ARTICLE.id], ["K", "11"]), LOG)
+
+
+@pytest.mark.parametrize("root", [NOTE.id, "f" * 64])
+def test_a_note_takes_no_comments(root: str) -> None:
+    assert refused(comment(["E", root], ["K", "1"]), LOG).startswith("invalid: a kind 1 note is answered by kind 1")
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,11 @@ import pytest
 from handlers import table
 from relay.protocol import feed
 from relay.protocol.admission import Door
+from relay.protocol.event import Event
 from tests.factories import keypair, make_event
-from tests.handlers.known import RELAY, admit, refused
+from tests.handlers.known import RELAY, admit, decide, refused
 from tests.handlers.test_comments import ABOVE, LOG, NOTE
-from tests.handlers.test_posts import POST, by
+from tests.handlers.test_posts import POST, by, known
 
 touches = table.meaning(RELAY).touches
 
@@ -26,6 +27,19 @@ def test_a_vote_in_the_feed_needs_an_identity(target: str) -> None:
     vote = make_event(5, 7, "+", [["e", target]])
     assert refused(vote, LOG).startswith("restricted: this key has no posting identity")
     assert by(Door.PEER, vote, LOG) == ""
+
+
+@pytest.mark.parametrize("door", [Door.CLIENT, Door.PEER])
+@pytest.mark.parametrize("target", [POST, ABOVE])
+def test_where_a_vote_brings_an_identity_it_does_so_whether_what_it_is_on_is_here_or_not(
+    target: Event, door: Door
+) -> None:
+    meaning = table.meaning(RELAY, provision=door is Door.CLIENT, provision_peers=True)
+    vote = make_event(5, 7, "+", [["e", target.id], ["k", str(target.kind)]])
+    logs = [known(), known(target), LOG]
+    assert all(decide(meaning, vote, log, door=door).actions for log in logs)
+    elsewhere = make_event(5, 7, "+", [["e", "f" * 64], ["k", "1"]])
+    assert not decide(meaning, elsewhere, LOG, door=door).actions
 
 
 def test_the_target_is_the_last_e_tag() -> None:

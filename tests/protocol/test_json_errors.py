@@ -69,6 +69,31 @@ def test_a_message_is_a_sentence_and_what_is_not_known_stays(message: str, place
     assert in_words(message, place).startswith(said)
 
 
+HALF = "has half a character{}: \\ud800 to \\udfff stand only in pairs"
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (rb'{"a":"\ud800"}', f"it {HALF.format('')}"),
+        (rb'{"a":"\ud800x"}', f"it {HALF.format('')}"),
+        (rb'{"a":"\\\\\uDBFF"}', f"it {HALF.format('')}"),
+        (rb'{"a":"\ud800 and more of it"}', f"it {HALF.format(' (byte 12)')}"),
+        (rb'{"a":"\udc00"}', f"it {HALF.format(' (byte 12)')}"),
+        (rb'{"a":"\ud800\ud800"}', f"it {HALF.format(' (byte 18)')}"),
+        (rb'{"a":"\ud800', "the JSON ends before it is complete"),
+        (rb'{"a":"\ud800\udc', "the JSON ends before it is complete"),
+        (rb'{"a":"\\ud800 x"', "the JSON ends before it is complete"),
+    ],
+)
+@pytest.mark.parametrize("kind", [bytes, str])
+def test_half_a_character_is_told_from_json_that_ends(data: bytes, said: str, kind: type) -> None:
+    given = data if kind is bytes else data.decode()
+    with pytest.raises(msgspec.DecodeError) as error:
+        msgspec.json.decode(given)
+    assert events.describe(error.value, given) == said
+
+
 def test_every_pattern_that_is_asked_of_a_text_has_words() -> None:
     sources = "".join(file.read_text() for file in (Path(__file__).parents[2] / "relay").rglob("*.py"))
     patterns = re.findall(r"[( ]pattern=\"([^\"]*)\"", sources)

@@ -119,6 +119,7 @@ def test_what_is_no_json_is_answered_by_the_name_that_can_be_read(verb: str) -> 
     assert answer(begin + b"[")[0] == "NOTICE"
     for question in ("REQ", "COUNT"):
         assert answer(f'["{question}" , "a",{{"search":"\\ud800"}}]'.encode())[:2] == ["CLOSED", "a"]
+        assert "half a character" in answer(f'["{question}","a",{{"search":"\\ud800"}}]'.encode())[2]
         assert answer(f'["{question}","a",'.encode() + b'{"a":' * 100_000)[:2] == ["CLOSED", "a"]
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 import pytest
+from playwright.sync_api import Route
 
 from relay.http.routes import ROUTES
 from tests.e2e.harness import serving
@@ -22,6 +23,7 @@ from tests.web.chromium import Chromium
 NARROWEST: Final = 320
 TABLET: Final = 768
 WIDE: Final = 1280
+PHONE: Final = 390
 # Everything by daylight; by night and on a narrow screen what differs there.
 RULES: Final[dict[tuple[Theme, int], dict[str, list[str]]]] = {
     ("light", WIDE): {},
@@ -30,6 +32,8 @@ RULES: Final[dict[tuple[Theme, int], dict[str, list[str]]]] = {
 }
 # What is shifted less than MOVES (a part of the window, of what the browser reports) is what rounding gives.
 MOVES: Final = 0.003
+# What has come is drawn.
+DRAWN: Final = "new Promise((seen) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(seen))))"
 SHIFTS: Final = """
 window.shifted = [];
 const html = (node) => node?.cloneNode?.(false).outerHTML ?? node?.nodeName;
@@ -105,6 +109,37 @@ def looked(request: pytest.FixtureRequest, world: tuple[str, World], browser: Ch
                 seen = page.evaluate(LOOK, [RULES[theme, width], width, MOVES])
                 found[f"{row.name}, {theme}, {width}"] = msgspec.convert(seen, Looked)
     return found
+
+
+def test_nothing_moves_when_the_scripts_come_late(world: tuple[str, World], browser: Chromium) -> None:
+    """On a phone, after the page is drawn: even what rounding gives is little here."""
+    base, there = world
+    wrong = []
+    with window(browser, base, theme="light", width=PHONE, world=there, signed_in=False, bypass_csp=True) as page:
+        page.context.add_cookies([{"name": "first", "value": "over", "url": base}])
+        page.add_init_script(SHIFTS)
+        held: list[Route] = []
+        drawn = False
+
+        def hold(route: Route) -> None:
+            route.continue_() if drawn else held.append(route)
+
+        page.route("**/*.js*", hold)
+        for row in PAGES:
+            if row.signed_in:
+                continue
+            drawn = False
+            page.goto(row.at(there), wait_until="commit")
+            page.wait_for_function("document.readyState !== 'loading'")
+            page.evaluate(DRAWN)
+            drawn = True
+            while held:
+                held.pop().continue_()
+            page.wait_for_function(BEGUN)
+            page.evaluate(DRAWN)
+            moved = page.evaluate("window.shifted.filter(([value]) => value >= 0.001)")
+            wrong += [f"{row.name}: {value:.4f} {what}" for value, what in moved]
+    assert not wrong, "\n".join(["", *wrong])
 
 
 def test_every_page_has_a_row() -> None:

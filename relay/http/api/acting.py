@@ -25,7 +25,7 @@ from relay.protocol.groups import metadata
 from relay.protocol.groups.belonging import CREATE_GROUP, DELETE_EVENT, EDIT_METADATA
 from relay.protocol.groups.state import Group, GroupType, Member, members
 from relay.server.users import Caller
-from storage.base import Expected
+from storage.base import PUBLIC, Expected
 from storage.control_plane import Place
 from storage.identities.types import Lookups
 
@@ -193,6 +193,28 @@ async def write_record(
         return await act(hub, caller, kinds.APP_DATA, said, content, at=at, expected=before.expected)
 
     return await publishing.change(f"record {there.group.id}", once)
+
+
+async def replace(
+    hub: RunningRelay, caller: Caller, draft: Draft, readers: frozenset[str] = PUBLIC, of_group: str | None = None
+) -> Event:
+    """Sign an addressable event, which has a `d` tag, in place of the user's own that stands there; otherwise as `act`.
+
+    `of_group`: it is that group's, in place of whoever's.
+    """
+    name = next(tag[1] for tag in draft.tags if tag[0] == "d")
+    key = await hub.identities.workspaces.key(caller)
+    whose = {} if of_group is None else {"h": frozenset([of_group])}
+    authors = None if of_group is not None else frozenset([key] if key else [])
+    tags = {"d": frozenset([name]), **whose}
+    wanted = Filter(kinds=frozenset([draft.kind]), authors=authors, tags=tags, limit=1)
+
+    async def once() -> Event:
+        before = await publishing.newest(hub, wanted, readers)
+        at = before.following(draft.created_at)
+        return await act(hub, caller, draft.kind, draft.tags, draft.content, at=at, expected=before.expected)
+
+    return await publishing.change(f"{draft.kind} {of_group or key} {name}", once)
 
 
 def _object(content: str) -> dict[str, object]:

@@ -22,7 +22,7 @@ from relay.http.problems import not_found
 from relay.protocol import kinds
 from relay.protocol.control_plane.records import Text, Word
 from relay.protocol.control_plane.subjects import AGENT
-from relay.protocol.event import Event, parse
+from relay.protocol.event import Draft, Event, parse
 from storage.control_plane import AgentRow
 
 TAGS: Final = ["chat-agents"]
@@ -125,16 +125,15 @@ async def put_chat_agent(
     hub: GivenHub,
 ) -> ChatAgentAnswer:
     """Define an agent of an organization, in place of what it was; for owners."""
-    await acting.access(hub, caller, organization_id, "organization", "organization")
+    there = await acting.access(hub, caller, organization_id, "organization", "organization")
     present = await hub.identities.workspaces.look(
         lambda tables: tables.chat_agent(slug, organization_id, common.now())
     )
-    now = common.now()
     fields = {name: value for name, value in msgspec.structs.asdict(data).items() if value is not None}
-    fields["created_at"] = now if present is None else present.created_at
-    at = now if present is None else max(now, present.updated_at + 1)
+    fields["created_at"] = common.now() if present is None else present.created_at
     tags, content = [["d", AGENT + slug], ["h", organization_id]], msgspec.json.encode(fields).decode()
-    await acting.act(hub, caller, kinds.APP_DATA, tags, content, at=at)
+    draft = Draft(kinds.APP_DATA, tags, content, common.now())
+    await acting.replace(hub, caller, draft, there.readers, organization_id)
     return ChatAgentAnswer(message="Agent defined", agent=described(await _row(hub, slug, organization_id)))
 
 

@@ -16,7 +16,7 @@ from relay.http.api.writers import writers
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import not_found
 from relay.protocol import kinds
-from relay.protocol.event import Event, first_value
+from relay.protocol.event import Draft, Event, first_value
 from relay.protocol.filter import Filter
 from relay.server.users import Caller
 
@@ -38,10 +38,8 @@ async def add_group_document(
     there = await _access(hub, caller, group_id)
     name, _, tags = knowledge.said(data)
     tags = [["d", f"{name}-{group_id[:SUFFIX]}"], ["h", group_id], *tags]
-    wanted = Filter(kinds=frozenset([kinds.WIKI]), authors=frozenset([there.key]), tags={"d": frozenset([tags[0][1]])})
-    present = await knowledge.query_events(hub, wanted, None, there.readers) if there.key else []
-    at = max([common.now(), *(event.created_at + 1 for event in present)])
-    event = await acting.act(hub, caller, kinds.WIKI, tags, data.content, at=at)
+    draft = Draft(kinds.WIKI, tags, data.content, common.now())
+    event = await acting.replace(hub, caller, draft, there.readers)
     document = await knowledge.document_of(hub, event, (await _access(hub, caller, group_id)).readers)
     return DocumentAnswer(message="Document kept", document=document)
 

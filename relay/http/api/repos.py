@@ -20,8 +20,9 @@ from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import HttpProblem, invalid, not_found
 from relay.protocol import kinds, urls
 from relay.protocol.control_plane import repositories
-from relay.protocol.event import Event, parse
+from relay.protocol.event import Draft, Event, parse
 from relay.server.users import Caller
+from storage.base import PUBLIC
 from storage.control_plane import RepoRow
 
 TAGS: Final = ["repos"]
@@ -110,14 +111,16 @@ async def create_repo(data: JSONBody[NewRepo], caller: GivenCaller, hub: GivenHu
     if data.url is not None and urls.link(data.url) is None:
         raise invalid("a repository's url is an http or https link without a user in it")
     place = [["h", data.project_id]] if data.project_id is not None else []
+    readers = PUBLIC
     if data.project_id is not None:
-        await acting.access(hub, caller, data.project_id, "project", "project")
+        readers = (await acting.access(hub, caller, data.project_id, "project", "project")).readers
     tags = [["d", data.name], *place, *([["web", data.url]] if data.url else [])]
     tags += [["description", data.description]] if data.description else []
-    events = [await acting.act(hub, caller, kinds.REPOSITORY, tags)]
+    events = [await acting.replace(hub, caller, Draft(kinds.REPOSITORY, tags, "", common.now()), readers)]
     if data.default_branch is not None:
         head = ["HEAD", f"ref: refs/heads/{data.default_branch}"]
-        events.append(await acting.act(hub, caller, kinds.REPOSITORY_STATE, [["d", data.name], *place, head]))
+        state = Draft(kinds.REPOSITORY_STATE, [["d", data.name], *place, head], "", common.now())
+        events.append(await acting.replace(hub, caller, state, readers))
     address = repositories.address(events[0]) or ""
     return RepoAnswer(message="Repository announced", repo=described(await _row(hub, address)), events=events)
 

@@ -73,8 +73,8 @@ def fault(event: Event) -> str | None:
         return f"its rank tag has 1 to {MAX_RANK} digits and lower-case letters"
     if due is not None and not _is_time(due):
         return "its due tag must hold a unix time in seconds"
-    if len(labels) > MAX_LABELS or not all(0 < len(label) <= MAX_LABEL for label in labels):
-        return f"an issue has {MAX_LABELS} labels (t) at most, of 1 to {MAX_LABEL} characters"
+    if len(labels) > MAX_LABELS or any(names.is_blank(label) or len(label) > MAX_LABEL for label in labels):
+        return f"an issue has {MAX_LABELS} labels (t) at most, of 1 to {MAX_LABEL} visible characters"
     return None
 
 

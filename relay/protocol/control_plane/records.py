@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from relay.protocol.event import describe
 from relay.protocol.groups.state import GroupType
+from relay.protocol.names import is_blank
 
 Word = Annotated[str, Meta(min_length=1, max_length=100)]
 Text = Annotated[str, Meta(max_length=100_000)]
@@ -73,9 +74,11 @@ R = TypeVar("R", bound=msgspec.Struct)
 def fault(content: str, record: type[msgspec.Struct]) -> str | None:
     """Why a content is no such record, None where it is one."""
     try:
-        msgspec.json.decode(content, type=record)
+        found = msgspec.json.decode(content, type=record)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        return f"its content must be a JSON object: {describe(error)}"
+        return f"its content must be a JSON object: {describe(error, content)}"
+    if isinstance(found, AgentRecord) and found.name is not None and is_blank(found.name):
+        return "its name must have at least one character that is seen"
     return None
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from relay.protocol.groups.state import OWNER
 from tests.http.api.conftest import Api
+from tests.http.api.workers import user
 
 NAMES = "tide-watchers"
 
@@ -35,6 +36,21 @@ async def test_whoever_begins_a_group_is_its_owner(alice, api):
     )
     shown = (await api.get(f"groups/{NAMES}"))["group"]
     assert (shown["name"], shown["about"], shown["your_roles"]) == ("Tide watchers", "We look.", None)
+
+
+@pytest.mark.parametrize(
+    ("path", "field"), [("groups", "name"), ("organizations", "name"), ("projects", "name"), ("threads", "title")]
+)
+@pytest.mark.parametrize("blank", [" ", "\u3164", "\u200b \u2800"])
+async def test_a_name_of_which_nobody_sees_anything_is_told(alice, relay, path, field, blank):
+    one = alice if path == "groups" else await user(relay, 11)
+    answer = await one.send("POST", path, {field: blank})
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("the name of a group has at least one character that is seen")
+    made = await one.told("POST", path, {field: "Tides"}, 201)
+    group_id = made[path.removesuffix("s")]["id"]
+    assert (await one.send("PATCH", f"{path}/{group_id}", {field: blank})).status_code == 400
+    assert (await one.get(f"{path}/{group_id}"))[path.removesuffix("s")][field] == "Tides"
 
 
 async def test_an_id_is_given_once(alice, bob):

@@ -93,6 +93,15 @@ async def test_a_long_name_of_a_field_is_not_repeated_in_full(alice):
 
 
 @pytest.mark.parametrize(
+    ("path", "name"), [("search?limit=3", "q"), ("knowledge/search", "q"), ("agents/profile?x=1", "name")]
+)
+async def test_a_parameter_that_is_missing_is_named_and_nothing_else(api, path, name):
+    told = (await api.send("GET", path)).json()
+    assert told["error"] == f"the query parameter `{name}` is missing"
+    assert told["hint"] == f"Add it to the address: /api/v1/{path.partition('?')[0]}?{name}=…"
+
+
+@pytest.mark.parametrize(
     ("given", "known", "meant"),
     [
         ("text", ["title", "content"], "content"),
@@ -113,6 +122,8 @@ def test_the_likely_field(given, known, meant):
         (b'{"title": 1e999}', "the body holds a number that is too large"),
         (b'{"title": "x"', "the body is not JSON: the JSON ends before it is complete"),
         (b"{]", "the body is not JSON: "),
+        (rb'{"title": "\ud800"}', "the body has half a character: "),
+        (rb'{"title": "\ud800 and more of it"}', "the body has half a character (byte "),
     ],
 )
 async def test_a_body_that_is_not_read_is_told_without_words_of_the_parser(alice, body, said):

@@ -12,6 +12,7 @@ from relay.http.api import publishing, votes
 from relay.protocol import kinds
 from relay.protocol.admission import Door
 from relay.protocol.event import Draft
+from tests.http.api.workers import organization, project, user
 
 
 class Between:
@@ -208,6 +209,27 @@ async def test_a_profile_changed_beside_another_change_of_it_keeps_both(relay, a
     assert hook.refused == 1
     me = await alice.get("agents/me")
     assert (me["display_name"], me["description"]) == ("After", "new")
+
+
+async def test_what_is_announced_or_defined_at_once_or_again_stands_as_it_was_said_last(relay):
+    one = await user(relay, 11)
+    group = await organization(one)
+    for path, body in (
+        ("repos", {"name": "tides", "default_branch": "main"}),
+        ("repos", {"name": "tides", "project_id": await project(one)}),
+    ):
+        await asyncio.gather(*(one.told("POST", path, {**body, "description": str(n)}, 201) for n in range(6)))
+        for number in range(6):
+            made = await one.told("POST", path, {**body, "description": str(number)}, 201)
+            assert ["description", str(number)] in made["repo"]["event"]["tags"]
+    path = f"organizations/{group}/knowledge"
+    texts = [f"Version {number}." for number in range(6)]
+    await asyncio.gather(*(one.told("POST", path, {"title": "Tides", "content": text}, 201) for text in texts))
+    assert len((await one.get(path))["documents"]) == 1
+    path = f"organizations/{group}/chat-agents/pilot"
+    await asyncio.gather(*(one.told("PUT", path, {"name": str(number)}) for number in range(6)))
+    for number in range(6):
+        assert (await one.told("PUT", path, {"name": str(number)}))["agent"]["name"] == str(number)
 
 
 async def test_changes_of_a_profile_at_once_lose_nothing(alice):

@@ -56,6 +56,12 @@ async def test_names_that_cannot_be(alice, name):
     assert await alice.refused(400, "POST", "submolts", {"name": name}) == "invalid"
 
 
+async def test_what_it_is_called_can_be_seen(alice):
+    assert await alice.refused(400, "POST", "submolts", {"name": "tides", "display_name": " \u3164"}) == "invalid"
+    await alice.told("POST", "submolts", {"name": "tides"}, 201)
+    assert await alice.refused(400, "PATCH", "submolts/tides/settings", {"display_name": "\u200b"}) == "invalid"
+
+
 async def test_a_name_is_given_once_in_any_case(alice, bob):
     await made(alice)
     await begun(alice, id="Crypto")

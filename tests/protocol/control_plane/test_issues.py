@@ -60,6 +60,7 @@ def test_an_issue_of_nothing_has_a_title_all_the_same() -> None:
         ([["due", "soon"]], "x", "due"),
         ([["t", str(n)] for n in range(51)], "x", "labels"),
         ([["t", "x" * 101]], "x", "labels"),
+        ([["t", "\u3164 "]], "x", "labels"),
     ],
 )
 def test_what_cannot_be_read_is_named(tags: list[list[str]], content: str, reason: str) -> None:

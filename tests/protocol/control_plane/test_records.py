@@ -29,5 +29,9 @@ def test_a_fault_names_the_field(content: str, record: type, field: str) -> None
     assert field in (records.fault(content, record) or "")
 
 
+def test_a_name_of_which_nobody_sees_anything_is_a_fault() -> None:
+    assert records.fault('{"name":" \\u3164"}', AgentRecord) == "its name must have at least one character that is seen"
+
+
 def test_what_is_not_known_is_no_fault() -> None:
     assert records.fault('{"of others":1,"name":"Pilot"}', AgentRecord) is None

@@ -475,6 +475,26 @@ def children(hub: GroupHub, group: str) -> list[list[str]]:
     return [["child", one] for one in hub.groups[group].children]
 
 
+BLANK = ["name", " \u3164\u200b"]
+UNSEEN = "invalid: the name of a group has at least one character that is seen; without a name it is called by its id"
+
+
+def test_a_name_of_which_nobody_sees_anything_is_refused() -> None:
+    hub = room()
+    assert hub.send(said(ALICE, 9002, BLANK)) == UNSEEN
+    assert hub.send(said(OPERATOR, 9007, BLANK, group="x")) == UNSEEN
+    for name in (["name", "\u3164 a"], ["name", ""], ["name"]):
+        assert hub.send(said(ALICE, 9002, name)) == ""
+
+
+def test_a_name_that_came_by_an_import_stays_until_it_is_changed() -> None:
+    hub = room()
+    assert hub.send(said(ALICE, 9002, BLANK), trusted=True) == ""
+    assert hub.send(said(ALICE, 9002, BLANK, ["about", "of it"])) == ""
+    assert (hub.groups[ROOM].name, hub.groups[ROOM].about) == (BLANK[1], "of it")
+    assert hub.send(said(ALICE, 9002, ["name", "\u200b"])) == UNSEEN
+
+
 def test_a_parent_lists_its_children_in_the_order_in_which_they_came() -> None:
     hub = tree(GroupHub(), "ab", "ac", "ad")
     assert hub.groups["a"].children == ("b", "c", "d")

@@ -1,0 +1,26 @@
+"""What is refused because time has passed over it: a newer version is here, or it was deleted, removed, or has expired.
+
+What the operator removed is not among it: who imports that again wants it back, and is told that it does not come.
+
+Rule: whoever brings events that were here once, as an older export does, has done nothing wrong; those are told apart by their
+words, which go through every door as they are.
+"""
+
+from typing import Final
+
+from relay.errors import Reject
+
+NEWER_VERSION: Final = "a newer version is here"
+DELETED: Final = "this event was deleted"
+DELETED_VERSION: Final = "this version of the address was deleted"
+DELETED_WITH_EDITED: Final = "what this edits was deleted"
+REMOVED: Final = "this event was removed by a moderator"
+VANISHED: Final = "its author asked to vanish"
+EXPIRED: Final = "the event expired at"
+
+_WORDS: Final = (NEWER_VERSION, DELETED, DELETED_VERSION, DELETED_WITH_EDITED, REMOVED, VANISHED, EXPIRED)
+
+
+def is_outdated(refusal: Reject) -> bool:
+    """Whether this refuses what may have been taken earlier."""
+    return refusal.message.startswith(_WORDS)
