@@ -108,7 +108,10 @@ export const libraries = {
     return {
       fetch: async (url, { since, until, ...filter }, limitPerReq) =>
         (
-          await fetcher.fetchAllEvents([url], filter, { since, until }, limitPerReq ? { limitPerReq } : {})
+          await fetcher.fetchAllEvents([url], filter, { since, until }, {
+            abortSubBeforeEoseTimeoutMs: 120_000, // longer than the test waits for all of them: a page goes on at its EOSE or never
+            ...(limitPerReq && { limitPerReq }),
+          })
         ).map((event) => event.id),
     };
   },

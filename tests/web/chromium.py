@@ -14,6 +14,25 @@ from typing import Any, Final
 from playwright.sync_api import Browser, BrowserContext, Error, Playwright
 
 CLOSED_WITHIN: Final = 30.0  # seconds
+# What Chromium does for each window of its own accord, and nobody sees here: two pages for an address bar, which load longer than
+# most of ours (0.8 s of a core together), and a process for a page that may come.
+UNSEEN: Final = ("WebUIOmniboxPopup", "WebUIOmniboxAimPopup", "SpareRendererForSitePerProcess")
+# Of several lists the last counts: these are in the one that Playwright 1.65 gives.
+AS_PLAYWRIGHT: Final = (
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose",
+    "HttpsUpgrades",
+    "HttpsFirstBalancedModeAutoEnable",
+    "LensOverlay",
+    "MediaRouter",
+    "PaintHolding",
+    "ThirdPartyStoragePartitioning",
+    "AvoidCorsURLLoaderRestartOnRedirect",
+    "OptimizationHints",
+    "NetworkTimeServiceQuerying",
+    "AimEnabled",
+    "PreconnectToSearch",
+)
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -22,6 +41,7 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--disable-features=" + ",".join((*UNSEEN, *AS_PLAYWRIGHT)),
 ]
 
 
