@@ -95,6 +95,24 @@ def test_where_nobody_looks_notifications_are_asked_for_once_somebody_does(windo
     assert len([url for url in asked if url.endswith("/notifications")]) == 1
 
 
+def test_what_comes_before_the_script_of_the_notifications_is_told_once_that_is_there(relay, window, alice, bob):
+    post = alice.post("High water")
+    reader, held = window("/relay", alice.identity), []
+    reader.page.route("**/notes.js*", lambda route: held.append(route), times=1)  # noqa: PLW0108 it takes no method of a list
+
+    def is_hers(answer):
+        return answer.url == f"{relay.http}/notifications" and "authorization" in answer.request.headers
+
+    with reader.page.expect_response(is_hers):  # the page was made: what comes now is not on it
+        reader.page.goto("/notifications", wait_until="commit")
+    expect(reader.page.locator("#bell")).to_be_visible()
+    bob.comment(post, "Not yet")
+    expect(reader.page.locator("#bell-count")).to_have_text("1")
+    reader.until(lambda: held)
+    held[0].continue_()
+    expect(reader.page.locator(".happening")).to_have_count(1)
+
+
 def test_an_invite_is_taken_where_it_is_told(window, alice, bob):
     place = f"crew{time.time_ns()}"
     bob.call("POST", "/groups", id=place, name="The crew", private=True, closed=True)

@@ -16,6 +16,8 @@ const SCRIPTS = {
 };
 
 let shown = null; // the address of what is shown
+let isBehind = false; // something came that may not be on the page that was asked for, and its script was not there to hear of it
+addEventListener("notified", () => { isBehind = true; });
 
 // The page at this address, as it is for whoever reads.
 export async function show(url) {
@@ -27,7 +29,7 @@ export async function show(url) {
     const [page, early] = await Promise.all([read(url), isFeed ? undefined : script()]);
     place.replaceChildren(...document.adoptNode(page.getElementById("mine")).childNodes);
     shown = url;
-    early?.begin(place);
+    early?.begin(place, isBehind);
     if (isFeed) await script();
   } catch (error) {
     if (!me.token) ask();

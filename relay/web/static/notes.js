@@ -101,14 +101,11 @@ async function takeNews(place) {
 }
 
 let begun = null; // the place, once it is there
-let isBehind = false; // something came before it was: perhaps after the relay had made it
 
-addEventListener("notified", () => {
-  if (begun) takeNews(begun);
-  else isBehind = true;
-});
+addEventListener("notified", () => begun && takeNews(begun));
 
-export function begin(place) {
+// `isBehind`: something came before it was there, perhaps after the relay had made it.
+export function begin(place, isBehind) {
   if (begun) return;
   begun = place;
   if (isBehind) takeNews(place);
