@@ -88,6 +88,14 @@ class Server(Section, frozen=True):
     send_buffer: Annotated[
         int, Meta(ge=65536, description="bytes a slow reader may leave unread before it is disconnected", extra=LIVE)
     ] = 8 * 1024 * 1024
+    send_buffers: Annotated[
+        int,
+        Meta(
+            ge=65536,
+            description="bytes all slow readers of a front may leave unread together before those that left most are disconnected",
+            extra=LIVE,
+        ),
+    ] = 256 * 1024 * 1024
     eose_hints: Annotated[
         Literal["auto", "always", "never"],
         Meta(

@@ -1,7 +1,13 @@
-"""The open WebSocket connections of a front: written to once per turn, pinged, cut when they are dead, closed at the end."""
+"""The open WebSocket connections of a front: written to once per turn, pinged, cut when they are dead, closed at the end.
 
+What clients have not read yet stays in memory. Each may leave so much unread (`sending`), and all of them together so much
+(`server.send_buffers`): who opens many connections and reads none would fill the memory otherwise.
+"""
+
+import logging
 from collections.abc import Callable
 from functools import partial
+from operator import itemgetter
 from typing import Final, Protocol
 
 from websockets.frames import CloseCode
@@ -13,6 +19,9 @@ from relay.server.settings import Settings
 from relay.server.supervision import Faults
 
 CLOSE_TIMEOUT: Final = 2.0  # seconds a peer may take to answer a close frame
+FREED: Final = 0.75  # of what clients may leave unread together, so much stays once it was too much
+
+log = logging.getLogger("tidings.websocket")
 
 
 class FlushedConnection(Protocol):
@@ -47,6 +56,9 @@ class OpenConnection(FlushedConnection, Protocol):
     def ping(self, now: float) -> None:
         """Ask whether the peer is there."""
 
+    def untaken(self) -> int:
+        """Bytes that were written and that the peer has not taken yet."""
+
     def is_stuck(self, now: float, patience: float) -> bool:
         """Whether the peer has taken nothing for `patience` seconds."""
 
@@ -64,6 +76,7 @@ class Connections:
         self.open: set[OpenConnection] = set()
         self.paused: set[OpenConnection] = set()
         self.dirty: set[FlushedConnection] = set()  # have something queued
+        self._untaken = 0  # bytes, at most: what was taken since they were last counted is not known
 
     def forget(self, connection: OpenConnection) -> None:
         """It is closed."""
@@ -79,6 +92,27 @@ class Connections:
         if self.paused and self._room():
             for connection in list(self.paused):
                 self._attend(connection, connection.consider_reading)
+
+    def left(self, size: int) -> None:
+        """So many bytes more were written to a client that has not taken all that was before."""
+        self._untaken += size
+        if self._untaken > self._settings.config.server.send_buffers:
+            self._count_untaken()
+
+    def _count_untaken(self) -> None:
+        """Count again, and disconnect those who left most until a part of the bound is free: so it is counted seldom."""
+        left = sorted(((connection.untaken(), connection) for connection in self.open), key=itemgetter(0), reverse=True)
+        self._untaken = sum(size for size, _ in left)
+        most = self._settings.config.server.send_buffers
+        cut = 0
+        for size, connection in left:
+            if self._untaken <= FREED * most:
+                break
+            connection.abort()
+            self._untaken -= size
+            cut += 1
+        if cut:
+            log.warning("slow readers left up to %d bytes unread together: %d of them disconnected", most, cut)
 
     def end_unauthenticated(self, reason: Reject) -> None:
         """Close the subscriptions and comparisons of those who have proven no key."""

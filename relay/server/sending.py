@@ -22,6 +22,7 @@ log = logging.getLogger("tidings.websocket")
 _silent = logging.getLogger("tidings.websocket.frames")
 _silent.setLevel(logging.CRITICAL)
 _EXTENSIONS: Final = (DEFLATE,)
+_LARGE: Final = 65536  # bytes that a socket may not take at once, though all before was taken
 
 
 class SendingConnection(asyncio.Protocol, ABC):
@@ -78,7 +79,8 @@ class SendingConnection(asyncio.Protocol, ABC):
             data = b"".join(self.out) if len(self.out) > 1 else self.out[0]
             self.out.clear()
             self.shared.connections.dirty.discard(self)
-            if self.transport.get_write_buffer_size() > self.shared.settings.config.server.send_buffer:
+            untaken = self.untaken()
+            if untaken > self.shared.settings.config.server.send_buffer:
                 log.info(
                     "a client left more than %d bytes unread: disconnected",
                     self.shared.settings.config.server.send_buffer,
@@ -87,6 +89,8 @@ class SendingConnection(asyncio.Protocol, ABC):
             elif not self.transport.is_closing():
                 self.progress.given += len(data)
                 self.transport.write(data)
+                if untaken or len(data) > _LARGE:
+                    self.shared.connections.left(len(data))
         if self.paused:
             self.consider_reading()
 
@@ -101,9 +105,13 @@ class SendingConnection(asyncio.Protocol, ABC):
             self.protocol.send_ping(b"")
             self.pump()
 
+    def untaken(self) -> int:
+        """Bytes that were written and that the peer has not taken yet."""
+        return self.transport.get_write_buffer_size()
+
     def is_stuck(self, now: float, patience: float) -> bool:
         """Whether a peer that leaves data unread has taken none of it for `patience` seconds."""
-        return self.progress.is_stuck(self.transport.get_write_buffer_size(), now, patience)
+        return self.progress.is_stuck(self.untaken(), now, patience)
 
     def close(self, code: int, reason: str) -> None:
         """Begin the closing handshake; the hub cuts the connection if the peer does not answer in time."""

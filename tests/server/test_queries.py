@@ -237,6 +237,28 @@ async def test_a_client_that_never_reads_is_disconnected_when_live_events_pile_u
     assert hub.fanout.count == 0
 
 
+async def test_of_many_that_read_little_those_that_left_most_are_disconnected(relay: Relay) -> None:
+    hub = relay(config=Config(server=Server(send_buffers=400_000)))
+    *stuck, good, writer = (Client(hub) for _ in range(10))
+    for number, client in enumerate((*stuck, good)):
+        client.send("REQ", "s", {"limit": 0})
+        await client.next()
+        client.wire.stalled = client is not good
+        if number % 2:  # leaves twice as much
+            client.send("REQ", "t", {"limit": 0})
+            await settle()
+    events = [make_event(content=json.dumps([number, "x" * 5000])) for number in range(40)]
+    for event in events:
+        writer.publish(event)
+        await writer.next()
+        assert sum(client.wire.unread for client in stuck if not client.wire.aborted) < 450_000
+    got = [(await good.next())[2]["id"] for _ in events]
+    assert got == [event.id for event in events]
+    cut = [client.wire.aborted for client in stuck]
+    assert 0 < sum(cut) < len(stuck)
+    assert all(cut[1::2])
+
+
 HINTS = {
     ("auto", False, False): [],
     ("auto", False, True): [["more"]],
