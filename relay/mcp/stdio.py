@@ -1,7 +1,7 @@
 """Serving over stdin and stdout, and answering what comes there and is no message.
 
-The SDK passes over it in silence, so that the program at the other end, which waits for an answer to its request, waits for
-ever. JavaScript writes text that is none (`"\\ud83d"`, of an emoji cut in two) without a murmur: good programs send that, too.
+The SDK gives no answer to it, so that the program at the other end, which waits for an answer to its request, waits for
+ever. JavaScript writes half a character (`"\\ud83d"`, of an emoji cut in two) without an error: good programs send that, too.
 """
 
 import json

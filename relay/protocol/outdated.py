@@ -1,4 +1,4 @@
-"""What is refused because time has passed over it: a newer version is here, or it was deleted, removed, or has expired.
+"""What is refused though it may have been taken once: a newer version is here, or it was deleted, removed, or has expired.
 
 What the operator removed is not among it: who imports that again wants it back, and is told that it does not come.
 

@@ -93,7 +93,7 @@ class Connections:
             for connection in list(self.paused):
                 self._attend(connection, connection.consider_reading)
 
-    def left(self, size: int) -> None:
+    def note_untaken(self, size: int) -> None:
         """So many bytes more were written to a client that has not taken all that was before."""
         self._untaken += size
         if self._untaken > self._settings.config.server.send_buffers:

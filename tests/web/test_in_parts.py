@@ -13,16 +13,16 @@ from tests.web.test_every_page import SHIFTS
 
 MOVES = 0.001  # a part of the window; less is what rounding gives
 WIDTHS = (1280, 768, 390)
-# As far as the page is whole when the rest of it is waited for: within the bar, and within the foot.
+# The page is sent as far as one of these, and the rest later: places within the bar, and within the foot.
 CUTS = ('<form id="find"', '<div class="mine">', '<a class="button"', '<a href="/api/v1/docs">', 'value="light"')
 STYLED = "performance.getEntriesByType('resource').some(({ name }) => name.includes('style.css'))"
-# What is going to be drawn is drawn. Where the page waits for its rest nothing is, and no frame is reported.
+# Waits until the browser has drawn what it has; where it waits for the rest, it draws nothing and reports no frame: hence 150 ms.
 DRAWN = "new Promise((seen) => { requestAnimationFrame(() => requestAnimationFrame(seen)); setTimeout(seen, 150); })"
 
 
 @pytest.fixture
 def halting(relay) -> Iterator[Callable[[str], tuple[str, threading.Event]]]:
-    """Call it with where the page of a profile is to be cut: its address, and what lets the rest of it go."""
+    """Call it with the text before which the feed's page is cut: its address, and the event after which the rest is sent."""
     cuts: dict[str, tuple[str, threading.Event]] = {}
 
     class Handler(BaseHTTPRequestHandler):
