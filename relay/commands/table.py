@@ -92,23 +92,24 @@ class LoadedVerbs(MutableMapping[str, click.Command]):
     """The verbs by name, each loaded when it is asked for."""
 
     def __init__(self) -> None:
-        self._entries = {name: entry for verbs in SECTIONS.values() for name, entry in verbs.items()}
-        self._loaded: dict[str, click.Command] = {}
+        self._verbs: dict[str, VerbEntry | click.Command] = {
+            name: entry for verbs in SECTIONS.values() for name, entry in verbs.items()
+        }
 
     def __getitem__(self, name: str) -> click.Command:
-        if name not in self._loaded:
-            entry = self._entries[name]
-            self._loaded[name] = getattr(import_module(f"relay.commands.{entry.module}"), entry.attribute)
-        return self._loaded[name]
+        verb = self._verbs[name]
+        if isinstance(verb, VerbEntry):
+            verb = self._verbs[name] = getattr(import_module(f"relay.commands.{verb.module}"), verb.attribute)
+        return verb
 
     def __setitem__(self, name: str, command: click.Command) -> None:
-        self._loaded[name] = command
+        self._verbs[name] = command
 
     def __delitem__(self, name: str) -> None:
-        del self._entries[name]
+        del self._verbs[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._entries)
+        return iter(self._verbs)
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._verbs)
