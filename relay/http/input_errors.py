@@ -110,9 +110,14 @@ def _unknown(prefix: str, name: str, kind: Any) -> InputError:
 
 def likely_field(name: str, known: list[str]) -> str | None:
     """The field that somebody meant who wrote `name`; None where nothing is near."""
-    plain = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name[:_LONGEST]).lower().replace("-", "_")
+    plain = in_snake_case(name)
     meant = _SYNONYMS.get(plain, plain)
     return meant if meant in known else next(iter(get_close_matches(plain, known, 1)), None)
+
+
+def in_snake_case(name: str) -> str:
+    """A name as the API writes names: `parentId` and `Parent-Id` are `parent_id`. What is long is cut."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name[:_LONGEST]).lower().replace("-", "_")
 
 
 def _fields_hint(kind: Any) -> str:
