@@ -243,6 +243,7 @@ class PeerManager:
             self._quota(url).configure(self._relay.settings.config.federation.events_per_hour)
             if url in wanted and url not in self._runners:
                 self._start(url, wanted[url], record, pauses.get(url))
+                await asyncio.sleep(0)  # each takes up to 10 ms where many people are asked for
             elif url not in wanted:
                 record.tell(state="paused" if row.paused else "stopped")
         self._relay.hear(bool(self._runners or follow))
