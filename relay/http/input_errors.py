@@ -66,7 +66,7 @@ def explain(request: Request[Any, Any, Any], error: HTTPException) -> InputError
     absent = _ABSENT.match(error.detail)
     if absent is not None:
         where, name = absent.groups()
-        hint = f"Add it to the address: {request.url.path}?{name}=…" if where == "query" else _AGAIN
+        hint = f"Add it to the address: {_path(request)}?{name}=…" if where == "query" else _AGAIN
         return InputError(f"the {where} parameter `{name}` is missing", hint)
     extra = [part for part in error.extra if isinstance(part, dict)] if isinstance(error.extra, list) else []
     if any(part.items() >= _NO_BODY.items() for part in extra):
@@ -75,6 +75,12 @@ def explain(request: Request[Any, Any, Any], error: HTTPException) -> InputError
     if not found:
         return None
     return InputError("; ".join(part.message for part in found), next((part.hint for part in found if part.hint), ""))
+
+
+def _path(request: Request[Any, Any, Any]) -> str:
+    """The path as it was sent."""
+    scope: Any = request.scope
+    return str(scope.get("raw_path", scope["path"].encode()).decode("latin-1"))
 
 
 def _part(request: Request[Any, Any, Any], part: dict[str, Any]) -> InputError:

@@ -93,7 +93,13 @@ async def test_a_long_name_of_a_field_is_not_repeated_in_full(alice):
 
 
 @pytest.mark.parametrize(
-    ("path", "name"), [("search?limit=3", "q"), ("knowledge/search", "q"), ("agents/profile?x=1", "name")]
+    ("path", "name"),
+    [
+        ("search?limit=3", "q"),
+        ("knowledge/search", "q"),
+        ("agents/profile?x=1", "name"),
+        ("projects/a%2Fb/knowledge/search", "q"),
+    ],
 )
 async def test_a_parameter_that_is_missing_is_named_and_nothing_else(api, path, name):
     told = (await api.send("GET", path)).json()
