@@ -42,8 +42,10 @@ MOST_CHALLENGE: Final = 1000  # characters; most have 8 to 64
 MOST_CLOSED: Final = 1000  # names of subscriptions whose late events are no fault
 LATE: Final = 10.0  # seconds in which what comes for a closed one is no fault
 MOST_LATE: Final = 4 * 1024 * 1024  # bytes of it: about what may have been under way
-MOST_LISTS: Final = 50_000  # lists and objects in a message that is taken apart: a megabyte of them takes 0.1 s
-MOST_WORDS_SIZE: Final = 64 * 1024  # bytes of one that brings neither an event nor what differs
+LARGE: Final = 64 * 1024  # bytes of a message that is looked at before it is taken apart
+MOST_PARTS: Final = (
+    50_000  # lists and objects in it, and other things where it brings no event: a megabyte of them takes 0.1 s
+)
 _HEAD: Final = 64  # bytes in which it says what it brings
 MOST_SEEN: Final = 5000  # events of a subscription that are not to come twice
 TAKEN: Final = 64  # messages taken apart in one turn of the event loop
@@ -87,11 +89,11 @@ class _Late(msgspec.Struct):
 
 def _check_large(data: bytes) -> None:
     """Raises Unintelligible for a large message that would take long to take apart, and that no relay has a reason to send."""
-    if not any(verb in data[:_HEAD] for verb in (b'"EVENT"', b'"NEG-MSG"')):
-        raise Unintelligible(f"it has {len(data):,} bytes")
-    lists = data.count(b"[") + data.count(b"{")
-    if lists > MOST_LISTS:
-        raise Unintelligible(f"it has {lists:,} lists")
+    parts = data.count(b"[") + data.count(b"{")
+    if b'"EVENT"' not in data[:_HEAD]:
+        parts += data.count(b",")
+    if parts > MOST_PARTS:
+        raise Unintelligible(f"it has {parts:,} parts")
 
 
 class PeerConnection(PeerLink):
@@ -259,7 +261,7 @@ class PeerConnection(PeerLink):
     def _read_one(self, data: bytes) -> Awaitable[None] | None:
         """Act on a message; what is to be done before it is taken and another one is read."""
         try:
-            if len(data) > MOST_WORDS_SIZE:
+            if len(data) > LARGE:
                 _check_large(data)
             word = messages.decode(data)
         except Unintelligible as error:

@@ -93,10 +93,9 @@ async def test_what_comes_for_what_is_closed_is_no_fault_for_a_while_only() -> N
 
 EVENT = json.loads(wire(make_event()))
 COSTLY = [
-    json.dumps(["EVENT", "s1", {**EVENT, "tags": [["a"]] * (connection.MOST_LISTS + 1)}]),
-    json.dumps(["EVENT", "s1", {**EVENT, "more": [{}] * (connection.MOST_LISTS + 1)}]),
-    json.dumps(["NOTICE", "x" * connection.MOST_WORDS_SIZE]),
-    json.dumps(["EOSE", "s1", *[""] * connection.MOST_WORDS_SIZE]),
+    json.dumps(["EVENT", "s1", {**EVENT, "tags": [["a"]] * (connection.MOST_PARTS + 1)}]),
+    json.dumps(["EVENT", "s1", {**EVENT, "more": [{}] * (connection.MOST_PARTS + 1)}]),
+    json.dumps(["EOSE", "s1", [""] * connection.MOST_PARTS]),
 ]
 
 
