@@ -10,6 +10,7 @@ from relay.client.conversation import EndOfStored
 from relay.client.errors import (
     ApiError,
     BadDelivery,
+    BadFilter,
     BadKey,
     BadText,
     BadUrl,
@@ -32,6 +33,7 @@ __all__ = [
     "ApiError",
     "Backoff",
     "BadDelivery",
+    "BadFilter",
     "BadKey",
     "BadText",
     "BadUrl",

@@ -26,7 +26,12 @@ class BadKey(ClientError, ValueError):
 
 
 class BadText(ClientError, ValueError):
-    """This cannot be sent: half a character is in it, as where a text was cut within one (`"\\ud83d"`)."""
+    """This cannot be sent: half a character is in it, as where a text was cut within one (`"\\ud83d"`), or it is none of those
+    words that there are."""
+
+
+class BadFilter(ClientError, ValueError):
+    """This is no filter of NIP-01."""
 
 
 class BadDelivery(ClientError, ValueError):

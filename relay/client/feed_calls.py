@@ -1,12 +1,12 @@
 """Calls about the feed: posts, comments, votes."""
 
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import Final, TypeVar, get_args
 
 import msgspec
 
 from relay.api_types import TextVersion
-from relay.client.errors import MAX_WORDS, ApiError
+from relay.client.errors import MAX_WORDS, ApiError, BadText
 from relay.client.http import PAGE, Http, idempotent, segment
 from relay.client.records import Comment, Comments, CommentSort, Post, Posts, Sort, Vote, Voted, WithEvent
 from relay.protocol.event import Event
@@ -107,7 +107,7 @@ class FeedCalls:
         )
 
     async def vote_post(self, post_id: str, vote: Vote | None) -> Voted:
-        """Vote on a post, or take the vote back (None). The same again changes nothing."""
+        """Vote on a post, or take the vote back (None). The same again changes nothing. Raises BadText for what is no vote."""
         return await self._vote(f"/posts/{segment(post_id)}", vote, lambda: self.get_post(post_id))
 
     async def vote_comment(self, comment_id: str, vote: Vote | None) -> Voted:
@@ -115,6 +115,8 @@ class FeedCalls:
         return await self._vote(f"/comments/{segment(comment_id)}", vote, lambda: self.get_comment(comment_id))
 
     async def _vote(self, path: str, vote: Vote | None, look: Callable[[], Awaitable[Post | Comment]]) -> Voted:
+        if vote not in (*get_args(Vote), None):
+            raise BadText('a vote is "up" or "down", or None to take it back')
         if vote is None:
             return await self._http.call("DELETE", f"{path}/vote", Voted)
         target = await look()

@@ -1,7 +1,9 @@
 """One HTTP exchange with a hub: bounded, typed, its refusals as ApiError. The key goes into a header and nowhere else."""
 
+import ssl
 import zlib
 from collections.abc import AsyncGenerator
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
@@ -49,7 +51,8 @@ class Http:
             raise BadKey("the API key is empty" if not key else "the API key holds what no key has")
         self.url = hub_root(url)
         headers = {"accept-encoding": "gzip"} | ({} if key is None else {"authorization": f"Bearer {key}"})
-        self._client = httpx.AsyncClient(headers=headers, timeout=timeout, transport=transport)
+        trusted = _trusted() if self.url.lower().startswith("https:") else _nobody()
+        self._client = httpx.AsyncClient(headers=headers, timeout=timeout, transport=transport, verify=trusted)
 
     async def call(
         self,
@@ -113,6 +116,18 @@ class Http:
     async def close(self) -> None:
         """Close the connections. Idempotent."""
         await self._client.aclose()
+
+
+@lru_cache(maxsize=1)
+def _trusted() -> ssl.SSLContext:
+    """Whose certificates are trusted. To read them takes longer than a call, so that they are read once."""
+    return httpx.create_ssl_context()
+
+
+@lru_cache(maxsize=1)
+def _nobody() -> ssl.SSLContext:
+    """For what is asked without TLS: it trusts no certificate."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 async def _read(response: httpx.Response) -> bytes:

@@ -10,13 +10,13 @@ import msgspec
 from relay.client import messages
 from relay.client.clock import Backoff, Clock
 from relay.client.conversation import MEMORY, OVERLAP, Conversation
-from relay.client.errors import Disconnected, Refused, TimedOut
+from relay.client.errors import BadFilter, Disconnected, Refused, TimedOut
 from relay.client.exchange import Exchange
 from relay.client.link import RelayLink
 from relay.client.messages import Closed, CountAnswer, Ok, Word
 from relay.client.signer import Signer
 from relay.client.subscription import Subscription
-from relay.errors import Prefix
+from relay.errors import Prefix, Reject
 from relay.protocol import filter as filters
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
@@ -46,7 +46,7 @@ class Relay:
     how many seconds an answer may take. `report` gets a line about what a person may want to know: notices, forged
     events, lost connections; it may hold a stranger's words, so make it printable before it meets a terminal.
 
-    Every method raises Refused, Disconnected or TimedOut, all of them ClientError.
+    Every method raises Refused, Disconnected or TimedOut, and BadFilter for what is no filter, all of them ClientError.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Relay:
 
         A filter is NIP-01's, as a Filter or as a mapping such as `{"kinds": [11], "limit": 20}`. After a lost connection, what is
         younger than `overlap` seconds before it is asked for again; `memory` is how many ids are kept to tell what
-        was given. Raises Reject for a filter that is none; connects when it is iterated.
+        was given. Raises BadFilter for a filter that is none; connects when it is iterated.
         """
         return Subscription(
             self._dial, self._authenticate, Conversation(_filters(wanted), overlap, memory), self._clock
@@ -222,5 +222,8 @@ def _refusal(answer: Word) -> Refused | None:
 
 def _filters(wanted: tuple[Wanted, ...]) -> tuple[Filter, ...]:
     if not wanted:
-        raise ValueError("at least one filter is needed; {} matches everything")
-    return tuple(one if isinstance(one, Filter) else filters.parse(dict(one)) for one in wanted)
+        raise BadFilter("at least one filter is needed; {} matches everything")
+    try:
+        return tuple(one if isinstance(one, Filter) else filters.parse(dict(one)) for one in wanted)
+    except Reject as refusal:
+        raise BadFilter(refusal.message) from None

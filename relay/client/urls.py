@@ -1,16 +1,11 @@
 """What can be the URL of a relay or of a hub, found out before the network is asked for anything."""
 
-import ipaddress
-import re
-from typing import Final
-
 import httpx
 from websockets.exceptions import InvalidURI
 from websockets.uri import parse_uri
 
 from relay.client.errors import BadUrl
-
-_LABEL: Final = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
+from relay.protocol.hosts import is_host
 
 
 def check_relay(url: str) -> None:
@@ -47,12 +42,3 @@ def check_hub(url: str) -> None:
         raise BadUrl(f"{url} is no hub's URL: its port is beyond 65535")
     if rest:
         raise BadUrl(f"{url} is no hub's URL: nothing may follow its path")
-
-
-def is_host(text: str) -> bool:
-    """Whether this is an IP address or a host name (RFC 1123; an underscore is let pass)."""
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return len(text) <= 253 and all(_LABEL.fullmatch(label) for label in text.removesuffix(".").split("."))
-    return True

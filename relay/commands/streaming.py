@@ -15,7 +15,7 @@ from relay.config import Config
 from relay.federation.peer import PeerRunner
 from relay.federation.peer_memory import PeerMemory
 from relay.federation.progress import PeerRecord
-from relay.federation.session import PeerParts
+from relay.federation.session_parts import PeerParts
 from relay.peer_settings import Federation, PeerSettings
 from relay.protocol import filter as filters
 from relay.protocol.event import Event
@@ -33,7 +33,7 @@ _ONLY_LIVE: Final = Federation(walk_interval=0, walk_pause=10 * 365 * 86_400)
 
 
 class StreamedEvents(CommandEvents):
-    """relay.federation.session.WayIn from the command line: what is handed in is written together as it comes."""
+    """relay.federation.session_parts.WayIn from the command line: what is handed in is written together as it comes."""
 
     def __init__(self, database: Database, target: WriteTarget, peer: str) -> None:
         super().__init__(database, target, peer)
@@ -56,7 +56,7 @@ class StreamedEvents(CommandEvents):
 
 
 class PolledLog:
-    """relay.federation.session.LogSource over a database that somebody else writes."""
+    """relay.federation.session_parts.LogSource over a database that somebody else writes."""
 
     def __init__(self, database: Database, last_seq: int) -> None:
         self.upto = last_seq

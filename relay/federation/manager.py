@@ -21,7 +21,7 @@ from relay.federation.peer import Pauses, PeerRunner
 from relay.federation.peer_memory import PeerMemory
 from relay.federation.progress import PeerRecord
 from relay.federation.rules import PeerRules
-from relay.federation.session import PeerParts
+from relay.federation.session_parts import PeerParts
 from relay.peer_settings import PeerSettings
 from relay.protocol import kinds
 from relay.protocol.event import values
@@ -73,7 +73,7 @@ class FederatedRelay(msgspec.Struct, frozen=True):
 
 
 class _Source:
-    """relay.federation.session.LogSource."""
+    """relay.federation.session_parts.LogSource."""
 
     def __init__(self, relay: FederatedRelay) -> None:
         self._relay = relay
@@ -243,6 +243,7 @@ class PeerManager:
             self._quota(url).configure(self._relay.settings.config.federation.events_per_hour)
             if url in wanted and url not in self._runners:
                 self._start(url, wanted[url], record, pauses.get(url))
+                await asyncio.sleep(0)  # each takes up to 10 ms where many people are asked for
             elif url not in wanted:
                 record.tell(state="paused" if row.paused else "stopped")
         self._relay.hear(bool(self._runners or follow))

@@ -16,7 +16,8 @@ from relay.federation.connection import PeerConnection
 from relay.federation.home import own_key
 from relay.federation.link import Misbehaved
 from relay.federation.rules import DEFAULT, PeerRules
-from relay.federation.session import PeerParts, PeerSession, SessionPlan
+from relay.federation.session import PeerSession
+from relay.federation.session_parts import PeerParts, SessionPlan
 from relay.federation.sync import Direction
 from relay.peer_settings import Federation, PeerPolicy, PeerSettings
 from relay.protocol import filter as filters

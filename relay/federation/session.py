@@ -1,17 +1,16 @@
 """One session with a peer, from the open connection to its end.
 
 Down: the live subscription is opened first, so that nothing can fall between; then what was missed since the last contact is
-compared and fetched, with an overlap, and then, now and then, everything is compared at leisure. Up: a place in the log moves on as
-the peer answers; what it cannot take yet waits there. What came from a peer is not offered to it, nor is what it refused before.
+compared and fetched, with an overlap, and then, now and then, everything is compared at leisure. Up: what is in the log is sent,
+see `sending`.
 """
 
 import asyncio
 import contextlib
 import math
 import time
-from collections import deque
-from collections.abc import Callable, Coroutine
-from typing import Any, Final, Protocol
+from collections.abc import Coroutine
+from typing import Any, Final
 
 import msgspec
 
@@ -19,77 +18,31 @@ from relay.client.errors import Disconnected, Refused
 from relay.client.messages import Closed
 from relay.errors import Prefix
 from relay.federation.connection import PeerConnection
-from relay.federation.early import Early
-from relay.federation.local_events import LocalEvents
-from relay.federation.peer_memory import PeerMemory
-from relay.federation.progress import PeerRecord
+from relay.federation.sending import LogSending
+from relay.federation.session_parts import PeerParts, SessionPlan
 from relay.federation.stored import stored
 from relay.federation.sync import Direction, Synchronization, SyncPlan
-from relay.federation.transfers import Downloads, Settled, Uploads, judge
-from relay.federation.verdicts import FIRST, NOT_FOR_GOOD, TEMPORARY, Fate, Verdict, not_taken
+from relay.federation.transfers import Downloads, judge
+from relay.federation.verdicts import NOT_FOR_GOOD, TEMPORARY, not_taken
 from relay.federation.windows import FAR, WindowDifference
 from relay.peer_settings import Federation
 from relay.protocol import kinds
-from relay.protocol.event import Event, has_tag, parse_known
-from relay.protocol.filter import Filter, matches
+from relay.protocol.event import Event, parse_known
+from relay.protocol.filter import Filter
 from relay.protocol.groups.announce import MEMBERS
 from relay.protocol.groups.belonging import DELETE_GROUP
 from relay.protocol.groups.editing import WHOLE_RELAY
 from relay.protocol.membership import UNBOUND
 from relay.server.follow import LiveEvent
-from storage.base import Logged, Outcome, Status
+from storage.base import Outcome, Status
 from storage.peers import DOWN, UP
 
-LOG_PAGE: Final = 500  # events of the log read at once
-MOST_EPHEMERAL: Final = 100  # that wait to be sent
-MOST_TAKEN: Final = 20  # ids of what the peer took last
-FRESH: Final = 60  # seconds after which an ephemeral event is not sent any more
 LEISURE: Final = 2.0  # a walk in the background rests that many times as long as it works
 MOST_REST: Final = 5.0  # seconds
 PROBED: Final = 10  # pings after which a peer is asked something: one that hangs may go on answering pings
 WALK_AGAIN: Final = 600.0  # seconds until a first walk is repeated in which something could not be taken
 
 _FOR_MEMBERS: Final = Filter(kinds=frozenset([MEMBERS]), tags={"d": frozenset([WHOLE_RELAY])}, limit=1)
-
-
-class LogSource(Protocol):
-    """The log of this relay, as far as sessions read it."""
-
-    @property
-    def upto(self) -> int:
-        """The highest committed seq."""
-
-    async def follow(self, after: int, upto: int, most: int) -> list[Logged]:
-        """As storage.base.Reader.follow."""
-
-
-class WayIn(LocalEvents, Protocol):
-    """LocalEvents that also takes one event at a time. `home` as in relay.federation.home.own_key, for this session."""
-
-    home: str | None
-
-    async def hand_in(self, event: Event, answer: Callable[[Event, Outcome], None]) -> None:
-        """Take one event; returns when there is room for another. `answer` follows, maybe at once."""
-
-
-class SessionPlan(msgspec.Struct, frozen=True):
-    """What is synchronized with a peer. `since`: nothing older; `backfill`: also what was there before the first contact."""
-
-    direction: Direction
-    filters: tuple[Filter, ...]
-    since: int
-    backfill: bool
-
-
-class PeerParts(msgspec.Struct, frozen=True):
-    """What a peer keeps between its sessions."""
-
-    record: PeerRecord
-    memory: PeerMemory
-    door: WayIn
-    source: LogSource
-    rest: Callable[[], float] = lambda: 0.0  # seconds until the peer is to be heard again
-    known_as: Callable[[str], str] = lambda _key: ""  # who else speaks by this key: this relay, or another peer
 
 
 class PeerSession:
@@ -104,30 +57,23 @@ class PeerSession:
         federation: Federation,
     ) -> None:
         """`home`: by which key the peer speaks of its groups, see relay.federation.home.own_key."""
-        self.was_useful = False  # it came as far as being in step, or moved something
+        self._was_useful = False  # it came as far as being in step, or something was stored
         self._connection = connection
         self._plan = plan
         self._record = record = parts.record
         self._memory = parts.memory
         self._door = parts.door
-        self._source = parts.source
+        self._sending = LogSending(connection, plan, parts)
         self._federation = federation
         self._downloads = Downloads(
             connection, parts.door, record.counts, received=self._received, not_given=self._not_given, home=home
         )
         parts.door.home = self._home = home
         self._of_groups = _of_groups(home) if home else ()
-        self._ephemeral: deque[LiveEvent] = deque(maxlen=MOST_EPHEMERAL)
-        self._taken: deque[str] = deque(maxlen=MOST_TAKEN)
-        self._committed = asyncio.Event()
-        self._early = Early()
-        self._unsettled: dict[str, int] = {}  # seq of what was offered, by id; in order of seq
-        self._read_upto = record.place.up_seq
-        self._moved_up = asyncio.Event()
-        self._moving: asyncio.Handle | None = None  # the place in the log is looked at again in this turn of the loop
         self._answered = asyncio.Event()  # a ping: the peer has shown that it is there
         self._pings = 0  # since the peer was asked something last
         self._due = asyncio.Event()  # it is to be asked again
+        self._known = 0  # events that came and had come, or gone, before
         self._unseen = 0  # as PeerStatus.unseen
         self._missed = False  # something could not be taken for now
         self._compares = True  # until it turns out that the peer does not; a later session may find otherwise
@@ -144,7 +90,7 @@ class PeerSession:
         else:
             work.append(self._walk_now_and_then())
         if self._plan.direction.is_up:
-            work.append(self._send_log())
+            work.append(self._sending.run())
         tasks = [asyncio.create_task(one) for one in work]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
@@ -152,21 +98,23 @@ class PeerSession:
             for task in tasks:
                 task.cancel()
             ended = await asyncio.gather(*tasks, return_exceptions=True)
-            if self._moving is not None:
-                self._moving.cancel()
-                self._move_up()
+            self._sending.note_place()
         for outcome in ended:
             if isinstance(outcome, Exception):
                 raise outcome
         raise Disconnected(f"the session with {self._connection.url} ended")
+
+    @property
+    def was_useful(self) -> bool:
+        """Whether it came as far as being in step, or moved something."""
+        return self._was_useful or self._sending.was_useful
 
     def commit(self, events: list[LiveEvent]) -> None:
         """This relay's log took these in."""
         if self._memory.has_bound:
             self._answered.set()
         if self._plan.direction.is_up:
-            self._ephemeral.extend(one for one in events if not one.seq)
-            self._committed.set()
+            self._sending.commit(events)
 
     async def _watch(self) -> None:
         raise await self._connection.lost()
@@ -197,7 +145,7 @@ class PeerSession:
         if not _only_takes(self._plan, connection):
             await connection.answers()
             return
-        for wire in (await self._door.wires(list(self._taken)))[:1]:
+        for wire in (await self._door.wires(list(self._sending.taken)))[:1]:
             await connection.shows_life(connection.offer(parse_known(wire).id, wire))
 
     # down
@@ -228,6 +176,7 @@ class PeerSession:
 
     async def _take_live(self, event: Event) -> None:
         if self._memory.is_theirs(event.id) or self._memory.is_refused(DOWN, event.id):
+            self._known_again()
             return
         self._memory.note_theirs(event.id)
         if not_taken(event, self._home) is not None:
@@ -242,6 +191,12 @@ class PeerSession:
 
         await self._door.hand_in(event, answered)
 
+    def _known_again(self) -> None:
+        """An event came that the peer has been sent, or has given before: each may come so once."""
+        self._known += 1
+        if self._known > self._connection.sent + self._record.counts.received:
+            self._connection.bear("sent events again and again")
+
     def _received(self, event: Event, outcome: Outcome) -> None:
         """One event of the peer's has its outcome here."""
         self._memory.note_theirs(event.id)
@@ -254,7 +209,7 @@ class PeerSession:
             is_for_now = event.created_at > time.time() or (refusal is not None and refusal.message in NOT_FOR_GOOD)
             self._memory.refuse(DOWN, event.id, for_good=not is_for_now)
         if outcome.status is Status.STORED:
-            self.was_useful = True
+            self._was_useful = True
             self._record.tell(last_event_at=int(time.time()))
         self._record.count()
 
@@ -294,7 +249,7 @@ class PeerSession:
             self._in_step(begun)
 
     def _in_step(self, at: int) -> None:
-        self.was_useful = True
+        self._was_useful = True
         self._record.is_in_step(at, down_at=at)
 
     # comparing
@@ -324,19 +279,11 @@ class PeerSession:
                 await asyncio.Event().wait()
 
     async def _sent_so_far(self) -> None:
-        """Returns when the peer has answered what is in the log now, or would be sent the same by a comparison.
-
-        A peer that takes less than there is to send does not keep its own events from being compared.
-        """
-        if not self._plan.direction.is_up:
-            return
-        upto = self._source.upto
-        patience = None if self._plan.direction is Direction.UP else self._federation.walk_pause
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(patience):
-                while self._record.place.up_seq < upto:
-                    self._moved_up.clear()
-                    await self._moved_up.wait()
+        """A peer that takes less than there is to send does not keep its own events from being compared."""
+        if self._plan.direction is Direction.UP:
+            await self._sending.sent_so_far()
+        elif self._plan.direction.is_up:
+            await self._sending.sent_so_far(self._federation.walk_pause)
 
     async def _walk(self, *, at_leisure: bool) -> None:
         """Where something could not be taken for now, the first walk is not done: it begins again a while later."""
@@ -373,7 +320,9 @@ class PeerSession:
         """Compare and move what differs. A walk notes its place, and one `at_leisure` rests between windows."""
 
         def done(difference: WindowDifference) -> None:
-            if walk_filter is not None and difference.since > since and not self._early:  # else they are forgotten
+            if walk_filter is None or self._sending.keeps_early:  # those would be forgotten
+                return
+            if difference.since > since:
                 self._record.move(walk_filter=walk_filter, walk_until=difference.since - 1)
 
         plan = SyncPlan(
@@ -384,12 +333,11 @@ class PeerSession:
             pages_only=not self._compares,
             never_pages=direction is Direction.UP,
             skip_down=lambda one: self._memory.is_refused(DOWN, one),
-            skip_up=lambda one: one in self._unsettled or self._memory.is_refused(UP, one),
+            skip_up=lambda one: self._sending.is_unsettled(one) or self._memory.is_refused(UP, one),
             rest=_rested if at_leisure else None,  # a first walk is in a hurry
             done=done,
         )
-        uploads = _uploads(self._connection, self._record, self._settled, self._early)
-        work = Synchronization(self._connection, self._door, plan, self._downloads, uploads)
+        work = Synchronization(self._connection, self._door, plan, self._downloads, self._sending.uploads())
         await work.run()
         self._compares = work.found.compares
         self._record.tell(compares=self._compares)
@@ -397,90 +345,10 @@ class PeerSession:
             self._unseen += work.found.lost
         await self._memory.save()
 
-    # up
-
-    async def _send_log(self) -> None:
-        """Offer what is in the log after the place where the peer is, and what comes."""
-        uploads = _uploads(self._connection, self._record, self._settled, self._early)
-        settling = asyncio.create_task(uploads.settle_on())
-        try:
-            sending = asyncio.create_task(self._send(uploads))
-            await asyncio.wait((settling, sending), return_when=asyncio.FIRST_EXCEPTION)
-            for task in (settling, sending):
-                if task.done():
-                    task.result()
-        finally:
-            settling.cancel()
-            sending.cancel()
-            await asyncio.gather(settling, sending, return_exceptions=True)
-
-    async def _send(self, uploads: Uploads) -> None:
-        while True:
-            self._committed.clear()
-            while self._ephemeral:
-                live = self._ephemeral.popleft()
-                if live.audience is None and live.event.created_at >= time.time() - FRESH:
-                    await uploads.offer(live.event, live.wire)
-            upto = self._source.upto
-            rows = await self._source.follow(self._read_upto, upto, LOG_PAGE)
-            events = await self._public([(row, parse_known(row.wire)) for row in rows if row.audience is None])
-            for row, event in events:
-                if self._wants(event):
-                    self._unsettled[event.id] = row.seq
-            last = rows[-1].seq if len(rows) == LOG_PAGE else upto
-            self._read_upto = max(self._read_upto, last)
-            for row, event in sorted(events, key=lambda one: one[1].kind not in FIRST):
-                if event.id in self._unsettled:
-                    await uploads.offer(event, row.wire)
-            self._move_up()
-            if len(rows) < LOG_PAGE:
-                await self._committed.wait()
-
-    async def _public(self, events: list[tuple[Logged, Event]]) -> list[tuple[Logged, Event]]:
-        """Without events of a group that is private now, as they were entered when it was not (NIP-29)."""
-        of_groups = [event.id for _, event in events if has_tag(event, "h")]
-        if not of_groups:
-            return events
-        hidden = set(of_groups) - {parse_known(wire).id for wire in await self._door.wires(of_groups)}
-        return [(row, event) for row, event in events if event.id not in hidden]
-
-    def _wants(self, event: Event) -> bool:
-        if event.created_at < self._plan.since or not any(matches(one, event) for one in self._plan.filters):
-            return False
-        return not self._memory.is_theirs(event.id) and not self._memory.is_refused(UP, event.id)
-
-    def _settled(self, event_id: str, said: Verdict) -> None:
-        """The peer has answered an event for good, or after some tries."""
-        if said.fate is Fate.REFUSED:
-            self._memory.refuse(UP, event_id, for_good=said.for_good)
-        elif said.fate in (Fate.TAKEN, Fate.KNOWN):
-            self._memory.note_theirs(event_id)
-            self._taken.append(event_id)
-            self.was_useful = True
-        seq = self._unsettled.pop(event_id, None)
-        if seq is not None and self._moving is None:  # once for all that one message of the loop has settled
-            self._moving = asyncio.get_running_loop().call_soon(self._move_up)
-        self._record.count()
-
-    def _move_up(self) -> None:
-        """The place in the log is before the first event that is not settled."""
-        self._moving = None
-        first = next(iter(self._unsettled.values()), self._read_upto + 1)
-        if first - 1 > self._record.place.up_seq:
-            self._record.move(up_seq=first - 1)
-            self._moved_up.set()
-        self._record.tell(lag=len(self._unsettled) + max(0, self._source.upto - self._read_upto))
-
 
 def _only_takes(plan: SessionPlan, connection: PeerConnection) -> bool:
     """Whether the peer is only sent to and has answered to events, and to nothing else."""
     return plan.direction is Direction.UP and connection.answers_events and not connection.answers_questions
-
-
-def _uploads(connection: PeerConnection, record: PeerRecord, settled: Settled, early: Early) -> Uploads:
-    uploads = Uploads(connection, record.counts, settled, early=early)
-    uploads.put_off = record.count
-    return uploads
 
 
 def _of_groups(home: str) -> tuple[Filter, ...]:

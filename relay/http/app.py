@@ -11,8 +11,8 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
 
 from relay.config import Config
-from relay.http import failures
-from relay.http.api import callers, common, entries
+from relay.http import failures, slashes
+from relay.http.api import callers, common, entries, query_names
 from relay.http.api.description import Description
 from relay.http.api.group_watchers import GroupWatchers
 from relay.http.api.notification_stream import NotificationStreams
@@ -54,6 +54,7 @@ def _application(routes: tuple[HTTPRouteHandler, ...], largest: int) -> Applicat
     return Application(
         route_handlers=list(routes),
         dependencies={"hub": Provide(_hub, sync_to_thread=False), **DEPENDENCIES},
+        guards=[query_names.refuse_mistaken, slashes.put_back],
         exception_handlers=failures.HANDLERS,
         request_max_body_size=largest,
         openapi_config=None,

@@ -18,7 +18,7 @@ from litestar.types import (
     WebSocketReceiveMessage,
 )
 
-from relay.http import livekit, nip11, origin
+from relay.http import livekit, nip11, origin, slashes
 from relay.http.api import group_access, rates
 from relay.http.hub import RunningRelay
 from relay.http.negotiation import preferred
@@ -35,7 +35,7 @@ CORS: Final[Headers] = [
 API_CORS: Final[Headers] = [
     (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-headers", b"authorization, content-type, idempotency-key, last-event-id, x-api-key"),
-    (b"access-control-allow-methods", b"GET, HEAD, POST, PATCH, DELETE, OPTIONS"),
+    (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
     (
         b"access-control-expose-headers",
         b"idempotency-replayed, retry-after, x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset",
@@ -71,6 +71,8 @@ def front(app: ASGIApp, hub: RunningRelay) -> ASGIApp:
         scope = {**scope, rates.TOLD: extra}  # type: ignore[assignment]
         if scope["path"].startswith(ENCODED):
             scope = {**scope, "path": scope["raw_path"].decode("latin-1")}
+        elif api and (path := slashes.set_aside(scope.get("raw_path", b""))) is not None:
+            scope = {**scope, "path": path}
         send = _with_headers(send, extra)
         if method == "HEAD":
             scope = {**scope, "method": "GET"}

@@ -66,7 +66,7 @@ def explain(request: Request[Any, Any, Any], error: HTTPException) -> InputError
     absent = _ABSENT.match(error.detail)
     if absent is not None:
         where, name = absent.groups()
-        hint = f"Add it to the address: {request.url.path}?{name}=…" if where == "query" else _AGAIN
+        hint = f"Add it to the address: {_path(request)}?{name}=…" if where == "query" else _AGAIN
         return InputError(f"the {where} parameter `{name}` is missing", hint)
     extra = [part for part in error.extra if isinstance(part, dict)] if isinstance(error.extra, list) else []
     if any(part.items() >= _NO_BODY.items() for part in extra):
@@ -75,6 +75,12 @@ def explain(request: Request[Any, Any, Any], error: HTTPException) -> InputError
     if not found:
         return None
     return InputError("; ".join(part.message for part in found), next((part.hint for part in found if part.hint), ""))
+
+
+def _path(request: Request[Any, Any, Any]) -> str:
+    """The path as it was sent."""
+    scope: Any = request.scope
+    return str(scope.get("raw_path", scope["path"].encode()).decode("latin-1"))
 
 
 def _part(request: Request[Any, Any, Any], part: dict[str, Any]) -> InputError:
@@ -110,9 +116,14 @@ def _unknown(prefix: str, name: str, kind: Any) -> InputError:
 
 def likely_field(name: str, known: list[str]) -> str | None:
     """The field that somebody meant who wrote `name`; None where nothing is near."""
-    plain = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name[:_LONGEST]).lower().replace("-", "_")
+    plain = in_snake_case(name)
     meant = _SYNONYMS.get(plain, plain)
     return meant if meant in known else next(iter(get_close_matches(plain, known, 1)), None)
+
+
+def in_snake_case(name: str) -> str:
+    """A name as the API writes names: `parentId` and `Parent-Id` are `parent_id`. What is long is cut."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name[:_LONGEST]).lower().replace("-", "_")
 
 
 def _fields_hint(kind: Any) -> str:

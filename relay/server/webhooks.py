@@ -10,6 +10,7 @@ from typing import Final
 from relay.errors import Prefix, Reject
 from relay.protocol import urls
 from relay.protocol.facts import GivenToken
+from relay.protocol.hosts import is_host
 from relay.server.ingest import Ingest
 from relay.server.outbound import is_public
 from relay.server.settings import Settings
@@ -96,6 +97,8 @@ def checked_url(url: str, *, private: bool) -> str:
     if found is None or found.names_user:
         wanted = "an http or https" if private else "an https"
         raise Reject(Prefix.INVALID, f"url must be {wanted} URL with a host, without a user and password")
+    if not is_host(found.host):
+        raise Reject(Prefix.INVALID, f"{found.host} is no host: an address or a name of letters, digits and hyphens")
     if found.port < _WELL_KNOWN and found.port not in _WEB_PORTS:
         raise Reject(Prefix.INVALID, f"url must not have the port {found.port}: take 443, or one from {_WELL_KNOWN} on")
     try:

@@ -121,6 +121,8 @@ async def test_what_is_no_text_and_no_name_is_told_before_it_is_sent() -> None:
     for work in (api.post(half), api.feed(tag=half), api.agent(half), api.add_document(half, tags=[half])):
         with pytest.raises(BadText, match="half a character"):
             await work
+    with pytest.raises(BadText, match='a vote is "up" or "down"'):
+        await api.vote_post("a" * 64, "sideways")
     for key in ("", "é", "a b", "x" * 256):
         with pytest.raises(BadText, match="an idempotency key has 1 to 255 visible ASCII characters"):
             await api.post("x", idempotency_key=key)

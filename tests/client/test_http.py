@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import socket
+import ssl
 import tracemalloc
 import zlib
 from typing import Any
@@ -10,8 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
+from relay.client import Api
 from relay.client.errors import ApiError, Disconnected
-from relay.client.http import MAX_ANSWER, Http
+from relay.client.http import MAX_ANSWER, Http, _trusted
 
 
 async def called(content: bytes, packed: str) -> Any:
@@ -91,3 +93,18 @@ async def _no_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
     await reader.read(1)
     writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
     writer.close()
+
+
+def test_certificates_are_read_once_and_where_they_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[None] = []
+    context = ssl.create_default_context()
+    monkeypatch.setattr(httpx, "create_ssl_context", lambda **_: read.append(None) or context)
+    _trusted.cache_clear()
+    try:
+        Api("http://hub.example")
+        assert read == []
+        Api("https://hub.example")
+        Api("HTTPS://hub.example", "tdi_0")
+        assert len(read) == 1
+    finally:
+        _trusted.cache_clear()

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from relay.client import BadUrl, Disconnected, Key, Refused, Relay, TimedOut, Total
-from relay.errors import Prefix, Reject
+from relay.client import BadFilter, BadUrl, Disconnected, Key, Refused, Relay, TimedOut, Total
+from relay.errors import Prefix
 from tests.client.scripted import Peer, Watch, relay
 from tests.client.test_subscription import KEY, be_asked, prove
 from tests.factories import make_event
@@ -211,7 +211,7 @@ async def test_what_is_no_relays_url_is_told(url: str) -> None:
 @pytest.mark.parametrize("wanted", [{"kinds": 1}, {"ids": ["AB"]}, {"x": 1}])
 async def test_a_filter_that_is_none_is_refused_before_anybody_is_asked(wanted: dict[str, object]) -> None:
     client = Relay("ws://127.0.0.1:1")
-    with pytest.raises(Reject):
+    with pytest.raises(BadFilter):
         client.subscribe(wanted)
-    with pytest.raises(Reject):
+    with pytest.raises(BadFilter):
         await client.count(wanted)

@@ -1,13 +1,19 @@
 """Following people to the relays they write to (NIP-65)."""
 
 import json
+import random
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from keys import encoding
 from keys.encoding import AddressPointer
-from relay.federation.follow import MOST_OF_ONE, Watched, choose, followed, write_relays
+from relay.federation import follow
+from relay.federation.addresses import normal_or_empty
+from relay.federation.follow import MOST_LOOKED_AT, MOST_OF_ONE, Watched, choose, followed, write_relays
 from relay.loading import load
 from relay.peer_settings import Federation
 from relay.protocol.event import Event
@@ -61,6 +67,56 @@ def test_a_relay_at_which_nobody_answers_keeps_no_other_from_being_joined() -> N
     assert list(choose(named, 3, {"big"})) == ["one", "far", "two"]
     assert list(choose(named, 4, {"big"})) == ["one", "far", "two", "big"]
     assert list(choose(named, 3, {"one", "two"})) == ["big", "far", "one"]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_relays_are_chosen_as_if_all_were_counted_anew_for_each(seed: int) -> None:
+    chance = random.Random(seed)
+    relays = [f"r{n}" for n in range(12)]
+    named = {f"k{n}": chance.sample(relays, chance.randrange(5)) for n in range(chance.randrange(30))}
+    lost = set(chance.sample(relays, 3))
+    left = {url: {key for key, urls in named.items() if url in urls} for urls in named.values() for url in urls}
+    unreached, expected = {key for key, urls in named.items() if urls}, {}
+    while left and len(expected) < 9:
+        places = {
+            url: (not keys & unreached, url in lost, -len(keys & unreached), -len(keys), url)
+            for url, keys in left.items()
+        }
+        best = min(left, key=places.__getitem__)
+        expected[best] = sorted(left.pop(best))
+        unreached -= set(expected[best])
+    assert list(choose(named, 9, lost).items()) == list(expected.items())
+
+
+def test_of_a_list_without_end_only_the_first_are_looked_at() -> None:
+    """It took seconds for a few people whose lists name two thousand that are none."""
+    looked_at: list[str] = []
+
+    def noting(url: str) -> str:
+        looked_at.append(url)
+        return normal_or_empty(url)
+
+    assert write_relays(relay_list(1, *(f"no relay {n}" for n in range(2000)), "wss://a.example"), noting) == []
+    assert len(looked_at) == MOST_LOOKED_AT
+    assert write_relays(relay_list(1, "wss://a.example/" + 3000 * "a", "wss://b.example")) == ["wss://b.example"]
+
+
+async def test_which_relays_are_joined_is_found_out_beside_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With five thousand people it held everything up for 0.3 s, for 6 s where a hundred relays may be joined."""
+    beside = []
+
+    def noting(work: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*given: Any) -> Any:
+            beside.append(threading.current_thread() is not threading.main_thread())
+            return work(*given)
+
+        return run
+
+    for name in ("write_relays", "choose"):
+        monkeypatch.setattr(follow, name, noting(getattr(follow, name)))
+    log = log_of(relay_list(1, "wss://a.example"))
+    await followed(Federation(follow=[npub(keypair(1))]), log, HERE)  # type: ignore[arg-type]
+    assert beside == [True, True]
 
 
 def test_who_is_followed_is_looked_at_again_only_after_what_may_change_it() -> None:

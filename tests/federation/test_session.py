@@ -16,7 +16,8 @@ from relay.federation.connection import PeerConnection
 from relay.federation.peer import Pauses, PeerRunner
 from relay.federation.peer_memory import PeerMemory
 from relay.federation.progress import PeerRecord
-from relay.federation.session import PROBED, PeerParts, PeerSession, SessionPlan
+from relay.federation.session import PROBED, PeerSession
+from relay.federation.session_parts import PeerParts, SessionPlan
 from relay.federation.sync import Direction
 from relay.peer_settings import Federation, PeerSettings
 from relay.protocol.event import Event, wire
@@ -33,7 +34,7 @@ from tests.federation.test_peers import until
 
 
 class ShortLog:
-    """relay.federation.session.LogSource of these events."""
+    """relay.federation.session_parts.LogSource of these events."""
 
     def __init__(self, *events: Event) -> None:
         self.rows = [Logged(seq, wire(event)) for seq, event in enumerate(events, 1)]
@@ -47,7 +48,7 @@ class ShortLog:
 
 
 class OpenDoor(MemoryEvents):
-    """relay.federation.session.WayIn."""
+    """relay.federation.session_parts.WayIn."""
 
     home: str | None = ""
 

@@ -9,11 +9,11 @@ import createClient, { type Client } from "openapi-fetch";
 
 import { HubError } from "./errors.js";
 import type { components, paths } from "./schema.js";
-import { root } from "./urls.js";
+import { base } from "./urls.js";
 
 export { HubError } from "./errors.js";
 export { live, notifications, type Live, type LiveOptions, type Notified, type StreamOptions } from "./live.js";
-export { readDelivery, type Delivered } from "./webhooks.js";
+export { readDelivery, type Delivered, type DeliveryHeaders } from "./webhooks.js";
 export type { components, paths } from "./schema.js";
 
 /** The shapes of the API by their names, such as `Schemas["FeedPost"]`. */
@@ -55,12 +55,4 @@ export async function ok<T>(call: Promise<{ data?: T; error?: unknown; response:
     throw new HubError(response.status, error);
   }
   return data;
-}
-
-function base(url: string): string {
-  const parsed = new URL(url);
-  if (!["http:", "https:"].includes(parsed.protocol) || parsed.search || parsed.hash || parsed.username) {
-    throw new TypeError(`${url} is no hub's URL: it is http:// or https:// with a host, and nothing follows its path`);
-  }
-  return root(url);
 }

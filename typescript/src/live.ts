@@ -10,7 +10,7 @@ import { createParser } from "eventsource-parser";
 
 import { HubError } from "./errors.js";
 import type { components } from "./schema.js";
-import { root } from "./urls.js";
+import { base } from "./urls.js";
 
 type Schemas = components["schemas"];
 
@@ -52,7 +52,10 @@ const LONGEST = 60_000;
 const SILENCE = 45_000; // milliseconds without a sign of life; the hub gives one every 15 s
 const PASSING = new Set([408, 425, 429, 500, 502, 503, 504]);
 
-/** What happens on a hub, until `signal` ends it or whoever iterates leaves. Throws HubError where the hub does not want to tell. */
+/**
+ * What happens on a hub, until `signal` ends it or whoever iterates leaves. Throws HubError where the hub does not want to tell, and
+ * TypeError at once for what is no hub's URL or cannot be a key.
+ */
 export function live(url: string, options: LiveOptions = {}): AsyncGenerator<Live, void, undefined> {
   const query = new URLSearchParams();
   if (options.author !== undefined) query.set("author", options.author);
@@ -68,9 +71,20 @@ export function notifications(
   return watched(url, "stream/notifications", options, readNotified);
 }
 
-async function* watched<T>(
+function watched<T>(
   url: string,
   route: string,
+  options: StreamOptions,
+  read: Read<T>,
+): AsyncGenerator<T, void, undefined> {
+  const headers = new Headers({ accept: "text/event-stream" });
+  if (options.key !== undefined) headers.set("authorization", `Bearer ${options.key}`);
+  return overConnections(`${base(url)}/api/v1/${route}`, headers, options, read);
+}
+
+async function* overConnections<T>(
+  target: string,
+  headers: Headers,
   options: StreamOptions,
   read: Read<T>,
 ): AsyncGenerator<T, void, undefined> {
@@ -78,7 +92,7 @@ async function* watched<T>(
   let delay = FIRST;
   while (!options.signal?.aborted) {
     try {
-      for await (const event of connection(`${root(url)}/api/v1/${route}`, options, position, read)) {
+      for await (const event of connection(target, headers, options, position, read)) {
         delay = FIRST;
         yield event;
       }
@@ -97,13 +111,12 @@ async function* watched<T>(
 /** The events of one connection. `position.seq` is moved before an event is given, and by the hub's bare numbers in between. */
 async function* connection<T>(
   target: string,
+  headers: Headers,
   options: StreamOptions,
   position: { seq: number | undefined },
   read: Read<T>,
 ): AsyncGenerator<T, void, undefined> {
-  const headers: Record<string, string> = { accept: "text/event-stream" };
-  if (options.key !== undefined) headers["authorization"] = `Bearer ${options.key}`;
-  if (position.seq !== undefined) headers["last-event-id"] = String(position.seq);
+  if (position.seq !== undefined) headers.set("last-event-id", String(position.seq));
 
   const end = new AbortController();
   const stop = () => end.abort();
@@ -125,10 +138,13 @@ async function* connection<T>(
     });
     const decoder = new TextDecoder();
     let rest = "";
-    for await (const chunk of response.body) {
+    const reader = response.body.getReader(); // no browser but newer ones iterates over a body
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
       clearTimeout(timer);
       timer = setTimeout(stop, SILENCE);
-      const text = decoder.decode(chunk, { stream: true });
+      const text = decoder.decode(value, { stream: true });
       parser.feed(text);
       while (held.length) {
         const { told, seq } = held.shift()!;

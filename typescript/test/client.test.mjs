@@ -42,7 +42,10 @@ test("a refusal is an error that says what to do and holds no key", async () => 
 test("what is no hub's URL is told before anything is asked", () => {
   for (const wrong of ["hub.example", "ftp://a.example", "https://a.example/?x=1", "https://me@a.example"]) {
     assert.throws(() => hub(wrong), TypeError);
+    assert.throws(() => live(wrong), TypeError);
+    assert.throws(() => notifications(wrong, { key: "tdi_0" }), TypeError);
   }
+  assert.throws(() => live(URL_, { key: "tdi_0\nx" }), TypeError);
 });
 
 test("an answer that does not come in time is an error", async () => {
@@ -61,7 +64,7 @@ test("what happens is told live, once, also over lost connections", { timeout: 3
   const lost = [];
   let cut; // breaks the connection that is open
   const fetching = async (target, init) => {
-    asked.push(init.headers["last-event-id"]);
+    asked.push(init.headers.get("last-event-id"));
     const breaking = new AbortController();
     cut = () => breaking.abort();
     return await fetch(target, { ...init, signal: AbortSignal.any([init.signal, breaking.signal]) });
@@ -119,6 +122,9 @@ test("a delivery is read where the hub signed it lately", async () => {
   const headers = new Headers({ "webhook-id": "id", "webhook-timestamp": `${now}`, "webhook-signature": `v1a,x v1,${signature}` });
   const text = `whsec_${secret.toString("base64")}`;
   assert.equal((await readDelivery(text, headers, body, now * 1000)).cursor, "7");
+  assert.equal((await readDelivery(text, Object.fromEntries(headers), body, now * 1000)).cursor, "7"); // as Node has them
+  await assert.rejects(readDelivery("secret!", headers, body, now * 1000), /no secret of a webhook/);
+  await assert.rejects(readDelivery(text, {}, body, now * 1000), /not signed/);
   await assert.rejects(readDelivery(text, headers, `${body} `, now * 1000), /not signed/);
   await assert.rejects(readDelivery(text, headers, body, (now + 301) * 1000), /too long ago/);
   headers.set("webhook-signature", "v1,%%%");

@@ -207,7 +207,8 @@ async def test_a_profile_is_found_by_name_in_any_case_both_ways(hub: Home) -> No
 
 @pytest.mark.parametrize("path", ["/agents/nobody", "/agents/profile?name=nobody", "/agents/%00", "/agents/a%2Fb"])
 async def test_nobody_s_profile_is_404(hub: Home, path: str) -> None:
-    assert (await hub.ask("GET", path))[0] == 404
+    status, told = await hub.ask("GET", path)
+    assert (status, told["code"]) == (404, "agent_not_found")
 
 
 async def test_a_name_leads_to_a_key_as_nip_05_says(hub: Home) -> None:

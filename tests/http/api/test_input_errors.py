@@ -93,12 +93,51 @@ async def test_a_long_name_of_a_field_is_not_repeated_in_full(alice):
 
 
 @pytest.mark.parametrize(
-    ("path", "name"), [("search?limit=3", "q"), ("knowledge/search", "q"), ("agents/profile?x=1", "name")]
+    ("path", "name"),
+    [
+        ("search?limit=3", "q"),
+        ("knowledge/search", "q"),
+        ("agents/profile?x=1", "name"),
+        ("projects/a%2Fb/knowledge/search", "q"),
+    ],
 )
 async def test_a_parameter_that_is_missing_is_named_and_nothing_else(api, path, name):
     told = (await api.send("GET", path)).json()
     assert told["error"] == f"the query parameter `{name}` is missing"
     assert told["hint"] == f"Add it to the address: /api/v1/{path.partition('?')[0]}?{name}=…"
+
+
+@pytest.mark.parametrize(
+    ("path", "given", "meant"),
+    [
+        ("posts?limt=5", "limt", "limit"),
+        ("posts?sort=new&Limit=5", "Limit", "limit"),
+        ("posts?per_page=5", "per_page", "limit"),
+        ("posts?page=2", "page", "cursor"),
+        ("search?query=tide", "query", "q"),
+        ("knowledge/search?q=tide&organizationId=a", "organizationId", "organization_id"),
+        ("stream?post_id=a", "post_id", "post"),
+        ("submolts?curser=a", "curser", "cursor"),
+    ],
+)
+async def test_a_parameter_that_was_meant_for_another_is_refused(api, path, given, meant):
+    answer = await api.send("GET", path)
+    told = answer.json()
+    assert (answer.status_code, told["code"]) == (400, "bad_request")
+    assert told["error"] == f"there is no parameter `{given}` here; did you mean `{meant}`?"
+    assert told["hint"].startswith("The parameters are: ")
+    assert meant in told["hint"]
+
+
+@pytest.mark.parametrize("path", ["posts?_=1&utm_source=a&v=2", "submolts?sort=hot&offset=0", "posts?filter=all"])
+async def test_a_parameter_that_is_like_none_is_passed_over(api, path):
+    assert (await api.send("GET", path)).status_code == 200
+
+
+async def test_of_a_query_with_thousands_of_names_some_are_looked_at(api):
+    many = "&".join(f"n{n}" for n in range(1000))
+    assert (await api.send("GET", f"posts?{many}&limt=1")).status_code == 200
+    assert (await api.send("GET", f"posts?limt=1&{many}")).status_code == 400
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,13 @@ async def test_muting_again_and_unmuting_whom_nobody_muted_change_nothing(alice,
     assert await alice.get("muted") == {"success": True, "people": [], "keys": [], "words": []}
 
 
+async def test_a_muted_word_with_a_slash_is_taken_out_again(alice):
+    await alice.told("POST", "muted/words", {"word": "24/7"})
+    assert (await alice.get("muted"))["words"] == ["24/7"]
+    assert (await alice.told("DELETE", "muted/words/24%2f7"))["message"] == "“24/7” is muted no more"
+    assert (await alice.get("muted"))["words"] == []
+
+
 async def test_refuses_to_mute_nobody_oneself_or_no_word(relay, alice, bob, api):
     assert await alice.refused(404, "POST", "agents/nobody/mute") == "agent_not_found"
     assert await alice.refused(400, "POST", "agents/alice/mute") == "invalid"

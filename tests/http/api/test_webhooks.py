@@ -49,6 +49,11 @@ async def test_two_webhooks_have_two_secrets_and_a_url_one_spelling(alice):
         "https://0x7f.1/",
         "https://169.254.169.254/latest/meta-data",
         "https://" + "a" * 3000,
+        "https://" + "a" * 64 + ".example/",
+        "https://a..example/",
+        "https://。/",
+        "https://xn--/",
+        "https://*.example/",
         "",
     ],
 )
