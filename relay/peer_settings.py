@@ -64,7 +64,8 @@ class Federation(Section, frozen=True):
     events_per_hour: Annotated[
         Count,
         Meta(
-            description="events of one peer that are looked at within an hour, taken or not; more have to wait; 0: no limit",
+            description="events of one peer that are looked at within an hour, taken or not, a large one for each 16 KiB; more "
+            "have to wait; 0: no limit",
             extra=LIVE,
         ),
     ] = 1_000_000

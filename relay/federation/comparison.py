@@ -6,7 +6,6 @@ is ended, as is one that claims more than anybody could fetch.
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
 from typing import Final, Protocol, TypeVar
 
 import msgspec
@@ -17,7 +16,7 @@ from relay.federation.connection import PeerConnection
 from relay.federation.link import ANSWER_WITHIN, Misbehaved
 from relay.protocol.filter import Filter
 from relay.protocol.item_set import ItemSet
-from relay.protocol.negentropy import MalformedNegentropy, Reconciliation
+from relay.protocol.negentropy import MalformedNegentropy, OtherVersion, Reconciled, Reconciliation
 from relay.server.pools import Rests
 
 FRAME: Final = 60_000  # bytes of a message of ours, in hex digits below the 131,072 that some relays take
@@ -25,9 +24,11 @@ FIRST_WITHIN: Final = 15.0  # seconds until a peer that says nothing at all is t
 MOST_NEEDED: Final = 300_000  # ids that a peer may claim in one comparison; for more, the time is cut
 FREE_ROUNDS: Final = 200  # rounds without an account of what they brought
 LEAST_LEARNED: Final = 10  # ids that each further round must bring, on average
+FREE_RANGES: Final = 100_000  # ranges without an account of what they were about
 LARGE: Final = (
     5000  # events of ours beyond which a message is worked out beside the event loop; of a million it takes 10 ms
 )
+LONG: Final = 4096  # bytes of a message beyond which it is, too: what it says may take 2 µs a byte
 
 T = TypeVar("T")
 
@@ -45,7 +46,8 @@ class TooManyToCompare(ClientError):
 
 
 class Differences(msgspec.Struct):
-    """What one side has and the other lacks, by id; each id once. `rounds` is how many messages the peer sent.
+    """What one side has and the other lacks, by id; each id once. `rounds` is how many messages the peer sent,
+    `ranges` how many there were in those.
 
     An honest peer names them by time, and in that order they are kept: events that are stored one after another then stand beside
     each other in every index, which takes half of the time that any order would take.
@@ -54,6 +56,7 @@ class Differences(msgspec.Struct):
     have: dict[bytes, None] = {}
     need: dict[bytes, None] = {}
     rounds: int = 0
+    ranges: int = 0
 
 
 class Needs(Protocol):
@@ -103,24 +106,25 @@ class _AuthAsked(Exception):
 async def _compare(
     connection: PeerConnection, wanted: Filter, items: ItemSet, found: Differences, needs: Needs
 ) -> Differences:
-    is_large = len(items) > LARGE
-    ours = Reconciliation(items, FRAME, Rests()) if is_large else Reconciliation(items, FRAME)
-    aside = asyncio.to_thread if is_large else _at_once
-    name = await connection.open_comparison(wanted, await aside(ours.begin))
+    ours = _Ours(items)
+    name = await connection.open_comparison(wanted, await ours.begin())
     within = FIRST_WITHIN
     try:
         while True:
             data = await _answer(connection, name, within, needs)
             within = ANSWER_WITHIN
             try:
-                learned = await aside(partial(ours.go_on, data))
+                learned = await ours.go_on(data)
             except MalformedNegentropy as error:
+                if not isinstance(error, OtherVersion):
+                    connection.waste(f"sent a message of a comparison that is none: {error}", len(data))
                 raise CannotCompare(str(error)) from None
             found.have.update(dict.fromkeys(learned.have))
             lacking = [one for one in learned.need if one not in found.need]
             found.need.update(dict.fromkeys(lacking))
             found.rounds += 1
-            _check(connection, found)
+            found.ranges += learned.ranges
+            _check(connection, found, len(items))
             needs.tell(lacking)
             if learned.reply is None:
                 return found
@@ -129,8 +133,24 @@ async def _compare(
         await connection.end_comparison(name)
 
 
-async def _at_once(work: Callable[[], T]) -> T:
-    return work()
+class _Ours:
+    """This side's words. What may take long is worked out on a thread, with rests."""
+
+    def __init__(self, items: ItemSet) -> None:
+        self._items = items
+
+    async def begin(self) -> bytes:
+        """The first message."""
+        return await self._worked_out(0, Reconciliation.begin)
+
+    async def go_on(self, data: bytes) -> Reconciled:
+        """What is learned from an answer. Raises MalformedNegentropy."""
+        return await self._worked_out(len(data), lambda side: side.go_on(data))
+
+    async def _worked_out(self, size: int, work: Callable[[Reconciliation], T]) -> T:
+        if size <= LONG and len(self._items) <= LARGE:
+            return work(Reconciliation(self._items, FRAME))
+        return await asyncio.to_thread(work, Reconciliation(self._items, FRAME, Rests()))
 
 
 async def _answer(connection: PeerConnection, name: str, within: float, needs: Needs) -> bytes:
@@ -153,8 +173,11 @@ def _tells_too_many(words: str) -> bool:
     return words.startswith("blocked:") and any(part in words for part in ("too many", "too big", "more than"))
 
 
-def _check(connection: PeerConnection, found: Differences) -> None:
+def _check(connection: PeerConnection, found: Differences, ours: int) -> None:
     learned = len(found.have) + len(found.need)
+    if found.ranges > FREE_RANGES + (ours + learned) // 2:  # an honest peer's are a sixteenth of all that are compared
+        connection.fail(f"says too much in a comparison ({found.ranges} ranges, {learned} ids)")
+        raise Misbehaved(f"{connection.url} says too much in a comparison")
     if len(found.need) > MOST_NEEDED:
         raise TooManyToCompare(f"it claims {len(found.need):,} events", None)
     if found.rounds > FREE_ROUNDS + learned // LEAST_LEARNED:

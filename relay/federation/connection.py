@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Final, Self
 
+import msgspec
 from websockets.exceptions import ConnectionClosed
 
 from relay.client import messages
@@ -40,6 +41,12 @@ CHALLENGE_WITHIN: Final = 5.0  # seconds that a challenge may come after a refus
 MOST_CHALLENGE: Final = 1000  # characters; most have 8 to 64
 MOST_CLOSED: Final = 1000  # names of subscriptions whose late events are no fault
 LATE: Final = 10.0  # seconds in which what comes for a closed one is no fault
+MOST_LATE: Final = 4 * 1024 * 1024  # bytes of it: about what may have been under way
+LARGE: Final = 64 * 1024  # bytes of a message that is looked at before it is taken apart
+MOST_PARTS: Final = (
+    50_000  # lists and objects in it, and other things where it brings no event: a megabyte of them takes 0.1 s
+)
+_HEAD: Final = 64  # bytes in which it says what it brings
 MOST_SEEN: Final = 5000  # events of a subscription that are not to come twice
 TAKEN: Final = 64  # messages taken apart in one turn of the event loop
 
@@ -73,6 +80,22 @@ class PeerSubscription:
         return False
 
 
+class _Late(msgspec.Struct):
+    """What was asked and is closed: `until` when what comes for it is no fault, and how many bytes came."""
+
+    until: float
+    size: int = 0
+
+
+def _check_large(data: bytes) -> None:
+    """Raises Unintelligible for a large message that would take long to take apart, and that no relay has a reason to send."""
+    parts = data.count(b"[") + data.count(b"{")
+    if b'"EVENT"' not in data[:_HEAD]:
+        parts += data.count(b",")
+    if parts > MOST_PARTS:
+        raise Unintelligible(f"it has {parts:,} parts")
+
+
 class PeerConnection(PeerLink):
     """An open connection; made by `open`. Asking raises Disconnected once it is lost, TimedOut where the peer is silent."""
 
@@ -88,7 +111,7 @@ class PeerConnection(PeerLink):
         self._comparisons: dict[str, asyncio.Queue[Compared | NotCompared]] = {}
         self._silent: set[str] = set()  # comparisons that the peer has not answered yet
         self._answers: dict[str, list[asyncio.Future[Ok]]] = {}
-        self._closed: dict[str, float] = {}  # when
+        self._closed: dict[str, _Late] = {}
         loop = asyncio.get_running_loop()
         self._challenged: asyncio.Future[None] = loop.create_future()
         self._proven: asyncio.Future[bool] = loop.create_future()
@@ -208,7 +231,7 @@ class PeerConnection(PeerLink):
         await asyncio.gather(self._reader, self._pings, return_exceptions=True)
 
     def _note_closed(self, name: str) -> None:
-        self._closed[name] = time.monotonic()
+        self._closed[name] = _Late(time.monotonic() + LATE)
         if len(self._closed) > MOST_CLOSED:
             del self._closed[next(iter(self._closed))]
 
@@ -238,6 +261,8 @@ class PeerConnection(PeerLink):
     def _read_one(self, data: bytes) -> Awaitable[None] | None:
         """Act on a message; what is to be done before it is taken and another one is read."""
         try:
+            if len(data) > LARGE:
+                _check_large(data)
             word = messages.decode(data)
         except Unintelligible as error:
             self.waste(f"sent what is no message: {error}", len(data))
@@ -271,15 +296,18 @@ class PeerConnection(PeerLink):
             case CountAnswer():
                 self.waste("answered what nobody asked", size)
 
-    def _is_late(self, name: str) -> bool:
-        """Whether what comes for this subscription or comparison was under way when it was closed."""
-        closed = self._closed.get(name)
-        return closed is not None and time.monotonic() - closed < LATE
+    def _is_late(self, name: str, size: int) -> bool:
+        """Whether what comes for this subscription or comparison may have been under way when it was closed."""
+        late = self._closed.get(name)
+        if late is None or time.monotonic() > late.until:
+            return False
+        late.size += size
+        return late.size <= MOST_LATE
 
     def _take_event(self, name: str, event: Event, size: int) -> Awaitable[None] | None:
         subscription = self._subscriptions.get(name)
         if subscription is None:
-            if not self._is_late(name):
+            if not self._is_late(name, size):
                 self.waste("sent an event for a subscription that is not open", size)
             return None
         if not any(matches(one, event) for one in subscription.wanted):
@@ -295,7 +323,7 @@ class PeerConnection(PeerLink):
     def _take_end(self, name: str, word: Eose | Closed, size: int) -> None:
         subscription = self._subscriptions.get(name)
         if subscription is None:
-            if not self._is_late(name):
+            if not self._is_late(name, size):
                 self.waste("ended a subscription that is not open", size)
             return
         if subscription.closed is not None or (isinstance(word, Eose) and subscription.is_told):
@@ -321,7 +349,7 @@ class PeerConnection(PeerLink):
     def _take_comparison(self, name: str, word: Compared | NotCompared, size: int) -> None:
         waiting = self._comparisons.get(name)
         if waiting is None:
-            if not self._is_late(name):
+            if not self._is_late(name, size):
                 self.waste("sent a message of a comparison that is not open", size)
         elif not waiting.empty():
             self.waste("sent two messages of a comparison where one was due", size)

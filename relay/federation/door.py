@@ -26,11 +26,19 @@ AT_ONCE: Final = 2000  # events of one peer that are under way: while the writer
 SHARE: Final = 0.5  # the part of the pipeline that all peers together may fill: clients always find room
 MOST_WAIT: Final = 5.0  # seconds that a connection is held up by its quota; then it is ended
 WORTHWHILE: Final = 0.05  # the part of an hour's events that must be left before a peer is heard again
+UNIT: Final = 16 * 1024  # bytes of an event that count as one event of its peer's
+_BESIDE: Final = 32  # what each part of a tag takes beside its bytes
 _AGAIN: Final = 0.05  # seconds until a full pipeline is looked at again
 
 
 class OverQuota(ClientError):
     """A peer has sent as much as it may for now."""
+
+
+def weight(event: Event) -> int:
+    """For how many events of a peer one counts: looking at it takes as long as its size, whatever becomes of it."""
+    parts = sum(map(len, event.tags))
+    return 1 + (len(event.content) + _BESIDE * parts) // UNIT
 
 
 class PeerQuota:
@@ -108,7 +116,7 @@ class PeerDoor(PublicEvents):
 
     async def hand_in(self, event: Event, answer: Callable[[Event, Outcome], None]) -> None:
         """Take one event; returns when there is room for another. `answer` follows, maybe at once."""
-        await self._quota.take()
+        await self._quota.take(weight(event))
         refusal = self._refusal(event)
         if refusal is not None:
             answer(event, Outcome(Status.REFUSED, refusal=refusal))

@@ -12,6 +12,7 @@ from relay.protocol.event import Event, parse_known, values
 from relay.protocol.kinds import is_hex
 
 MOST_EARLY: Final = 5000  # events that are kept
+MOST_SIZE: Final = 16 * 1024 * 1024  # bytes of them
 _INVALID: Final = "invalid:"
 _ID: Final = 64  # hex digits
 
@@ -33,6 +34,7 @@ class Early:
 
     def __init__(self) -> None:
         self._events: dict[str, EarlyEvent] = {}
+        self._size = 0
         self._naming: dict[str, dict[str, None]] = {}  # ids of what is kept, in order, by the id or key that it names
 
     def __len__(self) -> int:
@@ -43,9 +45,10 @@ class Early:
         named = {one for name in ("e", "E") for one in values(event, name) if is_hex(one, _ID)}
         if not named or not said.words.startswith(_INVALID):
             return False
-        if event.id not in self._events and len(self._events) < MOST_EARLY:
+        if event.id not in self._events and len(self._events) < MOST_EARLY and self._size + len(wire) <= MOST_SIZE:
             names = frozenset(named.union(*(values(event, name) for name in ("p", "P"))))
             self._events[event.id] = EarlyEvent(event.id, wire, said, names)
+            self._size += len(wire)
             for one in names:
                 self._naming.setdefault(one, {})[event.id] = None
         return True
@@ -65,6 +68,7 @@ class Early:
 
     def _let_go(self, event_id: str) -> EarlyEvent:
         found = self._events.pop(event_id)
+        self._size -= len(found.wire)
         for name in found.names:
             del self._naming[name][event_id]
             if not self._naming[name]:

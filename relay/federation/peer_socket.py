@@ -41,7 +41,7 @@ class PeerSocket(ClientConnection):
         self._messages: deque[bytes] = deque()
         self._size = 0  # bytes that they take
         self._awaited: asyncio.Future[None] | None = None
-        self._held = bytearray()  # the beginning of a frame
+        self._held = bytearray()  # the beginning of a frame, or what came after so many that the peer is not read from
         self._needed = 0  # bytes of it that must be there before more can be said
         self._tail = b""  # the last bytes of a head that has not ended
         self._parts: bytearray | None = None  # of a fragmented message; the protocol bounds their sum
@@ -179,7 +179,8 @@ class PeerSocket(ClientConnection):
     def _read_on(self) -> None:
         if not self._reading and self._size <= BUFFERED:
             self._reading = True
-            if not self.transport.is_closing():
+            self.data_received(b"")  # what is held
+            if self._reading and not self.transport.is_closing():
                 self.transport.resume_reading()
 
     def _head(self, data: bytes) -> bytes:
@@ -192,7 +193,10 @@ class PeerSocket(ClientConnection):
         return data[taken:]
 
     def _frames(self, data: bytes) -> bytes:
-        """Take whole frames; what is left is for the protocol. The beginning of a frame is held until the rest of it is there."""
+        """Take whole frames; what is left is for the protocol. The beginning of a frame is held until the rest of it is there.
+
+        So is what comes after as many as are kept: a quarter of a megabyte may be a hundred thousand frames.
+        """
         protocol, at, size = self.protocol, 0, len(data)
         while at < size and protocol.state is State.OPEN and not self._is_cut:
             head = data[at]
@@ -212,6 +216,8 @@ class PeerSocket(ClientConnection):
             end = body + length
             self._needed = end - at
             if end > size:
+                return self._hold(data[at:])
+            if self._size > BUFFERED:
                 return self._hold(data[at:])
             if head == _TEXT and protocol.current_size is None:
                 self._put(data[body:end])

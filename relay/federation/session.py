@@ -73,6 +73,7 @@ class PeerSession:
         self._answered = asyncio.Event()  # a ping: the peer has shown that it is there
         self._pings = 0  # since the peer was asked something last
         self._due = asyncio.Event()  # it is to be asked again
+        self._known = 0  # events that came and had come, or gone, before
         self._unseen = 0  # as PeerStatus.unseen
         self._missed = False  # something could not be taken for now
         self._compares = True  # until it turns out that the peer does not; a later session may find otherwise
@@ -175,6 +176,7 @@ class PeerSession:
 
     async def _take_live(self, event: Event) -> None:
         if self._memory.is_theirs(event.id) or self._memory.is_refused(DOWN, event.id):
+            self._known_again()
             return
         self._memory.note_theirs(event.id)
         if not_taken(event, self._home) is not None:
@@ -188,6 +190,12 @@ class PeerSession:
             self._received(event, outcome)
 
         await self._door.hand_in(event, answered)
+
+    def _known_again(self) -> None:
+        """An event came that the peer has been sent, or has given before: each may come so once."""
+        self._known += 1
+        if self._known > self._connection.sent + self._record.counts.received:
+            self._connection.bear("sent events again and again")
 
     def _received(self, event: Event, outcome: Outcome) -> None:
         """One event of the peer's has its outcome here."""

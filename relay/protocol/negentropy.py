@@ -26,11 +26,16 @@ VERSION: Final = 0x61
 LEAST_LIMIT: Final = 4096  # bytes of a frame limit
 BUCKETS: Final = 16
 MOST_LISTED: Final = 2 * BUCKETS  # items of a range that are sent as ids
+MOST_RANGES: Final = 100_000  # in one message: whoever answers 60,000 bytes has no reason for more
 _RESERVE: Final = 200  # bytes kept for the fingerprint that ends a message early
 
 
 class MalformedNegentropy(Exception):
     """A message that is not of the protocol; the text says why."""
+
+
+class OtherVersion(MalformedNegentropy):
+    """The other side speaks another version of the protocol."""
 
 
 class Mode(enum.IntEnum):
@@ -51,6 +56,7 @@ class _Reading:
         self._data = data
         self._at = 0
         self._time = 0
+        self.ranges = 0  # that were begun
 
     def is_over(self) -> bool:
         return self._at == len(self._data)
@@ -74,6 +80,10 @@ class _Reading:
                 return found
 
     def bound(self) -> Bound:
+        """The end of the next range."""
+        self.ranges += 1
+        if self.ranges > MOST_RANGES:
+            raise MalformedNegentropy(f"the message has more than {MOST_RANGES:,} ranges")
         step = self.number()
         self._time = INFINITY if not step or self._time == INFINITY else min(self._time + step - 1, INFINITY)
         size = self.number()
@@ -132,11 +142,15 @@ class _Writing:
 
 
 class Reconciled(msgspec.Struct, frozen=True):
-    """What a message told the initiator, as the protocol orders it. `reply` is what to send next, None when it is done."""
+    """What a message told the initiator, as the protocol orders it. `reply` is what to send next, None when it is done.
+
+    `ranges` is how many of them it was in.
+    """
 
     reply: bytes | None
     have: list[bytes]
     need: list[bytes]
+    ranges: int = 0
 
 
 class Reconciliation:
@@ -170,10 +184,10 @@ class Reconciliation:
         """What the initiator learns from a reply. Raises Malformed."""
         reading = self._open(message)
         if reading is None:
-            raise MalformedNegentropy("the other side speaks another version")
+            raise OtherVersion("the other side speaks another version")
         found = Reconciled(None, [], [])
         reply = bytes(self._reconcile(reading, found).data)
-        return msgspec.structs.replace(found, reply=reply if len(reply) > 1 else None)
+        return msgspec.structs.replace(found, reply=reply if len(reply) > 1 else None, ranges=reading.ranges)
 
     @staticmethod
     def _open(message: bytes) -> _Reading | None:

@@ -54,6 +54,18 @@ def door_of(ingest: HeldIngest, quota: PeerQuota | None = None) -> PeerDoor:
     return PeerDoor(URL, MemoryLog(), pipeline, publisher, quota or PeerQuota())
 
 
+async def test_a_large_event_counts_for_as_many_as_its_size_is_worth() -> None:
+    clock = [0.0]
+    quota = PeerQuota(lambda: clock[0])
+    quota.configure(3600)
+    door = door_of(HeldIngest(), quota)
+    await door.hand_in(make_event(), lambda _event, _outcome: None)
+    await door.hand_in(make_event(content="x" * 320_000), lambda _event, _outcome: None)
+    await door.hand_in(make_event(tags=[["a"]] * 50_000), lambda _event, _outcome: None)
+    assert quota.spend(0) == 0.0
+    assert quota.spend(3600) == 1 + 20 + 98
+
+
 def ignore(_event: Event, _outcome: Outcome) -> None:
     pass
 

@@ -228,6 +228,26 @@ async def test_a_peer_whose_messages_nobody_takes_is_not_read_from(message: byte
     assert come() == number
 
 
+async def test_of_many_small_messages_no_more_are_taken_at_once_than_are_kept() -> None:
+    """A quarter of a megabyte, which is read at once, may be a hundred thousand of them: that took a second and a half."""
+    socket, transport = opened()
+    messages = [str(number).encode() for number in range(20_000)]
+    closing = frame(0x88, b"")
+    socket.data_received(b"".join(frame(0x81 + number % 2, one) for number, one in enumerate(messages)) + closing)
+    assert not transport.reads
+    assert not transport.written  # the end is behind them
+    found: list[bytes] = []
+    for _ in range(20):
+        found += await socket.messages(20_000)
+        assert len(found) <= 20 * 5000
+        if transport.reads:
+            break
+    assert len(found) > 5000
+    found += await socket.messages(20_000)
+    assert found == messages
+    assert transport.written
+
+
 async def test_a_message_that_is_too_long_is_refused_by_its_header() -> None:
     socket, transport = opened()
     socket.data_received(frame(0x81, b"", length=MAX + 1))
