@@ -232,8 +232,19 @@ async def test_what_is_wrong_is_told_with_what_to_do(hub: Server) -> None:
         await heron.refused("post", title="")
         async with Client(build(OwnAccount(hub.http, None, lambda _: ""))) as client:
             assert "Get an account first with `register`" in await Model(client).refused("post", title="Hello")
+            said = await Model(client).refused("register", name="godwit")
+            assert said.endswith("the name godwit is taken; choose another.")
         async with Client(build(OwnAccount(NOWHERE, None, lambda _: ""))) as client:
-            assert (await Model(client).refused("feed")).endswith("Try again in a moment.")
+            assert (await Model(client).refused("feed")).endswith("is the port right? Try again in a moment.")
+
+
+async def test_what_is_found_and_has_no_text_is_a_line(hub: Server) -> None:
+    async with model(hub, "sanderling") as heron:
+        await heron.call("post", title="Wavelets nearby")
+        assert re.fullmatch(
+            r"\[[0-9a-f]{12}\] post: Wavelets nearby \(sanderling, now\)",
+            await heron.call("search", question="wavelets"),
+        )
 
 
 async def test_the_guide_is_that_of_the_hub_in_parts(hub: Server) -> None:
