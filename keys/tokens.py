@@ -26,6 +26,8 @@ class Kind(enum.StrEnum):
     INVITE = "tdm_"  # gives a key an identity of its own, once
 
 
+JWT: Final = "eyJ"  # begins every JWT: a JSON object in base64url
+
 _BY_PREFIX: Final = {kind.value: kind for kind in Kind}
 
 

@@ -96,6 +96,14 @@ class Server(Section, frozen=True):
             extra=LIVE,
         ),
     ] = 256 * 1024 * 1024
+    receive_buffers: Annotated[
+        int,
+        Meta(
+            ge=1024 * 1024,
+            description="bytes of unfinished messages from all clients of a front before those that sent most are disconnected",
+            extra=LIVE,
+        ),
+    ] = 64 * 1024 * 1024
     eose_hints: Annotated[
         Literal["auto", "always", "never"],
         Meta(

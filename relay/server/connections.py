@@ -1,11 +1,12 @@
 """The open WebSocket connections of a front: written to once per turn, pinged, cut when they are dead, closed at the end.
 
-What clients have not read yet stays in memory. Each may leave so much unread (`sending`), and all of them together so much
-(`server.send_buffers`): who opens many connections and reads none would fill the memory otherwise.
+What clients have not read yet stays in memory, and so does a message of theirs that has not come to its end. Each may leave so
+much unread (`sending`) and send so long a message (`inbound`), and all of them together so much (`server.send_buffers`,
+`server.receive_buffers`): who opens many connections, and reads none or ends no message, would fill the memory otherwise.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from functools import partial
 from operator import itemgetter
 from typing import Final, Protocol
@@ -19,7 +20,7 @@ from relay.server.settings import Settings
 from relay.server.supervision import Faults
 
 CLOSE_TIMEOUT: Final = 2.0  # seconds a peer may take to answer a close frame
-FREED: Final = 0.75  # of what clients may leave unread together, so much stays once it was too much
+FREED: Final = 0.75  # of what is kept for clients together, so much stays once it was too much
 
 log = logging.getLogger("tidings.websocket")
 
@@ -59,11 +60,56 @@ class OpenConnection(FlushedConnection, Protocol):
     def untaken(self) -> int:
         """Bytes that were written and that the peer has not taken yet."""
 
+    def unfinished(self) -> int:
+        """Bytes of a message that has not come to its end."""
+
     def is_stuck(self, now: float, patience: float) -> bool:
         """Whether the peer has taken nothing for `patience` seconds."""
 
     def say_goodbye(self, code: int, reason: str) -> None:
         """Begin the closing handshake, and read on for the peer's close frame only."""
+
+
+class ClientBuffers:
+    """Bytes of one kind that are kept for clients, all of them together: beyond the bound it costs those for whom most is kept
+    their connections. `told` says in the log what they did, up to how many bytes and how many of them."""
+
+    def __init__(
+        self, kept_for: Set[OpenConnection], size: Callable[[OpenConnection], int], most: Callable[[], int], told: str
+    ) -> None:
+        self._open = kept_for
+        self._size = size
+        self._most = most
+        self._told = told
+        self._total = 0  # at most: what was let go of since they were last counted is not known
+
+    def note(self, size: int) -> None:
+        """So many bytes more are kept for one of them."""
+        self._total += size
+        if self._total > self._most():
+            self._count()
+
+    def _count(self) -> None:
+        """Count again, and disconnect those for whom most is kept until a part of the bound is free: so it is counted seldom."""
+        kept = sorted(((self._size(one), one) for one in self._open), key=itemgetter(0), reverse=True)
+        self._total = sum(size for size, _ in kept)
+        most = self._most()
+        if self._total <= most:
+            return
+        cut = 0
+        for size, connection in kept:
+            if self._total <= FREED * most:
+                break
+            connection.abort()
+            self._total -= size
+            cut += 1
+        log.warning(self._told, most, cut)
+
+
+def _most_unfinished(settings: Settings) -> int:
+    """Two of the longest messages fit in any case."""
+    limits = settings.config.limits
+    return max(settings.config.server.receive_buffers, 2 * limits.max_message_bytes, 2 * limits.max_comparison_bytes)
 
 
 class Connections:
@@ -76,7 +122,18 @@ class Connections:
         self.open: set[OpenConnection] = set()
         self.paused: set[OpenConnection] = set()
         self.dirty: set[FlushedConnection] = set()  # have something queued
-        self._untaken = 0  # bytes, at most: what was taken since they were last counted is not known
+        self.untaken = ClientBuffers(
+            self.open,
+            lambda one: one.untaken(),
+            lambda: settings.config.server.send_buffers,
+            "slow readers left up to %d bytes unread together: %d of them disconnected",
+        )
+        self.unfinished = ClientBuffers(
+            self.open,
+            lambda one: one.unfinished(),
+            partial(_most_unfinished, settings),
+            "messages of up to %d bytes together had not come to their end: %d clients disconnected",
+        )
 
     def forget(self, connection: OpenConnection) -> None:
         """It is closed."""
@@ -92,27 +149,6 @@ class Connections:
         if self.paused and self._room():
             for connection in list(self.paused):
                 self._attend(connection, connection.consider_reading)
-
-    def note_untaken(self, size: int) -> None:
-        """So many bytes more were written to a client that has not taken all that was before."""
-        self._untaken += size
-        if self._untaken > self._settings.config.server.send_buffers:
-            self._count_untaken()
-
-    def _count_untaken(self) -> None:
-        """Count again, and disconnect those who left most until a part of the bound is free: so it is counted seldom."""
-        left = sorted(((connection.untaken(), connection) for connection in self.open), key=itemgetter(0), reverse=True)
-        self._untaken = sum(size for size, _ in left)
-        most = self._settings.config.server.send_buffers
-        cut = 0
-        for size, connection in left:
-            if self._untaken <= FREED * most:
-                break
-            connection.abort()
-            self._untaken -= size
-            cut += 1
-        if cut:
-            log.warning("slow readers left up to %d bytes unread together: %d of them disconnected", most, cut)
 
     def end_unauthenticated(self, reason: Reject) -> None:
         """Close the subscriptions and comparisons of those who have proven no key."""

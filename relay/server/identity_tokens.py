@@ -76,6 +76,8 @@ class IdentityTokens:
         kind = tokens.kind_of(token)
         if kind in _WRONG_KIND:
             raise Reject(Prefix.RESTRICTED, _WRONG_KIND[kind])
+        if token.startswith(tokens.JWT):
+            raise Reject(Prefix.RESTRICTED, "this is a JWT; the feed takes an identity token (tdi_…)")
         if kind is None:
             raise Reject(Prefix.AUTH_REQUIRED, "nobody here has this API key; was it copied whole?")
         now = int(time.time())

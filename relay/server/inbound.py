@@ -76,6 +76,16 @@ class Inbound:
         self._protocol.receive_eof()
         return found + self._events()
 
+    @property
+    def unfinished(self) -> int:
+        """Bytes that are held of a frame that has not come to its end."""
+        return len(self._held) + len(self._protocol.reader.buffer)
+
+    def let_go(self) -> None:
+        """Nothing more will come: what is held is freed at once, whoever still knows the connection."""
+        self._held.clear()
+        self._protocol.reader.buffer.clear()
+
     def _is_between(self) -> bool:
         """Whether a short frame may begin here: the protocol is open, and inside no frame and no fragmented message."""
         protocol = self._protocol

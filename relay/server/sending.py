@@ -90,7 +90,7 @@ class SendingConnection(asyncio.Protocol, ABC):
                 self.progress.given += len(data)
                 self.transport.write(data)
                 if untaken or len(data) > _LARGE:
-                    self.shared.connections.note_untaken(len(data))
+                    self.shared.connections.untaken.note(len(data))
         if self.paused:
             self.consider_reading()
 

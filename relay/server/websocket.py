@@ -91,6 +91,8 @@ class Connection(SendingConnection):
         self.server_state.connections.discard(self)
         self.shared.connections.forget(self)
         self.unread = b""
+        self.parts = None
+        self.inbound.let_go()
         self.asked.clear()
         self.jobs.clear()
         self.out.clear()
@@ -135,7 +137,7 @@ class Connection(SendingConnection):
 
     def read_some(self, most: int) -> int:
         """Act on what was received, in slices, until that took `most` units or there is reason to wait; how many it took."""
-        used = 0
+        used = taken = 0
         inbound = self.inbound
         size = intake.PACKED_SLICE if self.deflate else intake.SLICE
         while self.unread and used < most and not self._must_wait():
@@ -145,15 +147,23 @@ class Connection(SendingConnection):
                 part, self.unread = view[:size], view[size:]
             else:
                 self.unread = b""
+            taken += len(part)
             used += 1 + self._take(inbound.feed(bytes(part)))
         if inbound.touched:
             inbound.touched = False
             if isinstance(self.protocol.parser_exc, PayloadTooBig):
                 self.send(messages.notice(self.shared.too_long))  # before the close frame that is on its way
             self.pump()
+        unfinished = self.unfinished()
+        if unfinished:
+            self.shared.connections.unfinished.note(min(taken, unfinished))
         self.flush()
         self.consider_reading()
         return used
+
+    def unfinished(self) -> int:
+        """Bytes that are kept of a message that has not come to its end."""
+        return self.inbound.unfinished + (len(self.parts) if self.parts is not None else 0)
 
     def _take(self, received: list[Received]) -> int:
         """Act on what came; how many units that took."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from storage.base import Locked, Missing, StorageError, TooCostly
+from storage.sqlite import checkpoints
 from storage.sqlite.search import words
 from storage.sqlite.statements import migrations, named
 from storage.sqlite.upgrades import AFTER
@@ -17,7 +18,7 @@ from storage.sqlite.upgrades import AFTER
 FILE: Final = "tidings.sqlite"
 LOCK: Final = "tidings.lock"
 BUSY_SECONDS: Final = 5.0
-WAL_PAGES: Final = 16_000  # between checkpoints; the log stays below about 64 MiB, and checkpoints are rare
+WAL_PAGES: Final = 2 * checkpoints.TOO_LONG  # at which SQLite makes a checkpoint by itself, should ours fail
 STATEMENTS: Final = 512  # prepared statements kept by a connection
 
 _ADVICE: Final = {
@@ -100,7 +101,7 @@ def connect_writer(directory: Path, synchronous: str, cache_mib: int) -> sqlite3
             "journal_mode = WAL",
             f"synchronous = {'NORMAL' if synchronous == 'normal' else 'FULL'}",
             f"wal_autocheckpoint = {WAL_PAGES}",
-            f"journal_size_limit = {WAL_PAGES * 4096}",
+            f"journal_size_limit = {2 * checkpoints.LONG * 4096}",
             f"cache_size = {-1024 * int(cache_mib)}",
             "temp_store = MEMORY",
             "foreign_keys = ON",

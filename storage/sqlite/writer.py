@@ -24,6 +24,7 @@ from relay.protocol.groups.state import GroupChange
 from storage.base import Incoming, Logged, Missing, Outcome, RelaySigner, Status, StorageError, Written
 from storage.commands import Command, Compact, ContinueGroups, ListMembers
 from storage.sqlite import committed, database_file, later_rows, maintenance, numbers, projections, removals
+from storage.sqlite.checkpoints import Checkpoints
 from storage.sqlite.groups import moving
 from storage.sqlite.groups.announcing import Due
 from storage.sqlite.groups.known import KnownGroups
@@ -71,9 +72,13 @@ class SqliteWriter:
             self._written = Written()
             self._own = OwnEvents(self.tables, self._next_seq)
             self._vanishing = VanishingKeys(self.connection, self.tables, self._own.say)
+            self._checkpoints = Checkpoints(self.connection, directory / database_file.FILE)
         except sqlite3.Error as error:
             self._let_go()
             raise database_file.unusable(directory / database_file.FILE, error) from error
+        except OSError as error:
+            self._let_go()
+            raise StorageError(f"{error.filename}: {error.strerror}") from None
         except BaseException:
             self._let_go()
             raise
@@ -146,6 +151,7 @@ class SqliteWriter:
         work = identities.carry_out if type(command) in identities.COMMANDS else maintenance.carry_out
         if isinstance(command, Compact):
             self._require_open()
+            self._checkpoints.wait()
             maintenance.compact(self.connection)
             return cast(T, self.record())
 
@@ -188,6 +194,7 @@ class SqliteWriter:
         if self._closed:
             return
         self._closed = True
+        self._checkpoints.wait()
         try:
             self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self.record()
@@ -195,6 +202,7 @@ class SqliteWriter:
             _log.error("the write-ahead log could not be folded in; the next start will do it (%s)", error)
         finally:
             self.connection.close()
+            self._checkpoints.close()
             self._let_go()
 
     def _let_go(self) -> None:
@@ -226,6 +234,7 @@ class SqliteWriter:
             if unusable is not None:
                 raise unusable from error
             raise
+        self._checkpoints.after_commit()
         self._written.add(transaction.written)
         return result
 

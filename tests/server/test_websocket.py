@@ -1,4 +1,5 @@
 import gc
+import json
 import random
 import time
 import weakref
@@ -6,7 +7,7 @@ import weakref
 import msgspec
 import pytest
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
-from websockets.frames import Opcode
+from websockets.frames import Frame, Opcode
 
 from relay.config import Access, Config, LimitSettings, Rates, Server, Storage
 from relay.protocol.event import Event, wire
@@ -177,6 +178,53 @@ async def test_fragments_without_content_take_no_memory(relay: Relay) -> None:
     client.send_frame(Opcode.CONT, b'"CLOSE"]', fin=True)
     assert (await client.next())[0] == "NOTICE"
     assert client.connection.parts is None
+
+
+def unfinished(kind: str, size: int) -> bytes:
+    """The beginning of a text message of so many bytes, which is not ended."""
+    if kind == "fragments":
+        return Frame(Opcode.TEXT, b"x" * (size // 2), fin=False).serialize(mask=True) + Frame(
+            Opcode.CONT, b"x" * (size // 2), fin=False
+        ).serialize(mask=True)
+    return Frame(Opcode.TEXT, b"x" * size, fin=kind == "frame").serialize(mask=True)[:-10]
+
+
+@pytest.mark.parametrize("kind", ["frame", "fragments", "first fragment"])
+async def test_of_many_that_end_no_message_those_that_sent_most_are_disconnected(relay: Relay, kind: str) -> None:
+    limits = LimitSettings(max_message_bytes=50_000, max_comparison_bytes=0)
+    hub = relay(config=Config(server=Server(receive_buffers=300_000), limits=limits))
+    *many, good = (Client(hub) for _ in range(21))
+    for number, client in enumerate(many):
+        client.send_raw(unfinished(kind, 40_000 if number % 2 else 4_000))
+        assert sum(one.connection.unfinished() for one in many if not one.wire.aborted) <= 300_000
+    cut = [client.wire.aborted for client in many]
+    assert 0 < sum(cut) < 10
+    assert not any(cut[::2])
+    for event in (make_event(content=json.dumps([number, "x" * 40_000])) for number in range(20)):
+        data = Frame(Opcode.TEXT, b'["EVENT",' + wire(event) + b"]").serialize(mask=True)
+        good.send_raw(data[:30_000])
+        good.send_raw(data[30_000:])
+        assert (await good.next())[:3] == ["OK", event.id, True]
+
+
+@pytest.mark.parametrize("kind", ["frame", "fragments", "first fragment"])
+async def test_nothing_is_kept_of_a_message_whose_sender_left(relay: Relay, kind: str) -> None:
+    client = Client(relay())
+    client.send_raw(unfinished(kind, 40_000))
+    assert client.connection.unfinished() > 30_000
+    client.connection.connection_lost(None)
+    assert client.connection.unfinished() == 0
+
+
+async def test_two_of_the_longest_messages_always_fit(relay: Relay) -> None:
+    limits = LimitSettings(max_message_bytes=50_000, max_comparison_bytes=200_000)
+    hub = relay(config=Config(server=Server(receive_buffers=10_000), limits=limits))
+    many = [Client(hub) for _ in range(8)]
+    for client in many:
+        client.send_raw(unfinished("frame", 49_000))
+    assert not any(client.wire.aborted for client in many)
+    Client(hub).send_raw(unfinished("frame", 49_000))
+    assert any(client.wire.aborted for client in many)
 
 
 async def test_binary_messages_are_not_read_and_say_so(relay: Relay) -> None:

@@ -18,7 +18,7 @@ from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.hub import GivenHub
 from relay.http.problems import HttpProblem, invalid, not_found
 from relay.protocol import kinds
-from relay.protocol.event import expiration, parse, values
+from relay.protocol.event import expiration, first_value, parse, values
 from relay.protocol.filter import Filter
 from relay.protocol.groups.belonging import CREATE_INVITE, PUT_USER, REMOVE_USER, UPDATE_PINS
 from relay.protocol.groups.fold import REVOKED, UNLIMITED, USES, hash_of
@@ -247,6 +247,11 @@ async def add_pin(
     if not kinds.is_hex(data.id, 64):
         raise invalid("id is that of an event, 64 hex digits")
     there = await group_access.seen(hub, group_id, principal)
+    group_access.check_here(there)
+    record = await hub.reader.get(data.id, there.readers, common.now())
+    event = None if record is None else parse(record.wire)
+    if event is None or (event.kind != kinds.COMMENT and first_value(event, "h") != there.group.id):
+        raise not_found("message", "there is no such message, thread or post in this group")
     rest = [[name, value] for name, value in there.group.pins if value != data.id]
     return await group_access.act(hub, principal, there, UPDATE_PINS, [["e", data.id], *rest], message="Pinned")
 

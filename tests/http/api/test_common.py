@@ -76,6 +76,15 @@ async def test_no_rate_is_told_where_there_is_none(api):
     assert not [name for name in (await api.send("GET", "posts")).headers if name.startswith("x-ratelimit")]
 
 
+async def test_a_jwt_is_told_as_what_it_is(api):
+    given = {"authorization": "Bearer eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJ1c2VyLTEifQ." + "x" * 300}
+    for path in ("feed", "posts"):
+        answer = await api.client.get(f"{BASE}/{path}", headers=given)
+        told = answer.json()
+        assert (answer.status_code, told["code"]) == (403, "restricted")
+        assert told["error"] == "this is a JWT; the feed takes an identity token (tdi_…)"
+
+
 async def test_any_origin_may_ask_and_read_the_headers(api):
     preflight = await api.client.options(f"{BASE}/posts", headers={"origin": "https://app.example"})
     assert preflight.status_code == 204

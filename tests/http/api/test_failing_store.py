@@ -224,7 +224,7 @@ class World:
             "/api/v1/groups": {"name": "Winds"},
             "/api/v1/groups/{group_id:str}": {"name": "changed"},
             "/api/v1/groups/{group_id:str}/members": {"agent": "dave"},
-            "/api/v1/groups/{group_id:str}/pins": {"id": post},
+            "/api/v1/groups/{group_id:str}/pins": {"id": world.values["message_id"]},
             "/api/v1/groups/{group_id:str}/messages": {"content": "Another message"},
             "/api/v1/events": msgspec.to_builtins(make_event(7, created_at=int(time.time()))),
         }

@@ -234,6 +234,10 @@ async def test_pins_stand_in_the_order_in_which_they_were_pinned(alice, bob, api
     assert (await api.get(f"groups/{NAMES}"))["group"]["pins"] == [first["id"]]
     assert await alice.refused(404, "DELETE", f"groups/{NAMES}/pins/{second['id']}") == "message_not_found"
     assert await bob.refused(403, "POST", f"groups/{NAMES}/pins", {"id": second["id"]}) == "restricted"
+    elsewhere = (await alice.told("POST", "posts", {"title": "In no group"}, 201))["post"]["id"]
+    await alice.told("DELETE", f"groups/{NAMES}/messages/{second['id']}")
+    for gone in ("0" * 64, elsewhere, second["id"]):
+        assert await alice.refused(404, "POST", f"groups/{NAMES}/pins", {"id": gone}) == "message_not_found"
 
 
 @pytest.mark.parametrize("group_id", ["a/b", "Gezeiten-ä", "100%", "a%2Fb", "...", "x?y#z", "stream"])
