@@ -44,7 +44,7 @@ Settle = Callable[[Outcome], None]  # called on the loop once the outcome is kno
 PATIENCE: Final = 2.0  # seconds that a command waits for a writer that is being started again
 PART: Final = 64 * 1024  # bytes of events in one message, about
 TAKEN: Final = 16  # events taken in turn before it is looked whether they are a message
-UNREAD: Final = 64 * 1024  # bytes that the writer has not read, beyond which others wait for their turn
+UNREAD: Final = 256 * 1024  # bytes that the writer has not read, beyond which others wait for their turn
 AGAIN: Final = 0.02  # seconds between two attempts to reach a writer that is being started again
 
 log = logging.getLogger("tidings.link")
