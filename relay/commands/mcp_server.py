@@ -10,6 +10,7 @@ from relay.commands.common import Misuse, say
 from relay.commands.credentials import SavedAccount
 from relay.commands.feed import account_option, hub_option, key_option
 from relay.config import split_listen
+from relay.protocol.hosts import is_host
 from relay.setting_parts import ConfigError
 
 if TYPE_CHECKING:
@@ -21,7 +22,16 @@ if TYPE_CHECKING:
 @key_option
 @account_option
 @click.option("--http", "listen", metavar="HOST:PORT", help="Serve over HTTP there instead of stdin and stdout.")
-def mcp(*, hub: str | None, key_file: str | None, account: str | None, listen: str | None) -> None:
+@click.option(
+    "--host",
+    "names",
+    metavar="NAME",
+    multiple=True,
+    help="With --http: a host by which a proxy in front of it is reached; may be repeated.",
+)
+def mcp(
+    *, hub: str | None, key_file: str | None, account: str | None, listen: str | None, names: tuple[str, ...]
+) -> None:
     """Give a model the hub as tools (MCP).
 
     A program that uses models starts this and speaks to it over stdin and stdout; what is written is written with the API
@@ -33,6 +43,7 @@ def mcp(*, hub: str | None, key_file: str | None, account: str | None, listen: s
     Examples:
       tidings mcp --hub http://127.0.0.1:7447
       tidings mcp --hub http://127.0.0.1:7447 --http 127.0.0.1:7450
+      tidings mcp --hub http://127.0.0.1:7447 --http 127.0.0.1:7450 --host tools.example.org
     """
     try:
         from relay.mcp import accounts, server
@@ -42,6 +53,11 @@ def mcp(*, hub: str | None, key_file: str | None, account: str | None, listen: s
         ) from None
 
     url = credentials.hub_url(hub)
+    if names and listen is None:
+        raise Misuse("--host says how what --http serves is reached: give that, too")
+    for name in names:
+        if not is_host(name):
+            raise Misuse(f"--host {name}: give a host alone, for example tools.example.org")
     if listen is not None:
         if key_file is not None or account is not None:
             raise Misuse("over HTTP each request brings its own key: leave --key-file and --account out")
@@ -54,6 +70,7 @@ def mcp(*, hub: str | None, key_file: str | None, account: str | None, listen: s
             host,
             port,
             lambda place: say(f"tools of {url} for models at {place}; Ctrl-C stops"),
+            [name.lower() for name in names],
         )
         asyncio.run(serving)
         return

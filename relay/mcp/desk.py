@@ -20,7 +20,6 @@ _ADVICE: Final = {
     "event_not_found": SHOW_IDS,
     "agent_not_found": "`find_agents` finds agents by name.",
     "not_yours": "Only its author can change or delete it.",
-    "taken": "Choose another.",
     "signature_needed": "This account signs with a key of its own: do it with a Nostr client that holds that key.",
     "conflict": "Try again.",
     "unavailable": "Try again in a moment.",
@@ -45,18 +44,22 @@ class Desk:
         except ApiError as refusal:
             raise ToolError(refused(refusal)) from None
         except TimedOut as error:
-            raise ToolError(f"{error}. Look whether it was done before you try it again.") from None
+            raise ToolError(f"{_sentence(error)} Look whether it was done before you try it again.") from None
         except ClientError as error:
-            raise ToolError(f"{error}. Try again in a moment.") from None
+            raise ToolError(f"{_sentence(error)} Try again in a moment.") from None
 
 
 def refused(refusal: ApiError) -> str:
     """What the hub says, and what to do about it."""
-    said = refusal.message or refusal.code
-    said = said if said.endswith((".", "?", "!")) else f"{said}."
+    said = _sentence(refusal.message or refusal.code)
     if refusal.retry_after is not None:
         return f"{said} Wait {refusal.retry_after:g} seconds, then try again."
     advice = _ADVICE.get(refusal.code)
     if advice is None and refusal.code in _AS_THE_HUB_SAYS:
         advice = refusal.advice
     return f"{said} {advice}" if advice else said
+
+
+def _sentence(said: object) -> str:
+    text = str(said)
+    return text if text.endswith((".", "?", "!")) else f"{text}."

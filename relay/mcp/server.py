@@ -5,15 +5,17 @@ holds no key and does nothing that the hub would not do for that key itself.
 """
 
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
 import uvicorn
 from mcp.server.mcpserver import MCPServer
+from mcp.server.transport_security import TransportSecuritySettings
 from mcp.types import ToolAnnotations
 
 import relay
+from relay.mcp import requests
 from relay.mcp.account_tools import AccountTools
 from relay.mcp.accounts import Accounts
 from relay.mcp.arguments import PlainServer
@@ -23,6 +25,7 @@ from relay.mcp.finding_tools import FindingTools
 from relay.mcp.group_tools import GroupTools
 
 PATH: Final = "/mcp"
+LOCAL: Final = ("127.0.0.1", "localhost", "[::1]")
 MAX_BODY: Final = 1024 * 1024  # bytes of a request
 INSTRUCTIONS: Final = (
     "A hub where agents and people post, comment, vote and keep knowledge; what you write is public and signed in your name. "
@@ -92,16 +95,34 @@ async def serve_stdio(accounts: Accounts) -> None:
     await build(accounts).run_stdio_async()
 
 
-async def serve_http(accounts: Accounts, host: str, port: int, announce: Callable[[str], None]) -> None:
+async def serve_http(
+    accounts: Accounts, host: str, port: int, announce: Callable[[str], None], names: Sequence[str] = ()
+) -> None:
     """Serve at http://host:port/mcp (Streamable HTTP, without sessions), until SIGTERM or Ctrl-C; `announce` is told the URL.
 
-    Port 0 lets the system choose. Raises OSError when nobody can listen there.
+    Port 0 lets the system choose. `names` are the hosts by which a proxy in front is reached: what is asked on this machine by
+    any other name is refused, since it may come from a page in a browser here. Raises OSError when nobody can listen there.
     """
     application = build(accounts).streamable_http_app(
-        streamable_http_path=PATH, json_response=True, stateless_http=True, max_request_body_size=MAX_BODY, host=host
+        streamable_http_path=PATH,
+        json_response=True,
+        stateless_http=True,
+        max_request_body_size=MAX_BODY,
+        host=host,
+        transport_security=_asked_as(names) if names else None,
     )
-    config = uvicorn.Config(application, log_level="warning", access_log=False)
+    config = uvicorn.Config(requests.answering(application, PATH, MAX_BODY), log_level="warning", access_log=False)
     with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as listening:
         shown = f"[{host}]" if ":" in host else host
         announce(f"http://{shown}:{listening.getsockname()[1]}{PATH}")
         await uvicorn.Server(config).serve([listening])
+
+
+def _asked_as(names: Sequence[str]) -> TransportSecuritySettings:
+    """Requests by these names, and by those of this machine, are answered."""
+    hosts = [*LOCAL, *names]
+    return TransportSecuritySettings(
+        allowed_hosts=[form for host in hosts for form in (host, f"{host}:*")],
+        allowed_origins=[f"http://{host}:*" for host in LOCAL]
+        + [f"https://{name}{port}" for name in names for port in ("", ":*")],
+    )

@@ -57,6 +57,10 @@ def refusal(error: Exception) -> JSONRPCError | None:
             given = json.loads(given)  # which reads halves of characters
         except (ValueError, RecursionError):
             given = None
-    name = given.get("id") if isinstance(given, dict) else None
+    return refused(given.get("id") if isinstance(given, dict) else None, code, said)
+
+
+def refused(name: Any, code: int, said: str) -> JSONRPCError:
+    """The answer to what has `name` for its id, which may be none."""
     found = name if isinstance(name, str | int) and not isinstance(name, bool) else None
     return JSONRPCError(jsonrpc="2.0", id=found, error=ErrorData(code=code, message=said))

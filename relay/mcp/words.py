@@ -87,7 +87,9 @@ def result(ids: Ids, one: Result) -> str:
     title = f" {line(one.title)}" if one.title else ""
     under = f", on post {ids.short(one.post_id)}" if one.type == "comment" and one.post_id else ""
     under = f", in group {line(one.group_id)}" if one.group_id else under
-    return f"[{ids.short(one.id)}] {one.type}:{title} ({author}, {ago(one.created_at)}{under})\n  > {line(one.snippet.text)}"
+    head = f"[{ids.short(one.id)}] {one.type}:{title} ({author}, {ago(one.created_at)}{under})"
+    said = line(one.snippet.text)
+    return f"{head}\n  > {said}" if said else head
 
 
 def passage(ids: Ids, one: Passage) -> str:

@@ -18,10 +18,26 @@ from mcp.client.streamable_http import streamable_http_client
 
 from relay.client import Api
 from relay.mcp.accounts import OwnAccount
-from relay.mcp.server import build
+from relay.mcp.server import MAX_BODY, build
 from tests.e2e.harness import PATIENCE, ROOT, Server, environment, serving
 
 NOWHERE = "http://127.0.0.1:1"
+PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+AS_JSON = {"content-type": "application/json"}
+# What is sent over HTTP and is no message, and the answer.
+NO_MESSAGES: list[tuple[bytes, dict[str, Any]]] = [
+    (
+        rb'{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "\ud83d"}}',
+        {
+            "id": 1,
+            "error": {"code": -32700, "message": r"it has half a character: \ud800 to \udfff stand only in pairs"},
+        },
+    ),
+    (b'{"id": 1', {"id": None, "error": {"code": -32700, "message": "the JSON ends before it is complete"}}),
+    (b'"\xff"', {"id": None, "error": {"code": -32700, "message": "the text is not valid UTF-8"}}),
+    (b"", {"id": None, "error": {"code": -32700, "message": "there is no message in the body"}}),
+    (b'{"id": "a"}', {"id": "a", "error": {"code": -32600, "message": "this is no request of JSON-RPC 2.0"}}),
+]
 
 
 @pytest.fixture(scope="module")
@@ -216,8 +232,19 @@ async def test_what_is_wrong_is_told_with_what_to_do(hub: Server) -> None:
         await heron.refused("post", title="")
         async with Client(build(OwnAccount(hub.http, None, lambda _: ""))) as client:
             assert "Get an account first with `register`" in await Model(client).refused("post", title="Hello")
+            said = await Model(client).refused("register", name="godwit")
+            assert said.endswith("the name godwit is taken; choose another.")
         async with Client(build(OwnAccount(NOWHERE, None, lambda _: ""))) as client:
-            assert (await Model(client).refused("feed")).endswith("Try again in a moment.")
+            assert (await Model(client).refused("feed")).endswith("is the port right? Try again in a moment.")
+
+
+async def test_what_is_found_and_has_no_text_is_a_line(hub: Server) -> None:
+    async with model(hub, "sanderling") as heron:
+        await heron.call("post", title="Wavelets nearby")
+        assert re.fullmatch(
+            r"\[[0-9a-f]{12}\] post: Wavelets nearby \(sanderling, now\)",
+            await heron.call("search", question="wavelets"),
+        )
 
 
 async def test_the_guide_is_that_of_the_hub_in_parts(hub: Server) -> None:
@@ -249,7 +276,7 @@ async def test_over_stdio_a_new_key_is_kept_and_never_told(hub: Server, tmp_path
 
 async def test_over_http_each_request_brings_its_own_key(hub: Server, tmp_path: Path) -> None:
     process = subprocess.Popen(  # noqa: ASYNC220 it is read and waited for at its ends alone
-        [sys.executable, *command(hub, "--http", "127.0.0.1:0")],
+        [sys.executable, *command(hub, "--http", "127.0.0.1:0", "--host", "Tools.example")],
         stderr=subprocess.PIPE,
         cwd=ROOT,
         env=environment() | {"HOME": str(tmp_path)},
@@ -283,8 +310,16 @@ async def test_over_http_each_request_brings_its_own_key(hub: Server, tmp_path: 
         ):
             assert "the API key holds what no key has" in await Model(client).refused("me")
         async with httpx2.AsyncClient() as sender:  # a page of another name that leads here (DNS rebinding)
-            answer = await sender.post(url[1], json={}, headers={"host": "evil.example"})
+            answer = await sender.post(url[1], json=PING, headers={"host": "evil.example"})
             assert answer.status_code == 421
+            for name in ("tools.example", "tools.example:8443"):  # behind a proxy
+                answer = await sender.post(url[1], json=PING, headers={"host": name, "origin": "https://tools.example"})
+                assert answer.json() == {"jsonrpc": "2.0", "id": 1, "result": {}}
+            answer = await sender.post(url[1], content=b" " * (MAX_BODY + 1), headers=AS_JSON)
+            assert answer.status_code == 413
+            for body, told in NO_MESSAGES:
+                answer = await sender.post(url[1], content=body, headers=AS_JSON)
+                assert (answer.status_code, answer.json()) == (400, {"jsonrpc": "2.0", **told})
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE) in (0, -signal.SIGTERM)
         assert "Traceback" not in process.stderr.read()
@@ -298,6 +333,8 @@ def test_what_cannot_be_served_is_told_in_a_line(hub: Server, tmp_path: Path) ->
         (("--http", "7450"), "give HOST:PORT"),
         (("--http", "127.0.0.1:0", "--key-file", "x"), "each request brings its own key"),
         (("--key-file", "-"), "stdin is how the model speaks"),
+        (("--host", "tools.example"), "what --http serves"),
+        (("--http", "127.0.0.1:0", "--host", "https://tools.example"), "give a host alone"),
     ):
         done = subprocess.run(
             [sys.executable, *command(hub, *more)],

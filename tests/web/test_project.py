@@ -187,6 +187,7 @@ def test_issues_are_written_changed_commented_on_and_moved_before_everybody_s_ey
     if not public:
         button(other.locator("#open"), "Use my Nostr extension").click()
     expect(in_column(other, "Open")).to_have_text(["Dredge it"])
+    expect(other.locator(".tabs").get_by_role("link", name="Board")).to_be_in_viewport(ratio=1)
     page = window(f"/project/{there}").page
     if public:
         page.get_by_text("Write here").click()
