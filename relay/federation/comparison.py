@@ -38,11 +38,15 @@ class CannotCompare(ClientError):
 
 
 class TooManyToCompare(ClientError):
-    """The peer compares, but not so many events; `most` is how many, where it says so."""
+    """The peer compares, but not so many events, or claims so many; `most` is how many, where it says so."""
 
     def __init__(self, words: str, most: int | None) -> None:
         super().__init__(words)
         self.most = most
+
+
+class TooManyClaimed(TooManyToCompare):
+    """The peer claims more events than are asked for at once."""
 
 
 class Differences(msgspec.Struct):
@@ -68,6 +72,9 @@ class Needs(Protocol):
     def heard(self) -> float:
         """When the peer gave something that it was asked for last, by the connection's clock."""
 
+    async def keep_up(self) -> None:
+        """Returns when more may be told: at once, unless the peer claims much in vain. Raises as `tell`."""
+
 
 class NobodyAsks:
     """Needs of somebody who looks at them at the end."""
@@ -78,6 +85,9 @@ class NobodyAsks:
     def heard(self) -> float:
         """Never."""
         return 0.0
+
+    async def keep_up(self) -> None:
+        """At once."""
 
 
 async def compare(
@@ -128,6 +138,7 @@ async def _compare(
             needs.tell(lacking)
             if learned.reply is None:
                 return found
+            await needs.keep_up()
             await connection.go_on(name, learned.reply)
     finally:
         await connection.end_comparison(name)
@@ -179,7 +190,7 @@ def _check(connection: PeerConnection, found: Differences, ours: int) -> None:
         connection.fail(f"says too much in a comparison ({found.ranges} ranges, {learned} ids)")
         raise Misbehaved(f"{connection.url} says too much in a comparison")
     if len(found.need) > MOST_NEEDED:
-        raise TooManyToCompare(f"it claims {len(found.need):,} events", None)
+        raise TooManyClaimed(f"it claims {len(found.need):,} events", None)
     if found.rounds > FREE_ROUNDS + learned // LEAST_LEARNED:
         connection.fail(f"does not come to an end in a comparison ({found.rounds} rounds, {learned} ids)")
         raise Misbehaved(f"{connection.url} does not come to an end in a comparison")

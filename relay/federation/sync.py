@@ -150,6 +150,10 @@ class _Needs:
         """As Needs.heard."""
         return self._fetching.heard()
 
+    async def keep_up(self) -> None:
+        """As Needs.keep_up."""
+        await self._fetching.keep_up()
+
     async def break_off(self) -> None:
         """As WindowNeeds.break_off; what was not asked for will be told again."""
         self._found.need -= await self._fetching.give_up()

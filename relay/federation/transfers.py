@@ -135,7 +135,7 @@ class Downloads:
 
     def fetching(self) -> "Fetching":
         """For ids that are lacking here."""
-        return Fetching(self._ask, self._connection.clock)
+        return Fetching(self._ask, self._connection.clock, lambda: self._vain > VAIN)
 
     async def fetch(self, ids: list[str]) -> None:
         """Ask for these and take them. Raises Refused, TimedOut, Disconnected, StorageError."""
@@ -212,10 +212,20 @@ class Fetching:
     events are stored in half of the time. When a question has failed, whatever is asked of this raises that.
     """
 
-    def __init__(self, ask: Callable[[list[str]], Awaitable[list[str]]], clock: Callable[[], float]) -> None:
-        """`ask`: fetch these; returns those that are to be asked for again. `clock` is the connection's."""
+    def __init__(
+        self,
+        ask: Callable[[list[str]], Awaitable[list[str]]],
+        clock: Callable[[], float],
+        in_vain: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`ask`: fetch these; returns those that are to be asked for again. `clock` is the connection's.
+
+        `in_vain`: whether the peer claims much that it does not give.
+        """
         self._ask = ask
         self._clock = clock
+        self._in_vain = in_vain
+        self._answered = asyncio.Event()  # a question was, or has failed
         self._waiting: deque[str] = deque()
         self._asking: set[asyncio.Task[None]] = set()
         self._least: float = ASKED  # ids of a question
@@ -228,6 +238,17 @@ class Fetching:
             raise self._failed
         self._waiting.extend(ids)
         self._begin()
+
+    async def keep_up(self) -> None:
+        """Returns at once, unless the peer claims much in vain: then when little is left to ask for. Raises as `want`.
+
+        Others are not held up: some relays end a comparison in which nothing is said for seven seconds.
+        """
+        while self._in_vain() and self._asking and len(self._waiting) > ASKED * ASKING:
+            self._answered.clear()
+            await self._answered.wait()
+        if self._failed is not None:
+            raise self._failed
 
     def heard(self) -> float:
         """When the last question was answered, now while one is under way: each is answered in time, or fails."""
@@ -266,10 +287,12 @@ class Fetching:
         while len(self._waiting) >= self._least:
             some = [self._waiting.popleft() for _ in range(min(ASKED, len(self._waiting)))]
             self._waiting.extend(await self._ask(some))
+            self._answered.set()
 
     def _asked(self, task: asyncio.Task[None]) -> None:
         self._asking.discard(task)
         self._heard = self._clock()
+        self._answered.set()
         if not task.cancelled() and self._failed is None:
             self._failed = task.exception()
 

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from relay.federation.comparison import CannotCompare, Needs, TooManyToCompare, compare
+from relay.federation.comparison import CannotCompare, Needs, TooManyClaimed, TooManyToCompare, compare
 from relay.federation.connection import PeerConnection
 from relay.federation.local_events import LocalEvents
 from relay.federation.stored import stored
@@ -26,6 +26,7 @@ from storage.base import TooCostly
 MOST_ITEMS: Final = 250_000  # events of ours in one comparison, 40 bytes each
 PAGE: Final = 500  # events asked for at once
 FAR: Final = 2**53 - 1  # no event is later
+_CLAIMS: Final = 200_000  # bytes: what claiming too many is worth of what a peer may send in vain
 DAY: Final = 86_400  # seconds
 MOST_WINDOWS: Final = 20_000  # that one walk may take; a peer that refuses ever smaller ones comes to an end
 MOST_SECONDS: Final = 100  # that a peer may refuse to compare one by one
@@ -116,7 +117,9 @@ class Walk:
             return self._cut(ItemSet(), since, until)
         try:
             outcome = await compare(self._connection, wanted, found, self._needs)
-        except TooManyToCompare:
+        except TooManyToCompare as error:
+            if since == until and isinstance(error, TooManyClaimed):
+                self._connection.waste("claims more events of one second than anybody has", _CLAIMS)
             await self._needs.break_off()
             return self._cut(found, since, until)
         except CannotCompare as error:

@@ -7,7 +7,7 @@ told that the relay failed.
 
 import asyncio
 import logging
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable
 from functools import cache, partial
 from typing import Any, Final, TypeVar, cast, get_args
 
@@ -16,6 +16,7 @@ import msgspec
 from relay.errors import Changed, Reject
 from relay.protocol.facts import GivenToken
 from relay.roles.channel import FrameReader, frame
+from relay.roles.fair_queue import FairQueue
 from relay.roles.messages import (
     Answered,
     Ask,
@@ -41,7 +42,9 @@ T = TypeVar("T")
 Settle = Callable[[Outcome], None]  # called on the loop once the outcome is known and durable
 
 PATIENCE: Final = 2.0  # seconds that a command waits for a writer that is being started again
-PART: Final = 1024 * 1024  # bytes of events in one message, about: all that is unanswered is more than a frame may have
+PART: Final = 64 * 1024  # bytes of events in one message, about
+TAKEN: Final = 16  # events taken in turn before it is looked whether they are a message
+UNREAD: Final = 256 * 1024  # bytes that the writer has not read, beyond which others wait for their turn
 AGAIN: Final = 0.02  # seconds between two attempts to reach a writer that is being started again
 
 log = logging.getLogger("tidings.link")
@@ -95,7 +98,8 @@ class Link(asyncio.Protocol):
         self._token = 0
         self._events: dict[int, tuple[Entry, Settle]] = {}
         self._commands: dict[int, _Asked] = {}
-        self._outgoing: list[Entry] = []
+        self._outgoing: FairQueue[Entry] = FairQueue()
+        self._is_full = False  # the writer is to read first
         self._gone = asyncio.Event()
 
     # out
@@ -115,14 +119,21 @@ class Link(asyncio.Protocol):
             given.home,
         )
         self._events[self._token] = (entry, settle)
-        self._outgoing.append(entry)
+        self._outgoing.put(entry.client, entry)
 
     def push(self) -> None:
-        """Send what was submitted."""
-        if self._outgoing and self._transport is not None:
-            for entries in _parts(self._outgoing):
-                self._transport.write(frame(encode(Submit(entries))))
-            self._outgoing = []
+        """Send what was submitted, of each client in turn, as far as the writer reads it; the rest follows when it has.
+
+        Whatever is on the way stands in one line: who sends little would wait behind all that somebody else has sent.
+        """
+        while self._outgoing and self._transport is not None and not self._is_full:
+            entries: list[Entry] = []
+            size = 0
+            while self._outgoing and size < PART:
+                some = self._outgoing.take(TAKEN)
+                entries += some
+                size += sum([len(entry.wire) for entry in some])
+            self._transport.write(frame(encode(Submit(entries))))
 
     async def execute(self, command: Command[T], token: GivenToken | None = None, quota: Quota | None = None) -> T:
         """Have a command carried out; what it gives. Raises what the command may, TooFast by its `quota`, StorageError, Lost."""
@@ -186,10 +197,20 @@ class Link(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._connected.set()
         self._gone.clear()
-        self._transport.set_write_buffer_limits(high=2**30)  # what is unanswered bounds it
+        self._is_full = False
+        self._transport.set_write_buffer_limits(high=UNREAD)
         self._reader = FrameReader()
         self._transport.write(frame(encode(Follow(self._role, self._kinds))))
-        self._outgoing = [entry for entry, _ in self._events.values()]
+        self._outgoing = FairQueue()
+        for entry, _ in self._events.values():
+            self._outgoing.put(entry.client, entry)
+        self.push()
+
+    def pause_writing(self) -> None:
+        self._is_full = True
+
+    def resume_writing(self) -> None:
+        self._is_full = False
         self.push()
 
     def connection_lost(self, _exc: Exception | None) -> None:
@@ -267,20 +288,6 @@ class Link(asyncio.Protocol):
         except Exception as error:
             asked.future.set_exception(StorageError(f"internal error ({type(error).__name__})"))
             raise
-
-
-def _parts(entries: list[Entry]) -> Iterator[list[Entry]]:
-    """Entries in order, in lists of about PART bytes each."""
-    part: list[Entry] = []
-    size = 0
-    for entry in entries:
-        part.append(entry)
-        size += len(entry.wire)
-        if size >= PART:
-            yield part
-            part, size = [], 0
-    if part:
-        yield part
 
 
 def _outcome(other: Other) -> Outcome:

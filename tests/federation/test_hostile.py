@@ -2,14 +2,16 @@
 
 import asyncio
 import json
+import os
 import threading
+import time
 from typing import Any
 
 import pytest
 from websockets.asyncio.server import ServerConnection
 
 from relay.client.errors import Disconnected
-from relay.federation import comparison, connection, early
+from relay.federation import comparison, connection, early, transfers
 from relay.federation.connection import PeerConnection
 from relay.federation.early import Early
 from relay.federation.link import Misbehaved
@@ -21,10 +23,11 @@ from relay.protocol.item_set import ItemSet
 from relay.protocol.negentropy import MOST_RANGES, Reconciled, Reconciliation
 from tests.e2e.harness import PATIENCE
 from tests.factories import make_event
-from tests.federation.fake_peer import FakePeer
+from tests.federation.fake_peer import FakePeer, MemoryEvents
 from tests.federation.test_early import REFUSED, comment
+from tests.federation.test_peers import until
 from tests.federation.test_session import ShortLog, session_of
-from tests.federation.test_synchronization import EVERYTHING, notes
+from tests.federation.test_synchronization import EVERYTHING, notes, synchronized
 
 AGREED = "020000"  # a range in which nothing differs: until a second later
 
@@ -67,6 +70,72 @@ async def test_ranges_without_end_are_not_looked_at(ranges: int, told: str, monk
         await link.close()
     assert 0 < len(on_loop) <= 3
     assert not any(on_loop)
+
+
+class Claiming(FakePeer):
+    """Claims ever new ids, a hundred with each message."""
+
+    async def go_on(self, connection: ServerConnection, name: str, data: bytes) -> None:
+        claimed = "0200" + "02" + "64" + os.urandom(32 * 100).hex()
+        await self.send(connection, "NEG-MSG", name, "61" + claimed + "000001" + "ab" * 16)
+
+
+async def test_who_claims_much_in_vain_is_compared_with_no_faster_than_it_is_asked() -> None:
+    """It was asked for that at leisure, and half of a core went into hearing of ever more of it."""
+    gate, told = asyncio.Event(), 0
+
+    class Needs(comparison.NobodyAsks):
+        def tell(self, ids: list[bytes]) -> None:
+            nonlocal told
+            told += len(ids)
+
+        async def keep_up(self) -> None:
+            await gate.wait()
+
+    async with Claiming().serving() as peer:
+        link = await PeerConnection.open(peer.url, allow_private=True)
+        comparing = asyncio.create_task(comparison.compare(link, EVERYTHING, ItemSet(), Needs()))
+        await until(lambda: _so(told > 0))
+        for _ in range(3):
+            await link.answers()
+        assert told == 100
+        gate.set()
+        await until(lambda: _so(told > 300))
+        comparing.cancel()
+        await asyncio.gather(comparing, return_exceptions=True)
+        await link.close()
+
+
+async def test_what_is_asked_for_is_waited_for_where_much_is_claimed_in_vain() -> None:
+    gate = asyncio.Event()
+
+    async def ask(_ids: list[str]) -> list[str]:
+        await gate.wait()
+        return []
+
+    ids = [f"{number:064x}" for number in range(2 * transfers.ASKED * transfers.ASKING + 1)]
+    for in_vain in (False, True):
+        fetching = transfers.Fetching(ask, time.monotonic, lambda in_vain=in_vain: in_vain)  # type: ignore[misc]
+        fetching.want(ids)
+        waiting = asyncio.create_task(fetching.keep_up())
+        await asyncio.sleep(0)
+        assert waiting.done() is not in_vain
+        gate.set()
+        await asyncio.wait_for(waiting, PATIENCE)
+        gate.clear()
+        await fetching.aclose()
+
+
+async def test_more_claims_of_one_second_than_anybody_has_are_no_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was heard all day long by a relay that only sends to it, which asks for nothing."""
+    monkeypatch.setattr(comparison, "MOST_NEEDED", 50)
+    async with Claiming().serving() as peer:
+        with pytest.raises(Misbehaved, match="claims more events of one second than anybody has"):
+            await synchronized(peer, MemoryEvents(), direction=Direction.UP, never_pages=True, until=10_000)
+
+
+async def _so(is_so: bool) -> bool:
+    return is_so
 
 
 class Late(FakePeer):

@@ -6,7 +6,7 @@ from typing import Any, cast
 from relay.protocol.admission import Door
 from relay.roles.channel import MAX_FRAME, FrameReader, frame
 from relay.roles.messages import Outcomes, Submit, encode, to_writer
-from relay.server.link import Link
+from relay.server.link import TAKEN, Link
 from storage.base import Incoming
 from tests.factories import NOW, make_event
 
@@ -59,3 +59,57 @@ async def test_the_writer_could_begin_with_what_is_submitted_once_it_has_answere
     assert not link.could_begin()  # it has the first
     link.data_received(frame(encode(Outcomes([1], [1], []))))
     assert link.could_begin()
+
+
+async def test_who_sends_little_does_not_wait_behind_all_that_another_has_sent() -> None:
+    """While a peer sent large events, a client's event was stored ten seconds later."""
+
+    class Slow(Writer):
+        """Reads a while after each message."""
+
+        def write(self, data: bytes) -> None:
+            super().write(data)
+            if len(data) > SIZE // 32:
+                link.pause_writing()
+
+    link = Link(0, committed=ignore, behind=ignore, failed=ignore, turned=ignore, report=ignore)
+    writer = Slow()
+    link.connection_made(cast(asyncio.BaseTransport, writer))
+    event = make_event()
+    for _ in range(500):
+        link.submit(Incoming(event, b"x" * 8000, Door.CLIENT, NOW), "a flood", ignore)
+    link.push()
+    before = len(writer.submitted)
+    assert before < 50
+    link.submit(Incoming(event, b"{}", Door.CLIENT, NOW), "somebody else", ignore)
+    link.push()
+    assert len(writer.submitted) == before
+    link.resume_writing()
+    assert 501 in writer.submitted
+    assert len(writer.submitted) < 2 * before + TAKEN
+    while len(writer.submitted) < 501:
+        link.resume_writing()
+    assert [token for token in writer.submitted if token != 501] == list(range(1, 501))
+
+
+async def test_a_writer_that_was_started_again_is_sent_everything_as_it_reads() -> None:
+    class Slow(Writer):
+        def write(self, data: bytes) -> None:
+            super().write(data)
+            link.pause_writing()
+
+    link = Link(0, committed=ignore, behind=ignore, failed=ignore, turned=ignore, report=ignore)
+    for writer in (Slow(), Slow()):
+        link.connection_made(cast(asyncio.BaseTransport, writer))
+        for _ in range(100):
+            link.submit(Incoming(make_event(), b"x" * 8000, Door.CLIENT, NOW), "a client", ignore)
+        link.push()
+        known = len(writer.submitted)
+        while True:
+            link.resume_writing()
+            if len(writer.submitted) == known:
+                break
+            known = len(writer.submitted)
+        assert writer.submitted == list(range(1, known + 1))
+        link.connection_lost(None)
+    assert known == 200
