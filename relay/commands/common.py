@@ -1,45 +1,26 @@
-"""What the verbs share: settings, errors in one line, filters as arguments, and the two ways to a database.
+"""What the verbs share: errors in one line, filters as arguments, and how something is printed.
 
-A verb that writes goes through the running relay's control socket when one answers, and otherwise opens the database
-itself, taking the lock. What may come from strangers is never printed to a terminal as it came.
+It loads nothing of the server and of storage, which verbs that only ask a hub do without (`operating` has what others share).
+What may come from strangers is never printed to a terminal as it came.
 """
 
 import asyncio
 import errno
-import functools
 import math
-import os
 import signal
 import sys
-import threading
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import IO, Any, Final, Protocol, TypeVar, cast
+from typing import IO, Any, Final, TypeVar
 
 import click
 import msgspec
-from click.exceptions import NoArgsIsHelpError
+from click.exceptions import Abort, Exit, NoArgsIsHelpError
 
-from keys.vault import VaultError, relay_pubkey
-from relay import loading
-from relay.commands import control_client
-from relay.config import Config
 from relay.errors import Reject
-from relay.protocol import event as events
 from relay.protocol import filter as filters
-from relay.protocol.admission import Door
-from relay.protocol.event import Event
 from relay.protocol.filter import Filter
-from relay.server import policies
-from relay.server.control_messages import ControlError
 from relay.setting_parts import ConfigError
-from storage.base import Incoming, LogWriter, Outcome, Reader, Status, StorageError
-from storage.commands import Command, Compact, CountRows, Rebuild, RemoveMatching
-from storage.peers import KnowsPeers, PeerChange
-from storage.tools import Tools
 
 T = TypeVar("T")
 MOST_SEQ: Final = 2**63 - 1  # no event has a higher number in the log
@@ -87,19 +68,31 @@ class Verbs(click.Group):
             raise
         except click.UsageError as error:
             raise _misuse(ctx, error) from None
+        except (click.ClickException, Abort, Exit):
+            raise
         except ConfigError as error:
             raise Misuse(str(error)) from None
         except UnicodeEncodeError as error:
             if error.encoding != "utf-8":
                 raise
             raise Misuse("a text that was given is not valid UTF-8") from None
-        except (StorageError, ControlError, Reject) as error:
-            raise Complaint(str(error)) from None
         except OSError as error:
             if error.errno == errno.EPIPE:
                 raise  # whoever read us has left: click ends quietly
             place = f"{error.filename}: " if error.filename else ""
             raise Complaint(f"{place}{error.strerror or error}") from None
+        except Exception as error:
+            if not _is_refusal(error):
+                raise
+            raise Complaint(str(error)) from None
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether that is what the relay or its database says no with."""
+    from relay.server.control_messages import ControlError
+    from storage.base import StorageError
+
+    return isinstance(error, StorageError | ControlError | Reject)
 
 
 def _misuse(ctx: click.Context, error: click.UsageError) -> Misuse:
@@ -127,53 +120,6 @@ def done(words: str, as_json: bool, **facts: str | int) -> None:
         say(printable(words))
 
 
-@dataclass(frozen=True)
-class CommandSettings:
-    """Where the settings of this run come from."""
-
-    file: Path | None
-    flags: dict[str, str]
-
-    def load(self) -> Config:
-        """The effective settings. Raises ConfigError."""
-        return loading.load(self.file, os.environ, self.flags)
-
-
-def with_settings(verb: Callable[..., T]) -> Callable[..., T]:
-    """Give a verb --config, --data and --set; it gets them as the argument `settings`."""
-
-    @click.option("--config", "config_file", metavar="FILE", envvar="TIDINGS_CONFIG", help="TOML file of settings.")
-    @click.option("--data", metavar="DIR", help="Data directory (server.data).")
-    @click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="Any setting; may be repeated.")
-    @functools.wraps(verb)
-    def command(
-        *args: Any,
-        config_file: str | None,
-        data: str | None,
-        pairs: tuple[str, ...],
-        listen: str | None = None,
-        **kwargs: Any,
-    ) -> T:
-        flags = _flags(pairs)
-        given = {"server.data": data, "server.listen": listen}
-        flags |= {name: text for name, text in given.items() if text is not None}
-        return verb(
-            *args, settings=CommandSettings(None if config_file is None else Path(config_file), flags), **kwargs
-        )
-
-    return command
-
-
-def _flags(pairs: Sequence[str]) -> dict[str, str]:
-    flags: dict[str, str] = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals:
-            raise click.UsageError(f"--set takes NAME=VALUE, not {pair!r}")
-        flags[name.strip()] = text
-    return flags
-
-
 def filter_argument(value: str) -> Filter:
     """A NIP-01 filter given as an argument: JSON, or @FILE that holds it. Raises click.BadParameter."""
     try:
@@ -199,130 +145,6 @@ def compared_filter(value: str) -> Filter:
 
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
-
-class Database(Reader, Tools, KnowsPeers, Protocol):
-    """What reads a database from the command line."""
-
-
-@dataclass(frozen=True)
-class Backends:
-    """How to open a database that no relay serves right now."""
-
-    writer: Callable[[Config], LogWriter]
-    reader: Callable[[Config], Awaitable[Database]]
-
-
-def _backends() -> Backends:
-    """Those given to the command as its context object, else those of the application."""
-    given = click.get_current_context().find_object(Backends)
-    if given is not None:
-        return given
-    from relay import app
-
-    return Backends(app.open_keyed_writer, app.open_reader)
-
-
-@asynccontextmanager
-async def reading(settings: Config) -> AsyncIterator[Database]:
-    """The database, opened beside whoever writes it."""
-    database = await _backends().reader(settings)
-    try:
-        yield database
-    finally:
-        await database.close()
-
-
-class WriteTarget(Protocol):
-    """What writes: the running relay or this process."""
-
-    def submit(self, batch: Sequence[Event], door: Door = Door.IMPORT, origin: str | None = None) -> list[Outcome]:
-        """Write verified events, at most `control_messages.MAX_BATCH`; one Outcome each, in order, once they are durable.
-
-        They come by this door, IMPORT or PEER; `origin` is the peer that they came by.
-        """
-
-    def remove(self, wanted: Filter, limit: int) -> int:
-        """As storage.commands.RemoveMatching."""
-
-    def change_peer(self, change: PeerChange) -> bool:
-        """Carry it out; whether there was something to change."""
-
-    def compact(self) -> None:
-        """As storage.commands.Compact."""
-
-    def rebuild(self) -> int:
-        """As storage.commands.Rebuild, all of it; how many derived rows there are then."""
-
-    def close(self) -> None:
-        """Let go. Idempotent."""
-
-
-class Direct:
-    """A WriteTarget over a writer of this process's own, with the policies that a running relay applies."""
-
-    def __init__(self, writer: LogWriter, settings: Config, relay: str = "") -> None:
-        self._writer = writer
-        self._settings = settings
-        self._relay = relay
-        self._writing = (
-            threading.Lock()
-        )  # events are written on another thread, and whoever is interrupted closes meanwhile
-
-    def close(self) -> None:
-        """Let go of the database, once nothing is being written. Idempotent."""
-        with self._writing:
-            self._writer.close()
-
-    def remove(self, wanted: Filter, limit: int) -> int:
-        """As WriteTarget.remove."""
-        return self._writer.execute(RemoveMatching(wanted, limit), int(time.time()))
-
-    def change_peer(self, change: PeerChange) -> bool:
-        """As WriteTarget.change_peer."""
-        return self._writer.execute(cast(Command[bool | None], change), int(time.time())) is not False
-
-    def compact(self) -> None:
-        """As WriteTarget.compact."""
-        self._writer.execute(Compact(), int(time.time()))
-
-    def rebuild(self) -> int:
-        """As WriteTarget.rebuild."""
-        part: Rebuild | None = Rebuild()
-        while part is not None:
-            part = self._writer.execute(part, int(time.time())).following
-        return self._writer.execute(CountRows(), int(time.time()))
-
-    def submit(self, batch: Sequence[Event], door: Door = Door.IMPORT, origin: str | None = None) -> list[Outcome]:
-        """As WriteTarget.submit."""
-        now = int(time.time())
-        sender = policies.Sender(door, relay=self._relay)
-        refusals = [policies.refuse(one, sender, self._settings, now) for one in batch]
-        accepted = [
-            Incoming(one, events.wire(one), door, now, origin=origin)
-            for one, refusal in zip(batch, refusals, strict=True)
-            if refusal is None
-        ]
-        with self._writing:
-            stored = iter(self._writer.write(accepted, now))
-        return [next(stored) if refusal is None else Outcome(Status.REFUSED, refusal=refusal) for refusal in refusals]
-
-
-@contextmanager
-def writing(settings: Config) -> Iterator[WriteTarget]:
-    """Whoever can write: the relay running on the data directory, else the database itself. Raises Locked."""
-    data = Path(settings.server.data)
-    target: WriteTarget | None = control_client.connect(data)
-    if target is None:
-        try:
-            relay = relay_pubkey(data, settings.identities.relay_key)
-        except VaultError as error:
-            raise ConfigError(str(error)) from None
-        target = Direct(_backends().writer(settings), settings, relay)
-    try:
-        yield target
-    finally:
-        target.close()
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -14,7 +14,8 @@ from typing import Final
 import msgspec
 
 from relay import loading
-from relay.commands.common import CommandSettings, printable, say
+from relay.commands.common import printable, say
+from relay.commands.settings import CommandSettings
 from relay.config import SETTINGS, Config, Setting
 
 PATIENCE: Final = 60  # seconds for an answer

@@ -17,21 +17,18 @@ import zstandard
 from relay.commands import transfer
 from relay.commands.common import (
     MOST_SEQ,
-    CommandSettings,
     Complaint,
-    Database,
     Misuse,
     as_json,
     filter_argument,
     is_terminal,
     output,
     printable,
-    reading,
     run,
     say,
-    with_settings,
-    writing,
 )
+from relay.commands.operating import Database, reading, writing
+from relay.commands.settings import CommandSettings, with_settings
 from relay.commands.transfer import EventFile, Importer, Mark, Marks, RefusedLine, Tally
 from relay.errors import Reject
 from relay.protocol import event as events

@@ -9,18 +9,10 @@ import msgspec
 
 from handlers.rows import PROJECTIONS
 from relay.commands import control_client
-from relay.commands.common import (
-    CommandSettings,
-    as_json,
-    done,
-    printable,
-    reading,
-    run,
-    say,
-    with_settings,
-    writing,
-)
+from relay.commands.common import as_json, done, printable, run, say
+from relay.commands.operating import reading, writing
 from relay.commands.progress import waiting
+from relay.commands.settings import CommandSettings, with_settings
 from relay.config import Config
 from relay.protocol.words import counted
 from storage.tools import Info

@@ -7,8 +7,9 @@ from typing import IO
 import click
 
 from relay.commands import bound_keys, control_client
-from relay.commands.common import CommandSettings, Complaint, Verbs, as_json, done, with_settings
+from relay.commands.common import Complaint, Verbs, as_json, done
 from relay.commands.progress import waiting
+from relay.commands.settings import CommandSettings, with_settings
 from relay.protocol.kinds import is_hex
 
 _MAX_FILE = 4096  # bytes read in search of a secret

@@ -8,20 +8,9 @@ import click
 import msgspec
 
 from relay.commands import control_client
-from relay.commands.common import (
-    CommandSettings,
-    Complaint,
-    Misuse,
-    Verbs,
-    as_json,
-    compared_filter,
-    printable,
-    reading,
-    run,
-    say,
-    with_settings,
-    writing,
-)
+from relay.commands.common import Complaint, Misuse, Verbs, as_json, compared_filter, printable, run, say
+from relay.commands.operating import reading, writing
+from relay.commands.settings import CommandSettings, with_settings
 from relay.config import Config
 from relay.peer_settings import PeerSettings
 from relay.protocol import event as events

@@ -7,7 +7,9 @@ from typing import Final
 import click
 import msgspec
 
-from relay.commands.common import CommandSettings, Database, as_json, printable, reading, run, say, with_settings
+from relay.commands.common import as_json, printable, run, say
+from relay.commands.operating import Database, reading
+from relay.commands.settings import CommandSettings, with_settings
 from relay.commands.shown import shown
 from relay.protocol import kinds, reports
 from relay.protocol.event import Event, first_value, parse

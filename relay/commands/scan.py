@@ -7,20 +7,10 @@ from typing import Final
 import click
 import msgspec
 
-from relay.commands.common import (
-    CommandSettings,
-    Database,
-    Misuse,
-    as_json,
-    filter_argument,
-    output,
-    reading,
-    run,
-    say,
-    with_settings,
-    writing,
-)
+from relay.commands.common import Misuse, as_json, filter_argument, output, run, say
+from relay.commands.operating import Database, reading, writing
 from relay.commands.progress import Meter
+from relay.commands.settings import CommandSettings, with_settings
 from relay.protocol import event as events
 from relay.protocol.filter import Filter
 from relay.protocol.words import counted

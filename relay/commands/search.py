@@ -11,23 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import msgspec
 
-from relay.commands import control_client, credentials, feed
-from relay.commands.common import (
-    CommandSettings,
-    Complaint,
-    Misuse,
-    as_json,
-    done,
-    output,
-    printable,
-    run,
-    say,
-    with_settings,
-)
+from relay.commands import credentials, feed
+from relay.commands.common import Complaint, Misuse, as_json, done, output, printable, run, say
 from relay.commands.feed import hub_option, with_api
 from relay.commands.progress import Meter
+from relay.commands.settings import CommandSettings, with_settings
 from relay.commands.shown import colours, shown
-from relay.config import Config
 from relay.protocol import event as events
 from relay.protocol import wiki
 from relay.protocol.words import counted
@@ -35,6 +24,7 @@ from relay.protocol.words import counted
 if TYPE_CHECKING:
     from relay.client import Api
     from relay.client.records import Document, Result
+    from relay.config import Config
 
 SUFFIXES: Final = (".md", ".markdown", ".txt", ".text")
 MAX_FILE: Final = 4 * 1024 * 1024  # bytes; the hub's own limit is lower still
@@ -212,6 +202,8 @@ def reembed(*, settings: CommandSettings, as_json: bool) -> None:
     Examples:
       tidings knowledge reembed --set search.embedder=minilm
     """
+    from relay.commands import control_client
+
     config = settings.load()
     client = control_client.connect(Path(config.server.data))
     with Meter("reembed", 0, "passages") as meter:
@@ -226,7 +218,7 @@ def reembed(*, settings: CommandSettings, as_json: bool) -> None:
         say("put the same search settings where the relay reads them before its next start")
 
 
-async def _reembed(config: Config, meter: Meter) -> int:
+async def _reembed(config: "Config", meter: Meter) -> int:
     """How many vectors were made."""
     from relay import app
 

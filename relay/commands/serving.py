@@ -10,7 +10,8 @@ import msgspec
 
 from relay import loading
 from relay.commands import first_start, logs
-from relay.commands.common import CommandSettings, as_json, run, with_settings
+from relay.commands.common import as_json, run
+from relay.commands.settings import CommandSettings, with_settings
 from relay.config import SETTINGS, Config, Setting, shown
 from relay.setting_parts import ConfigError
 

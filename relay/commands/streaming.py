@@ -9,7 +9,8 @@ from typing import Any, Final
 import msgspec
 
 from relay.client import Key
-from relay.commands.common import Database, WriteTarget, printable, reading, say, writing
+from relay.commands.common import printable, say
+from relay.commands.operating import Database, WriteTarget, reading, writing
 from relay.commands.syncing import CommandEvents, signer_of
 from relay.config import Config
 from relay.federation.peer import PeerRunner

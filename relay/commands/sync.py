@@ -5,16 +5,8 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from relay.commands.common import (
-    CommandSettings,
-    Complaint,
-    as_json,
-    compared_filter,
-    printable,
-    run_until_stopped,
-    say,
-    with_settings,
-)
+from relay.commands.common import Complaint, as_json, compared_filter, printable, run_until_stopped, say
+from relay.commands.settings import CommandSettings, with_settings
 from relay.protocol.filter import Filter
 from relay.protocol.words import counted
 

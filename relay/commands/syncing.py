@@ -13,13 +13,8 @@ from keys import schnorr
 from keys.vault import VaultError, relay_secret
 from relay.client import Key, Signer
 from relay.client.errors import ClientError
-from relay.commands.common import (
-    Database,
-    WriteTarget,
-    reading,
-    writing,
-)
 from relay.commands.key_tools import find_secret
+from relay.commands.operating import Database, WriteTarget, reading, writing
 from relay.commands.progress import Meter
 from relay.config import Config
 from relay.federation.connection import PeerConnection

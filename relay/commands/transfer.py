@@ -20,7 +20,7 @@ import msgspec
 import zstandard
 
 from keys import schnorr
-from relay.commands.common import WriteTarget
+from relay.commands.operating import WriteTarget
 from relay.errors import Prefix, Reject
 from relay.protocol import event as events
 from relay.protocol.event import Event

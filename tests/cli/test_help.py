@@ -77,7 +77,7 @@ def test_the_help_and_completion_show_all_verbs_and_load_none() -> None:
         return "\n".join(lines), {name for name in loaded.split() if name.startswith("relay.commands.")}
 
     shown, loaded = run("--help")
-    assert loaded == {f"relay.commands.{name}" for name in ("common", "control_client", "table")}
+    assert loaded == {f"relay.commands.{name}" for name in ("common", "table")}
     names = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
     for name, entry in names.items():
         assert re.search(rf"^  {name} +{re.escape(entry.help[:30])}", shown, re.MULTILINE)
@@ -109,3 +109,22 @@ def test_every_verb_shows_how_it_is_used() -> None:
         if not isinstance(command, click.Group) and "Examples:" not in (command.help or "")
     ]
     assert silent == []
+
+
+@pytest.mark.parametrize(
+    "verbs", ["account_news", "accounts", "entries", "feed", "groups", "lists", "people", "search", "webhooks"]
+)
+def test_verbs_that_ask_a_hub_load_nothing_of_the_relay(verbs: str) -> None:
+    loads = f"import relay.cli, relay.client, relay.commands.{verbs}, sys; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", loads], capture_output=True, text=True, check=True).stdout.split()
+    ours = (
+        "cryptography",
+        "handlers",
+        "keys.vault",
+        "relay.config",
+        "relay.federation",
+        "relay.http",
+        "relay.server",
+        "storage",
+    )
+    assert [name for name in loaded if name.startswith(ours)] == []

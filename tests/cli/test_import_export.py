@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from relay.commands import common, transfer
-from relay.commands.common import Direct
+from relay.commands import operating, transfer
+from relay.commands.operating import Direct
 from relay.protocol import event as events
 from relay.protocol.event import Event
 from storage.base import Locked
@@ -171,7 +171,7 @@ class Interrupted(Direct):
 
     left = 0
 
-    def submit(self, batch: list[events.Event]) -> list[common.Outcome]:  # type: ignore[override]
+    def submit(self, batch: list[events.Event]) -> list[operating.Outcome]:  # type: ignore[override]
         if Interrupted.left == 0:
             raise KeyboardInterrupt
         Interrupted.left -= 1
@@ -188,7 +188,7 @@ def test_an_interrupted_import_goes_on_where_it_was(
     monkeypatch.setattr(transfer, "BATCH_EVENTS", 1)
     monkeypatch.setattr(transfer, "JOB_LINES", 10)
     with monkeypatch.context() as patch:
-        patch.setattr(common, "Direct", Interrupted)
+        patch.setattr(operating, "Direct", Interrupted)
         Interrupted.left = 7
         broken = tidings("import", file, "--data", data)
     assert broken.exit_code == 1
@@ -205,7 +205,7 @@ def test_an_interrupted_import_goes_on_where_it_was(
 def test_restart_begins_at_the_start(tidings: Tidings, data: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfer, "BATCH_EVENTS", 1)
     with monkeypatch.context() as patch:
-        patch.setattr(common, "Direct", Interrupted)
+        patch.setattr(operating, "Direct", Interrupted)
         Interrupted.left = 2
         tidings("import", file, "--data", data)
     result = tidings("import", file, "--data", data, "--json", "--restart")
@@ -215,17 +215,17 @@ def test_restart_begins_at_the_start(tidings: Tidings, data: Path, file: Path, m
 KILLED = """
 import os, signal, sys
 from relay.cli import main
-from relay.commands import common, transfer
+from relay.commands import operating, transfer
 transfer.BATCH_EVENTS = transfer.JOB_LINES = 10
 left = 5
-class Dying(common.Direct):
+class Dying(operating.Direct):
     def submit(self, batch):
         global left
         if left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
         left -= 1
         return super().submit(batch)
-common.Direct = Dying
+operating.Direct = Dying
 main(sys.argv[1:])
 """
 

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.commands import transfer
-from relay.commands.common import Direct
+from relay.commands.operating import Direct
 from relay.commands.transfer import EventFile, Importer, Lines, Mark, Marks, RefusedLine, Tally, checked
 from relay.config import Config
 from relay.errors import Prefix, Reject

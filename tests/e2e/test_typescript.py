@@ -1,6 +1,7 @@
 """The npm package in `typescript/`: built from the API as it is described, typed, and run in Node against a relay."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -56,10 +57,12 @@ def test_it_works_in_node(built: Path, relay: Server) -> None:
 
 
 def test_its_types_know_the_paths_the_values_and_what_is_required(built: Path) -> None:
+    (example,) = re.findall(r"```ts\n(.*?)```", (built / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    (built / "test" / "example.ts").write_text(example, encoding="utf-8")
     done(
         str(built / "node_modules" / ".bin" / "tsc"),
         *("--noEmit", "--strict", "--skipLibCheck", "--target", "ES2022", "--module", "NodeNext"),
-        *("--lib", "ES2023,DOM,DOM.AsyncIterable", "test/usage.ts"),
+        *("--lib", "ES2023,DOM,DOM.AsyncIterable", "test/usage.ts", "test/example.ts"),
         cwd=built,
     )
 

@@ -191,8 +191,12 @@ class Description:
         document["components"]["schemas"] |= parts
         document["components"]["responses"] = {"Failure": _FAILURE}
         document["components"]["schemas"]["Event"]["examples"] = [EXAMPLE_EVENT]
-        for body in Body.__subclasses__():  # the framework leaves out that a field more is refused
-            document["components"]["schemas"].get(body.__name__, {})["additionalProperties"] = False
+        bodies = {body.__name__ for body in Body.__subclasses__()}
+        for name, schema in document["components"]["schemas"].items():
+            if name in bodies:
+                schema["additionalProperties"] = False  # the framework leaves out that a field more is refused
+            else:
+                _always_there(schema)
         document["paths"] = self._in_order(document["paths"])
         for where, route, operation in self._operations(document):
             _complete(document, where, route, operation)
@@ -217,6 +221,14 @@ class Description:
 
 def _no_hub() -> None:
     """Nothing is asked of an application that is never served."""
+
+
+def _always_there(schema: dict[str, Any]) -> None:
+    """What an answer holds unless something else is said, it holds: only a body may leave it out."""
+    fields = schema.get("properties", {})
+    required = [name for name, field in fields.items() if name in schema.get("required", ()) or "default" in field]
+    if required:
+        schema["required"] = required
 
 
 def _complete(document: dict[str, Any], where: Where, route: HTTPRouteHandler, operation: dict[str, Any]) -> None:

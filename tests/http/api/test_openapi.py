@@ -10,6 +10,7 @@ import pytest
 from litestar.handlers import HTTPRouteHandler
 
 import relay.http
+from relay.http.api.shapes import Body
 from relay.http.routes import ROUTES
 from tests.http.api.homes import BASE
 from tests.http.hubs import Browser
@@ -103,6 +104,16 @@ def test_a_body_with_a_field_more_breaks_the_description_as_it_breaks_the_reques
     )
     assert len(bodies) > 10
     assert {name for name, schema in bodies.items() if schema.get("additionalProperties") is not False} <= {"Event"}
+
+
+def test_what_an_answer_always_holds_is_said_and_a_body_may_leave_out_what_has_a_default(document):
+    schemas = document["components"]["schemas"]
+    bodies = {body.__name__ for body in Body.__subclasses__()}
+    for name, schema in schemas.items():
+        preset = {field for field, found in schema.get("properties", {}).items() if "default" in found}
+        assert preset & set(schema.get("required", [])) == (set() if name in bodies else preset), name
+    assert schemas["NewAgent"]["required"] == ["name"]
+    assert {"success", "posts", "has_more"} <= set(schemas["PostPage"]["required"])
 
 
 @pytest.mark.parametrize(

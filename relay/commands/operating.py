@@ -1,0 +1,155 @@
+"""What the verbs for operators share: the two ways to a database.
+
+A verb that writes goes through the running relay's control socket when one answers, and otherwise opens the database
+itself, taking the lock.
+"""
+
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar, cast
+
+import click
+
+from keys.vault import VaultError, relay_pubkey
+from relay.commands import control_client
+from relay.config import Config
+from relay.protocol import event as events
+from relay.protocol.admission import Door
+from relay.protocol.event import Event
+from relay.protocol.filter import Filter
+from relay.server import policies
+from relay.setting_parts import ConfigError
+from storage.base import Incoming, LogWriter, Outcome, Reader, Status
+from storage.commands import Command, Compact, CountRows, Rebuild, RemoveMatching
+from storage.peers import KnowsPeers, PeerChange
+from storage.tools import Tools
+
+T = TypeVar("T")
+
+
+class Database(Reader, Tools, KnowsPeers, Protocol):
+    """What reads a database from the command line."""
+
+
+@dataclass(frozen=True)
+class Backends:
+    """How to open a database that no relay serves right now."""
+
+    writer: Callable[[Config], LogWriter]
+    reader: Callable[[Config], Awaitable[Database]]
+
+
+def _backends() -> Backends:
+    """Those given to the command as its context object, else those of the application."""
+    given = click.get_current_context().find_object(Backends)
+    if given is not None:
+        return given
+    from relay import app
+
+    return Backends(app.open_keyed_writer, app.open_reader)
+
+
+@asynccontextmanager
+async def reading(settings: Config) -> AsyncIterator[Database]:
+    """The database, opened beside whoever writes it."""
+    database = await _backends().reader(settings)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+class WriteTarget(Protocol):
+    """What writes: the running relay or this process."""
+
+    def submit(self, batch: Sequence[Event], door: Door = Door.IMPORT, origin: str | None = None) -> list[Outcome]:
+        """Write verified events, at most `control_messages.MAX_BATCH`; one Outcome each, in order, once they are durable.
+
+        They come by this door, IMPORT or PEER; `origin` is the peer that they came by.
+        """
+
+    def remove(self, wanted: Filter, limit: int) -> int:
+        """As storage.commands.RemoveMatching."""
+
+    def change_peer(self, change: PeerChange) -> bool:
+        """Carry it out; whether there was something to change."""
+
+    def compact(self) -> None:
+        """As storage.commands.Compact."""
+
+    def rebuild(self) -> int:
+        """As storage.commands.Rebuild, all of it; how many derived rows there are then."""
+
+    def close(self) -> None:
+        """Let go. Idempotent."""
+
+
+class Direct:
+    """A WriteTarget over a writer of this process's own, with the policies that a running relay applies."""
+
+    def __init__(self, writer: LogWriter, settings: Config, relay: str = "") -> None:
+        self._writer = writer
+        self._settings = settings
+        self._relay = relay
+        self._writing = (
+            threading.Lock()
+        )  # events are written on another thread, and whoever is interrupted closes meanwhile
+
+    def close(self) -> None:
+        """Let go of the database, once nothing is being written. Idempotent."""
+        with self._writing:
+            self._writer.close()
+
+    def remove(self, wanted: Filter, limit: int) -> int:
+        """As WriteTarget.remove."""
+        return self._writer.execute(RemoveMatching(wanted, limit), int(time.time()))
+
+    def change_peer(self, change: PeerChange) -> bool:
+        """As WriteTarget.change_peer."""
+        return self._writer.execute(cast(Command[bool | None], change), int(time.time())) is not False
+
+    def compact(self) -> None:
+        """As WriteTarget.compact."""
+        self._writer.execute(Compact(), int(time.time()))
+
+    def rebuild(self) -> int:
+        """As WriteTarget.rebuild."""
+        part: Rebuild | None = Rebuild()
+        while part is not None:
+            part = self._writer.execute(part, int(time.time())).following
+        return self._writer.execute(CountRows(), int(time.time()))
+
+    def submit(self, batch: Sequence[Event], door: Door = Door.IMPORT, origin: str | None = None) -> list[Outcome]:
+        """As WriteTarget.submit."""
+        now = int(time.time())
+        sender = policies.Sender(door, relay=self._relay)
+        refusals = [policies.refuse(one, sender, self._settings, now) for one in batch]
+        accepted = [
+            Incoming(one, events.wire(one), door, now, origin=origin)
+            for one, refusal in zip(batch, refusals, strict=True)
+            if refusal is None
+        ]
+        with self._writing:
+            stored = iter(self._writer.write(accepted, now))
+        return [next(stored) if refusal is None else Outcome(Status.REFUSED, refusal=refusal) for refusal in refusals]
+
+
+@contextmanager
+def writing(settings: Config) -> Iterator[WriteTarget]:
+    """Whoever can write: the relay running on the data directory, else the database itself. Raises Locked."""
+    data = Path(settings.server.data)
+    target: WriteTarget | None = control_client.connect(data)
+    if target is None:
+        try:
+            relay = relay_pubkey(data, settings.identities.relay_key)
+        except VaultError as error:
+            raise ConfigError(str(error)) from None
+        target = Direct(_backends().writer(settings), settings, relay)
+    try:
+        yield target
+    finally:
+        target.close()
