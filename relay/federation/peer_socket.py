@@ -11,12 +11,16 @@ close, or is to refuse what comes (a frame that is masked, too long or of no kno
 
 import asyncio
 import os
+import re
 from collections import deque
 from collections.abc import Callable
+from http import HTTPStatus
 from itertools import islice
 from typing import Any, Final
 
 from websockets.asyncio.client import ClientConnection
+from websockets.datastructures import Headers
+from websockets.exceptions import InvalidMessage, InvalidStatus
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Response
 from websockets.protocol import State
@@ -31,6 +35,9 @@ _MASKED: Final = 0x80
 _OPCODE: Final = 0x0F
 _OPCODES: Final = frozenset(map(int, Opcode))
 _END_OF_HEAD: Final = b"\r\n\r\n"
+_STATUS: Final = re.compile(rb"HTTP/1\.[01] (\d{3})\b")
+_MOST_STATUS: Final = 64  # bytes of the first line that are looked at
+DROPPED: Final = 1024 * 1024  # bytes that may come after the end of what is read
 
 
 class PeerSocket(ClientConnection):
@@ -43,7 +50,9 @@ class PeerSocket(ClientConnection):
         self._awaited: asyncio.Future[None] | None = None
         self._held = bytearray()  # the beginning of a frame, or what came after so many that the peer is not read from
         self._needed = 0  # bytes of it that must be there before more can be said
+        self._first = b""  # of the answer to the handshake
         self._tail = b""  # the last bytes of a head that has not ended
+        self._dropped = 0  # bytes that came after the end of what is read
         self._parts: bytearray | None = None  # of a fragmented message; the protocol bounds their sum
         self._reading = True
         self._unsent: list[bytes] = []  # messages of this turn of the event loop
@@ -133,6 +142,14 @@ class PeerSocket(ClientConnection):
             return
         if self.protocol.state is State.CONNECTING:
             data = self._head(data)
+            if self.protocol.handshake_exc is not None:  # whatever else there is, nobody looks at
+                self._refuse()
+                return
+        elif self.protocol.state is not State.OPEN:
+            self._dropped += len(data)
+            if self._dropped > DROPPED:
+                self.cut()
+                return
         if self._held:
             self._held += data
             if len(self._held) < self._needed and self.protocol.state is State.OPEN:
@@ -147,6 +164,17 @@ class PeerSocket(ClientConnection):
             if self._size > BUFFERED and self._reading:
                 self._reading = False
                 self.transport.pause_reading()
+
+    def _refuse(self) -> None:
+        """The handshake has failed: end it, with the status where there is one, however long what follows it may be."""
+        found = _STATUS.match(self._first)
+        status = 0 if found is None else int(found[1])
+        if isinstance(self.protocol.handshake_exc, InvalidMessage) and status not in (
+            0,
+            HTTPStatus.SWITCHING_PROTOCOLS,
+        ):
+            self.protocol.handshake_exc = InvalidStatus(Response(status, "", Headers()))
+        self.cut()
 
     def process_event(self, event: Any) -> None:
         """Messages that came by the protocol wait with the others."""
@@ -185,6 +213,7 @@ class PeerSocket(ClientConnection):
 
     def _head(self, data: bytes) -> bytes:
         """Give the protocol what is there of the answer's head; what is left."""
+        self._first += data[: _MOST_STATUS - len(self._first)]
         seen = self._tail + data
         end = seen.find(_END_OF_HEAD)
         taken = len(data) if end < 0 else end + len(_END_OF_HEAD) - len(self._tail)

@@ -1,20 +1,25 @@
 """A peer that wants to cost much: whatever it sends is bounded, has its name told, and holds nobody else up."""
 
 import asyncio
+import contextlib
 import json
 import os
+import re
 import threading
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from websockets.asyncio.server import ServerConnection
+from websockets.utils import accept_key
 
 from relay.client.errors import Disconnected
 from relay.federation import comparison, connection, early, transfers
 from relay.federation.connection import PeerConnection
 from relay.federation.early import Early
-from relay.federation.link import Misbehaved
+from relay.federation.link import OPEN_WITHIN, Misbehaved
+from relay.federation.peer_socket import DROPPED
 from relay.federation.stored import stored
 from relay.federation.sync import Direction
 from relay.protocol.event import wire
@@ -267,3 +272,61 @@ def test_what_a_peer_refuses_for_now_is_kept_up_to_a_size(monkeypatch: pytest.Mo
     assert len(kept.taken(post.id, wire(post))) == 3
     assert kept.keep(answers[5], wire(answers[5]), REFUSED)
     assert len(kept) == 1
+
+
+class Endless:
+    """A server that says something to whoever asks, and goes on for ever. `sent` is how many bytes it could send."""
+
+    def __init__(self, head: bytes, more: bytes) -> None:
+        self.head = head
+        self.more = more
+        self.sent = 0
+        self.ended = asyncio.Event()
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = await reader.readuntil(b"\r\n\r\n")
+        key = re.search(rb"(?i)sec-websocket-key: *(\S+)", asked)
+        assert key is not None
+        writer.write(self.head.replace(b"ACCEPT", accept_key(key[1].decode()).encode()))
+        with contextlib.suppress(OSError):
+            while not writer.is_closing():
+                writer.write(self.more)
+                await writer.drain()
+                self.sent += len(self.more)
+        self.ended.set()
+
+    @contextlib.asynccontextmanager
+    async def serving(self) -> AsyncIterator[str]:
+        async with await asyncio.start_server(self.answer, "127.0.0.1", 0) as server:
+            yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+UPGRADE = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "more", "told"),
+    [
+        (PAGE + b"\r\n", b"x" * 65536, "opens no WebSocket, it answers: 200 OK"),
+        (PAGE + b"Content-Length: 9999999999\r\n\r\n", b"x" * 65536, "opens no WebSocket, it answers: 200 OK"),
+        (UPGRADE, b"X-More: of it\r\n" * 1000, "speaks no HTTP"),
+    ],
+)
+async def test_an_answer_without_end_to_the_handshake_is_not_read(head: bytes, more: bytes, told: str) -> None:
+    """It was, for twenty seconds, with half of a core."""
+    server = Endless(head, more)
+    async with server.serving() as url:
+        with pytest.raises(Disconnected, match=told):
+            await asyncio.wait_for(PeerConnection.open(url, allow_private=True), OPEN_WITHIN / 2)
+        await asyncio.wait_for(server.ended.wait(), PATIENCE)
+
+
+async def test_who_goes_on_after_a_broken_frame_is_not_read_from() -> None:
+    server = Endless(UPGRADE + b"Sec-WebSocket-Accept: ACCEPT\r\n\r\n", b"\xc1\x7e\x10\x00" + bytes(4096))
+    async with server.serving() as url:
+        link = await PeerConnection.open(url, allow_private=True)
+        assert "reserved bits must be 0" in str(await asyncio.wait_for(link.lost(), PATIENCE))
+        await asyncio.wait_for(server.ended.wait(), PATIENCE)
+        await link.close()
+    assert server.sent < 16 * DROPPED
