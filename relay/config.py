@@ -100,7 +100,7 @@ class Server(Section, frozen=True):
         int,
         Meta(
             ge=1024 * 1024,
-            description="bytes of unfinished messages from all clients of a front before those that sent most are disconnected",
+            description="bytes all unfinished messages, or requests, to a front may have before those that sent most are cut off",
             extra=LIVE,
         ),
     ] = 64 * 1024 * 1024

@@ -1,7 +1,7 @@
 """The open WebSocket connections of a front: written to once per turn, pinged, cut when they are dead, closed at the end.
 
-What clients have not read yet stays in memory, and so does a message of theirs that has not come to its end. Each may leave so
-much unread (`sending`) and send so long a message (`inbound`), and all of them together so much (`server.send_buffers`,
+What clients have not read yet stays in memory, and so does a message or a request of theirs that has not come to its end. Each may
+leave so much unread (`sending`) and send so long a message (`inbound`), and all of them together so much (`server.send_buffers`,
 `server.receive_buffers`): who opens many connections, and reads none or ends no message, would fill the memory otherwise.
 """
 
@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Set
 from functools import partial
 from operator import itemgetter
-from typing import Final, Protocol
+from typing import Final, Generic, Protocol, TypeVar
 
 from websockets.frames import CloseCode
 
@@ -70,13 +70,21 @@ class OpenConnection(FlushedConnection, Protocol):
         """Begin the closing handshake, and read on for the peer's close frame only."""
 
 
-class ClientBuffers:
+class Cut(Protocol):
+    """What can be cut off."""
+
+    def abort(self) -> None:
+        """Cut it now."""
+
+
+C = TypeVar("C", bound=Cut)
+
+
+class ClientBuffers(Generic[C]):
     """Bytes of one kind that are kept for clients, all of them together: beyond the bound it costs those for whom most is kept
     their connections. `told` says in the log what they did, up to how many bytes and how many of them."""
 
-    def __init__(
-        self, kept_for: Set[OpenConnection], size: Callable[[OpenConnection], int], most: Callable[[], int], told: str
-    ) -> None:
+    def __init__(self, kept_for: Set[C], size: Callable[[C], int], most: Callable[[], int], told: str) -> None:
         self._open = kept_for
         self._size = size
         self._most = most
@@ -112,6 +120,12 @@ def _most_unfinished(settings: Settings) -> int:
     return max(settings.config.server.receive_buffers, 2 * limits.max_message_bytes, 2 * limits.max_comparison_bytes)
 
 
+class UnfinishedRequest(Cut, Protocol):
+    """A connection over HTTP whose request has not come to its end."""
+
+    unfinished: int  # bytes of it
+
+
 class Connections:
     """`room` says whether clients that wait may go on sending. All methods are called on the loop."""
 
@@ -133,6 +147,13 @@ class Connections:
             lambda one: one.unfinished(),
             partial(_most_unfinished, settings),
             "messages of up to %d bytes together had not come to their end: %d clients disconnected",
+        )
+        self.requesting: set[UnfinishedRequest] = set()
+        self.requests = ClientBuffers(
+            self.requesting,
+            lambda one: one.unfinished,
+            partial(_most_unfinished, settings),
+            "requests of up to %d bytes together had not come to their end: %d clients disconnected",
         )
 
     def forget(self, connection: OpenConnection) -> None:

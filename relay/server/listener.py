@@ -67,6 +67,8 @@ class RequestProtocol(H11Protocol):
         super().__init__(**arguments)
         self.logger = _faults_only
         self._gate = shared.gate
+        self._connections = shared.connections
+        self.unfinished = 0  # bytes of a request that has not come to its end
         self._address = ""  # that it is counted by
         self._seconds = shared.settings.config.server.open_timeout
         self._deadline: asyncio.TimerHandle | None = None
@@ -97,12 +99,26 @@ class RequestProtocol(H11Protocol):
         super().data_received(data)
         if self.conn.their_state in _OWED and not self.transport.is_closing():
             self._arm()
+            self.unfinished += len(data)
+            self._connections.requesting.add(self)
+            self._connections.requests.note(len(data))
         else:
             self._disarm()
+            self._finished()
+
+    def _finished(self) -> None:
+        """Nothing of a request is under way."""
+        self.unfinished = 0
+        self._connections.requesting.discard(self)
+
+    def abort(self) -> None:
+        """Cut the connection now."""
+        self.transport.abort()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         self._leave()  # it enters again as a WebSocket, by the address that a proxy tells
         super().handle_websocket_upgrade(event)
+        self._finished()
         self._seconds = 0.0  # the connection is the WebSocket's from here on, with deadlines of its own
         self._disarm()
         self._unstall()
@@ -110,6 +126,7 @@ class RequestProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._leave()
         self._disarm()
+        self._finished()
         self._unstall()
         super().connection_lost(exc)
 

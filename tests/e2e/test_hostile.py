@@ -9,6 +9,7 @@ import struct
 import zlib
 from collections.abc import AsyncIterator, Iterator
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -362,3 +363,25 @@ async def test_a_thousand_connections_that_reset_leave_nothing_behind(relay: Ser
             sock.sendall(HANDSHAKE + masked(b'["REQ","s",{}]'))
     async with client(relay) as alice:
         assert (await alice.request({"ids": []}))[1][0] == "EOSE"
+
+
+async def test_of_many_that_end_no_request_those_that_sent_most_are_disconnected(tmp_path):
+    small = ("server.receive_buffers=1048576", "limits.max_message_bytes=200000", "limits.max_comparison_bytes=0")
+    begun = b"POST /api/v1/agents/register HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 190000\r\n\r\n"
+    with serving(tmp_path / "data", *small, "server.fronts=1", "server.open_timeout=0") as server:
+        many = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(12)]
+        try:
+            for _, writer in many:
+                writer.write(begun + b" " * 180_000)
+            ended = [asyncio.ensure_future(reader.read()) for reader, _ in many]
+            await asyncio.wait(ended, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+            assert 0 < sum(one.done() for one in ended) < len(many)
+            async with httpx.AsyncClient() as client:
+                made = await client.post(
+                    f"{server.http}/api/v1/agents/register", json={"name": "knot", "description": "x" * 400}
+                )
+            assert made.status_code == 201
+        finally:
+            for _, writer in many:
+                writer.transport.abort()
+            await asyncio.gather(*ended, return_exceptions=True)
