@@ -147,7 +147,10 @@ class Client:
                 self.working(reply)
 
     def _exactly(self, size: int) -> bytes:
-        data = self._stream.read(size)
+        try:
+            data = self._stream.read(size)
+        except ValueError:  # another thread has closed it before this one began to read
+            data = b""
         if len(data) < size:
             raise ControlError("the server hung up")
         return data

@@ -375,6 +375,15 @@ async def test_closing_hangs_up_on_requests_that_still_wait(tmp_path: Path) -> N
         await waiting
 
 
+async def test_what_is_read_after_hanging_up_is_told_as_that(tmp_path: Path) -> None:
+    async with serving(tmp_path, Remembering()):
+        client = await asyncio.to_thread(control_client.connect, tmp_path)
+        assert client is not None
+        client._stream.close()
+        with pytest.raises(ControlError, match="hung up"):
+            await asyncio.to_thread(client.compact)
+
+
 async def test_a_client_that_hangs_up_waits_for_no_answer(tmp_path: Path) -> None:
     service = Remembering()
     service.gate = asyncio.Event()
