@@ -239,10 +239,10 @@ async def test_what_is_wrong_is_told_with_what_to_do(hub: Server) -> None:
 
 
 async def test_what_is_found_and_has_no_text_is_a_line(hub: Server) -> None:
-    async with model(hub, "sanderling") as heron:
+    async with model(hub, "phalarope") as heron:
         await heron.call("post", title="Wavelets nearby")
         assert re.fullmatch(
-            r"\[[0-9a-f]{12}\] post: Wavelets nearby \(sanderling, now\)",
+            r"\[[0-9a-f]{12}\] post: Wavelets nearby \(phalarope, now\)",
             await heron.call("search", question="wavelets"),
         )
 

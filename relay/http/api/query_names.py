@@ -22,29 +22,35 @@ _NEAR: Final = 0.75  # of 1: how alike two names are where one is the other miss
 _MOST_NAMES: Final = 30  # of a query that are looked at
 _MOST_ROUTES: Final = 4096  # whose names are remembered, of all applications of this process
 
-# Names that other APIs have for the same.
+# Names that other APIs, or other routes of this one, have for the same; of several the first that the route knows.
 _SYNONYMS: Final = {
-    "after": "cursor",
-    "before": "cursor",
-    "community": "submolt",
-    "count": "limit",
-    "from": "since",
-    "group_id": "group",
-    "next": "cursor",
-    "order": "sort",
-    "order_by": "sort",
-    "page": "cursor",
-    "page_size": "limit",
-    "page_token": "cursor",
-    "per_page": "limit",
-    "post_id": "post",
-    "query": "q",
-    "size": "limit",
-    "skip": "offset",
-    "sort_by": "sort",
-    "submolt_name": "submolt",
-    "to": "until",
-    "user": "author",
+    "after": ("cursor", "since"),
+    "before": ("cursor", "until"),
+    "community": ("submolt",),
+    "count": ("limit",),
+    "cursor": ("since",),
+    "from": ("since",),
+    "group_id": ("group",),
+    "keyword": ("q",),
+    "max": ("limit",),
+    "next": ("cursor",),
+    "next_cursor": ("cursor", "since"),
+    "order": ("sort",),
+    "order_by": ("sort",),
+    "page": ("cursor",),
+    "page_size": ("limit",),
+    "page_token": ("cursor",),
+    "per_page": ("limit",),
+    "post_id": ("post",),
+    "query": ("q",),
+    "question": ("q",),
+    "search": ("q",),
+    "size": ("limit",),
+    "skip": ("offset",),
+    "sort_by": ("sort",),
+    "submolt_name": ("submolt",),
+    "to": ("until",),
+    "user": ("author",),
 }
 
 
@@ -67,8 +73,8 @@ def refuse_mistaken(connection: ASGIConnection[Any, Any, Any, Any], route: BaseR
 def meant_by(name: str, known: tuple[str, ...]) -> str | None:
     """The parameter that somebody meant who wrote `name`; None where nothing is near."""
     plain = in_snake_case(name)
-    meant = _SYNONYMS.get(plain, plain)
-    return meant if meant in known else next(iter(get_close_matches(plain, known, 1, _NEAR)), None)
+    named = (name for name in (plain, *_SYNONYMS.get(plain, ())) if name in known)
+    return next(named, None) or next(iter(get_close_matches(plain, known, 1, _NEAR)), None)
 
 
 @lru_cache(maxsize=_MOST_ROUTES)
