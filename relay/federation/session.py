@@ -66,7 +66,13 @@ class PeerSession:
         self._sending = LogSending(connection, plan, parts)
         self._federation = federation
         self._downloads = Downloads(
-            connection, parts.door, record.counts, received=self._received, not_given=self._not_given, home=home
+            connection,
+            parts.door,
+            record.counts,
+            coming=self._coming,
+            received=self._received,
+            not_given=self._not_given,
+            home=home,
         )
         parts.door.home = self._home = home
         self._of_groups = _of_groups(home) if home else ()
@@ -178,7 +184,7 @@ class PeerSession:
         if self._memory.is_theirs(event.id) or self._memory.is_refused(DOWN, event.id):
             self._known_again()
             return
-        self._memory.note_theirs(event.id)
+        self._coming(event)
         if not_taken(event, self._home) is not None:
             self._record.counts.withheld += 1
             await self._door.pass_over(1)
@@ -190,6 +196,10 @@ class PeerSession:
             self._received(event, outcome)
 
         await self._door.hand_in(event, answered)
+
+    def _coming(self, event: Event) -> None:
+        """Noted before it stands in the log, where it would be found to be sent."""
+        self._memory.note_theirs(event.id)
 
     def _known_again(self) -> None:
         """An event came that the peer has been sent, or has given before: each may come so once."""

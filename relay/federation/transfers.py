@@ -109,8 +109,8 @@ Settled = Callable[[str, Verdict], None]
 class Downloads:
     """Takes what a peer has and this relay lacks.
 
-    `received` is told of each event, `not_given` of each id that was promised in vain. `home` is by which key the peer speaks of
-    its groups, None where these are not taken.
+    `coming` is told of each event before it is stored, `received` of what became of it, `not_given` of each id that was promised in
+    vain. `home` is by which key the peer speaks of its groups, None where these are not taken.
     """
 
     def __init__(
@@ -119,6 +119,7 @@ class Downloads:
         local: LocalEvents,
         counts: SyncCounts,
         *,
+        coming: Callable[[Event], None] = lambda _event: None,
         received: Received = lambda _event, _outcome: None,
         not_given: Callable[[str], None] = lambda _id: None,
         home: str | None = "",
@@ -127,6 +128,7 @@ class Downloads:
         self._connection = connection
         self._local = local
         self._counts = counts
+        self._coming = coming
         self._received = received
         self._not_given = not_given
         self._home = home
@@ -182,6 +184,7 @@ class Downloads:
         for event in sorted(events, key=lambda event: (event.kind not in FIRST, event.created_at)):
             reason = not_taken(event, self._home)
             if reason is None:
+                self._coming(event)
                 ordered.append(event)
             else:
                 self._counts.withheld += 1

@@ -38,12 +38,14 @@ class ShortLog:
 
     def __init__(self, *events: Event) -> None:
         self.rows = [Logged(seq, wire(event)) for seq, event in enumerate(events, 1)]
+        self.is_read = asyncio.Event()
 
     @property
     def upto(self) -> int:
         return len(self.rows)
 
     async def follow(self, after: int, upto: int, most: int) -> list[Logged]:
+        self.is_read.set()
         return self.rows[after:upto]
 
 
@@ -54,6 +56,25 @@ class OpenDoor(MemoryEvents):
 
     async def hand_in(self, event: Event, answer: Callable[[Event, Outcome], None]) -> None:
         answer(event, (await self.take([event]))[0])
+
+
+class LoggingDoor(OpenDoor):
+    """What it takes stands in the log, and that is read, before anybody hears that it is stored."""
+
+    def __init__(self, log: ShortLog) -> None:
+        super().__init__()
+        self.log = log
+        self.committed: Callable[[], None] = lambda: None
+
+    async def take(self, events: Sequence[Event]) -> list[Outcome]:
+        outcomes = await super().take(events)
+        self.log.rows += [Logged(self.log.upto + at, wire(event)) for at, event in enumerate(events, 1)]
+        self.log.is_read.clear()
+        self.committed()
+        await self.log.is_read.wait()
+        for _ in range(5):
+            await asyncio.sleep(0)  # what was read is offered
+        return outcomes
 
 
 class NoPeers:
@@ -87,8 +108,10 @@ def session_of(
     link: PeerConnection,
     direction: Direction,
     log: ShortLog | None = None,
+    *,
     before: PeerRecord | None = None,
     holding: Sequence[Event] = (),
+    door: OpenDoor | None = None,
 ) -> tuple[PeerSession, PeerRecord, asyncio.Event]:
     in_step = asyncio.Event()
 
@@ -98,7 +121,7 @@ def session_of(
 
     place, status = (PeerPlace(), PeerStatus()) if before is None else (before.place, before.current())
     record = PeerRecord(PeerRow(link.url, "", False, place, status), noticed)
-    parts = PeerParts(record, PeerMemory(link.url, NoPeers(), execute), OpenDoor(holding), log or ShortLog())
+    parts = PeerParts(record, PeerMemory(link.url, NoPeers(), execute), door or OpenDoor(holding), log or ShortLog())
     plan = SessionPlan(direction, (Filter(),), 0, True)
     return PeerSession(link, plan, parts, "", Federation()), record, in_step
 
@@ -151,6 +174,23 @@ async def test_a_peer_that_takes_events_and_answers_no_questions_is_in_step_wher
         await link.answered(link.offer(second.id, wire(second)))
         assert "REQ" not in peer.verbs()
         assert not running.done()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await link.close()
+
+
+async def test_what_a_peer_gave_is_not_sent_back_however_soon_it_stands_in_the_log() -> None:
+    """Of what was fetched some was: the log tells of it before whoever fetched it hears that it is stored."""
+    log = ShortLog()
+    door = LoggingDoor(log)
+    async with FakePeer(make_event(content=str(number)) for number in range(5)).serving() as peer:
+        link = await PeerConnection.open(peer.url, allow_private=True)
+        session, record, _ = session_of(link, Direction.BOTH, log, door=door)
+        door.committed = lambda: session.commit([])
+        running = asyncio.create_task(session.run())
+        await until(lambda: _so(record.counts.stored == 5 and record.place.up_seq == 5))
+        await link.answers()
+        assert "EVENT" not in peer.verbs()
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         await link.close()
