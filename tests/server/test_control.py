@@ -379,9 +379,12 @@ async def test_what_is_read_after_hanging_up_is_told_as_that(tmp_path: Path) -> 
     async with serving(tmp_path, Remembering()):
         client = await asyncio.to_thread(control_client.connect, tmp_path)
         assert client is not None
-        client._stream.close()
-        with pytest.raises(ControlError, match="hung up"):
-            await asyncio.to_thread(client.compact)
+        try:
+            client._stream.close()
+            with pytest.raises(ControlError, match="hung up"):
+                await asyncio.to_thread(client.compact)
+        finally:
+            client.close()
 
 
 async def test_a_client_that_hangs_up_waits_for_no_answer(tmp_path: Path) -> None:
