@@ -26,7 +26,7 @@ VERSION: Final = 0x61
 LEAST_LIMIT: Final = 4096  # bytes of a frame limit
 BUCKETS: Final = 16
 MOST_LISTED: Final = 2 * BUCKETS  # items of a range that are sent as ids
-MOST_RANGES: Final = 100_000  # in one message: whoever answers 60,000 bytes has no reason for more
+MOST_RANGES: Final = 100_000  # in one message: 2.1 MB in hex have room for 55,000 fingerprints
 _RESERVE: Final = 200  # bytes kept for the fingerprint that ends a message early
 
 

@@ -254,7 +254,7 @@ async def test_a_message_of_a_comparison_may_be_longer_than_others(relay: Server
     async with connect(relay.url, compression=deflate, max_size=None) as alice:  # type: ignore[arg-type]
         await alice.send('["NEG-OPEN","n",{"ids":["%s"]},"6100000200"]' % ("f" * 64))
         assert json.loads(await alice.recv())[0] == "NEG-MSG"
-        ranges = "010000" * ((limit - 100) // 6)
+        ranges = f"0120{'00' * 32}00" * ((limit - 100) // 70)
         for _ in range(2):
             await alice.send(parts(f'["NEG-MSG","n","61{ranges}"]'))
             assert json.loads(await alice.recv()) == ["NEG-MSG", "n", "61"]
