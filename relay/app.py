@@ -22,7 +22,7 @@ from handlers import table
 from keys import vault
 from keys.vault import Vault, VaultError
 from relay import __version__, greeting
-from relay.config import Config, Search
+from relay.config import Config
 from relay.loading import reload
 from relay.protocol import chunks, kinds
 from relay.protocol.chunks import Cutting
@@ -31,6 +31,7 @@ from relay.protocol.relay import GroupRules
 from relay.roles.inside import WriterThread
 from relay.roles.page import MANY, SharedPage
 from relay.roles.search import SearchService
+from relay.search_settings import Search
 from relay.server import control, listener, policies
 from relay.server.compared_sets import ComparedSets
 from relay.server.hub import Hub

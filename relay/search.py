@@ -16,11 +16,12 @@ from typing import Any, Final
 
 import msgspec
 
-from relay.config import Config, Search
+from relay.config import Config
 from relay.protocol import kinds
 from relay.roles.page import FAULTY, SharedPage
 from relay.roles.search import ALIVE_INTERVAL, SearchServer, SettingsInForce
 from relay.roles.supervisor import SupervisorPipes
+from relay.search_settings import Search
 from relay.server.embedding import Worker
 from relay.server.follow import Follower
 from relay.server.link import Link, keep

@@ -36,7 +36,7 @@ INTERFACES = (
     "storage.tools",
 )
 ROLES = (*GROUND, "relay.roles", *INTERFACES)
-SETTINGS = ("relay.config", "relay.peer_settings", "relay.setting_parts")
+SETTINGS = ("relay.config", "relay.peer_settings", "relay.search_settings", "relay.setting_parts")
 SERVED = (*ROLES, "relay.server", *SETTINGS, "handlers", "keys")
 EVERYTHING = PACKAGES
 
@@ -58,6 +58,7 @@ RULES: dict[str, tuple[str, ...]] = {
     "handlers": GROUND,
     "relay.setting_parts": GROUND,
     "relay.peer_settings": (*GROUND, "relay.setting_parts"),
+    "relay.search_settings": (*GROUND, "relay.setting_parts"),
     "relay.config": (*GROUND, *SETTINGS),
     "relay.loading": (*GROUND, *SETTINGS),
     "relay.greeting": (*GROUND, *SETTINGS),

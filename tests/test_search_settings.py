@@ -7,9 +7,10 @@ import msgspec
 import pytest
 
 from relay import search
-from relay.config import Config, Search
+from relay.config import Config
 from relay.roles.search import SettingsInForce
 from relay.search import LocalSearch
+from relay.search_settings import Search
 from storage.base import StorageError
 from storage.search.engine import ModelMismatch
 from tests.storage.sqlite.search.test_sqlite_search import CAT, DOG, Place, Toy

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from relay.config import Search
 from relay.protocol import event as events
 from relay.protocol import filter as filters
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
+from relay.search_settings import Search
 from relay.server.control_messages import (
     FAULTS,
     HEADER,

@@ -80,7 +80,7 @@ class SearchService(SearchEngine, Protocol):
     """A search engine with what changes it while it serves."""
 
     async def reembed(self, settings: Any, progress: Progress | None = None) -> int:
-        """Go over to the model that these settings (`relay.config.Search`) name; how many vectors were made.
+        """Go over to the model that these settings (`relay.search_settings.Search`) name; how many vectors were made.
 
         Raises StorageError, also for settings that cannot be used and while it is under way already.
         """

@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from keys.vault import VaultError
-from relay.config import Search
 from relay.errors import Reject
 from relay.protocol import event as events
 from relay.protocol import filter as filters
 from relay.protocol.admission import Door
 from relay.protocol.filter import Filter
+from relay.search_settings import Search
 from relay.server.control_messages import (
     FAULTS,
     HEADER,

@@ -11,10 +11,10 @@ from typing import Final
 
 import msgspec
 
-from relay.config import Search
 from relay.errors import Prefix, Reject
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
+from relay.search_settings import Search
 from storage.base import Outcome, Status
 from storage.commands import Compact, Rebuild
 from storage.peers import AddPeer, PausePeer, RemovePeer

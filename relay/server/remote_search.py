@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import msgspec
 
-from relay.config import Search
 from relay.roles.search_messages import (
     MOST_QUESTION,
     MOST_UNANSWERED,
@@ -33,6 +32,7 @@ from relay.roles.search_messages import (
     encode,
     from_search,
 )
+from relay.search_settings import Search
 from relay.server.role_connection import SILENCE, RoleConnection
 from relay.server.supervision import Faults
 from storage.base import Readers, StorageError, TooCostly

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from relay.config import Search
 from relay.roles.search import SearchServer
+from relay.search_settings import Search
 from relay.server.supervision import Faults, Tasks
 from storage.base import Readers
 from storage.search.engine import Hit, Progress, SearchedPassage, SearchHealth, SearchQuery

@@ -14,11 +14,11 @@ import pytest
 
 from relay.commands import control_client
 from relay.commands.control_client import Client
-from relay.config import Search
 from relay.errors import Prefix, Reject
 from relay.protocol import event as events
 from relay.protocol.admission import Door
 from relay.protocol.filter import Filter
+from relay.search_settings import Search
 from relay.server import control, control_messages
 from relay.server.control import Control
 from relay.server.control_messages import ControlError

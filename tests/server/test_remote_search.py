@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from relay.config import Search
 from relay.protocol.filter import Filter
 from relay.roles import search_messages
+from relay.search_settings import Search
 from relay.server.remote_search import RemoteSearch, SearchAway
 from relay.server.supervision import Faults
 from storage.base import PUBLIC, StorageError, TooCostly

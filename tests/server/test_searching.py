@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from relay.config import Config, Search
+from relay.config import Config
 from relay.protocol.event import Event, wire
 from relay.protocol.filter import matches
 from relay.protocol.tokenizer import words
+from relay.search_settings import Search
 from relay.server.hub import Hub
 from storage.base import StorageError, TooCostly
 from storage.search.engine import Hit, SearchQuery
