@@ -24,10 +24,8 @@ FIRST_WITHIN: Final = 15.0  # seconds until a peer that says nothing at all is t
 MOST_NEEDED: Final = 300_000  # ids that a peer may claim in one comparison; for more, the time is cut
 FREE_ROUNDS: Final = 200  # rounds without an account of what they brought
 LEAST_LEARNED: Final = 10  # ids that each further round must bring, on average
-FREE_RANGES: Final = 100_000  # ranges without an account of what they were about
-LARGE: Final = (
-    5000  # events of ours beyond which a message is worked out beside the event loop; of a million it takes 10 ms
-)
+FREE_RANGES: Final = 100_000  # ranges that a comparison may have in any case; more only in proportion to its events
+LARGE: Final = 5000  # events of ours beyond which a thread works a message out; of a million it takes 10 ms
 LONG: Final = 4096  # bytes of a message beyond which it is, too: what it says may take 2 µs a byte
 
 T = TypeVar("T")

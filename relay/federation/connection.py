@@ -43,9 +43,7 @@ MOST_CLOSED: Final = 1000  # names of subscriptions whose late events are no fau
 LATE: Final = 10.0  # seconds in which what comes for a closed one is no fault
 MOST_LATE: Final = 4 * 1024 * 1024  # bytes of it: about what may have been under way
 LARGE: Final = 64 * 1024  # bytes of a message that is looked at before it is taken apart
-MOST_PARTS: Final = (
-    50_000  # lists and objects in it, and other things where it brings no event: a megabyte of them takes 0.1 s
-)
+MOST_PARTS: Final = 50_000  # lists, objects and, where it brings no event, values in it: a megabyte of them takes 0.1 s
 _HEAD: Final = 64  # bytes in which it says what it brings
 MOST_SEEN: Final = 5000  # events of a subscription that are not to come twice
 TAKEN: Final = 64  # messages taken apart in one turn of the event loop

@@ -1,4 +1,4 @@
-"""Answering what comes over HTTP and is no message, before the SDK does, as over stdio: in words, by its id where it has one."""
+"""A body over HTTP that is no message of MCP is answered here, as over stdio, before the SDK does so in its own words."""
 
 from http import HTTPStatus
 from typing import Final
@@ -16,7 +16,7 @@ _EMPTY: Final = "there is no message in the body"
 
 
 def answering(application: ASGIApp, path: str, most: int) -> ASGIApp:
-    """The application, which gets messages alone at this path. Of more than `most` bytes it gets what comes, and refuses it."""
+    """`application`, which gets nothing but messages at `path`; one of more than `most` bytes goes on to it, which refuses it."""
 
     async def asked(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or (scope["method"], scope["path"]) != ("POST", path):
@@ -38,7 +38,7 @@ def answering(application: ASGIApp, path: str, most: int) -> ASGIApp:
 
 
 async def _read(request: Request, most: int) -> tuple[bytes, bool]:
-    """The body, and whether that is all of it: no more is read than is taken."""
+    """The body, and whether that is all of it: reading ends after `most` bytes."""
     body = bytearray()
     async for part in request.stream():
         body += part

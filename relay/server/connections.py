@@ -20,7 +20,7 @@ from relay.server.settings import Settings
 from relay.server.supervision import Faults
 
 CLOSE_TIMEOUT: Final = 2.0  # seconds a peer may take to answer a close frame
-FREED: Final = 0.75  # of what is kept for clients together, so much stays once it was too much
+FREED: Final = 0.75  # the part of the bound that is still kept after some were disconnected
 
 log = logging.getLogger("tidings.websocket")
 
@@ -81,8 +81,10 @@ C = TypeVar("C", bound=Cut)
 
 
 class ClientBuffers(Generic[C]):
-    """Bytes of one kind that are kept for clients, all of them together: beyond the bound it costs those for whom most is kept
-    their connections. `told` says in the log what they did, up to how many bytes and how many of them."""
+    """Bounds the bytes of one kind that are kept for all clients together: beyond it those with the most are disconnected.
+
+    `told` is the line in the log; it gets the bound and how many were disconnected.
+    """
 
     def __init__(self, kept_for: Set[C], size: Callable[[C], int], most: Callable[[], int], told: str) -> None:
         self._open = kept_for
@@ -115,7 +117,7 @@ class ClientBuffers(Generic[C]):
 
 
 def _most_unfinished(settings: Settings) -> int:
-    """Two of the longest messages fit in any case."""
+    """The bound of unfinished messages, with room for two of the longest in any case."""
     limits = settings.config.limits
     return max(settings.config.server.receive_buffers, 2 * limits.max_message_bytes, 2 * limits.max_comparison_bytes)
 
