@@ -15,13 +15,14 @@ from relay.errors import Prefix, Reject
 from relay.protocol import kinds, vanishing
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, has_tag
+from relay.protocol.groups.belonging import LEAVE_REQUEST
 from relay.protocol.words import counted
 
 REPOSTS: Final = frozenset((6, 16))  # NIP-18
 # Never stored, sent on or good for a second time: their own signature is as good as authentication.
 SPENT_AT_ONCE: Final = frozenset((kinds.JOIN, kinds.LEAVE))
 # Taking back what one wrote, and leaving, must always be possible: no rule but those on size and rate stops these.
-LEAVING: Final = frozenset((kinds.DELETION, kinds.VANISH, kinds.LEAVE))
+LEAVING: Final = frozenset((kinds.DELETION, kinds.VANISH, kinds.LEAVE, LEAVE_REQUEST))
 COMING: Final = LEAVING | {kinds.JOIN}
 
 

@@ -85,7 +85,9 @@ def _keys(file: Path) -> dict[str | None, _Key]:
             found = _of_set(msgspec.json.decode(data, type=_Set))
         else:
             found = {None: _Key(key := load_pem_public_key(data), _algorithms(key, None))}
-    except (OSError, ValueError, TypeError, UnsupportedAlgorithm, jwt.PyJWTError) as error:
+    except OSError as error:
+        raise ConfigError(f"identities.jwt_keys: {file} cannot be read: {error.strerror}") from None
+    except (ValueError, TypeError, UnsupportedAlgorithm, jwt.PyJWTError) as error:
         raise ConfigError(f"identities.jwt_keys: {file} holds no public key (PEM) or JWK set: {error}") from None
     found = {name: key for name, key in found.items() if key.algorithms}
     if not found:
