@@ -33,13 +33,15 @@ from relay.roles.inside import WriterThread
 from relay.roles.page import MANY, SharedPage
 from relay.roles.search import SearchService
 from relay.search_settings import Search
-from relay.server import control, listener, policies
-from relay.server.compared_sets import ComparedSets
+from relay.server import control
+from relay.server.comparisons.compared_sets import ComparedSets
+from relay.server.comparisons.remote_comparing import RemoteComparing
+from relay.server.connection import listener
+from relay.server.events import policies
 from relay.server.hub import Hub
-from relay.server.identities import Identities
-from relay.server.remote_comparing import RemoteComparing
-from relay.server.remote_search import RemoteSearch
-from relay.server.replay_guard import ReplayGuard
+from relay.server.identities.identities import Identities
+from relay.server.limits.replay_guard import ReplayGuard
+from relay.server.reading.remote_search import RemoteSearch
 from relay.server.settings import Settings
 from relay.server.supervision import Faults
 from relay.setting_parts import ConfigError
