@@ -72,7 +72,7 @@ def unlock(directory: Path, relay_key: str, master: str, recorded: str | None) -
     try:
         return Vault(directory, _bytes(_RELAY, own), chosen, from_file=not master)
     except ValueError:
-        raise VaultError(f"{_RELAY} is no secret key") from None
+        raise _no_key(directory, relay_key) from None
 
 
 def follow_rotation(vault: Vault, recorded: str | None) -> None:
@@ -99,7 +99,12 @@ def relay_pubkey(directory: Path, relay_key: str) -> str:
     try:
         return schnorr.public_key(own).hex() if own is not None else ""
     except ValueError:
-        raise VaultError(f"{_RELAY} is no secret key") from None
+        raise _no_key(directory, relay_key) from None
+
+
+def _no_key(directory: Path, relay_key: str) -> VaultError:
+    where = "identities.relay_key" if relay_key else f"{directory / FILE}: {_RELAY}"
+    return VaultError(f"{where} is no secret key (64 hex digits, but not these); `tidings key generate` makes one")
 
 
 def _matching(masters: list[str], recorded: str | None, directory: Path) -> bytes:

@@ -44,7 +44,7 @@ class Server(Section, frozen=True):
     """The socket and what holds for every connection."""
 
     listen: Annotated[str, Meta(description="address and port, host:port or [ipv6]:port")] = "127.0.0.1:7447"
-    data: Annotated[str, Meta(description="directory of the database; made if missing")] = "./data"
+    data: Annotated[str, Meta(description="directory of the database; made if missing", min_length=1)] = "./data"
     trusted_proxies: Annotated[
         list[str],
         Meta(
@@ -55,7 +55,8 @@ class Server(Section, frozen=True):
     address_header: Annotated[
         str,
         Meta(
-            description="header a trusted proxy puts the client's address in; forwarded (RFC 7239) tells scheme and host too"
+            description="header a trusted proxy puts the client's address in; forwarded (RFC 7239) tells scheme and host too",
+            pattern="^[A-Za-z0-9_-]+$",
         ),
     ] = "x-forwarded-for"
     compression: Annotated[bool, Meta(description="offer permessage-deflate (RFC 7692), without context takeover")] = (
@@ -275,9 +276,9 @@ class IdentitySettings(Section, frozen=True):
     members: Annotated[
         int, Meta(ge=0, le=2000, description="newest bound keys named in the member list (NIP-43)", extra=LIVE)
     ] = 500
-    claim_hours: Annotated[int, Meta(ge=1, description="hours a link that claims an identity is good", extra=LIVE)] = (
-        168
-    )
+    claim_hours: Annotated[
+        int, Meta(ge=1, le=876_000, description="hours a link that claims an identity is good", extra=LIVE)
+    ] = 168
     jwt_issuer: Annotated[str, Meta(description="issuer whose JWTs say who a user is; empty: none")] = ""
     jwt_audience: Annotated[
         str, Meta(description="audience those JWTs must name; empty: the issuer's are all taken")

@@ -4,6 +4,7 @@ An unknown name or a bad value stops the start with that name. What a running re
 said here, too.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_network
@@ -18,7 +19,7 @@ from relay.errors import Reject
 from relay.peer_settings import PeerSettings
 from relay.protocol import filter as filters
 from relay.protocol import json_errors, kinds, urls
-from relay.setting_parts import ConfigError
+from relay.setting_parts import GREATEST, LONGEST, ConfigError
 
 KEPT: Final = "settings.toml"  # in the data directory
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
@@ -69,11 +70,14 @@ def _load(files: Sequence[Path], environ: Mapping[str, str], flags: Mapping[str,
 def _merge_file(tables: dict[str, dict[str, Any]], file: Path) -> list[PeerSettings]:
     """Put the file's settings into `tables`; its peers."""
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        content = tomllib.loads(text)
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{file}: {error}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file}: it is no UTF-8 text (byte {error.start + 1}); save it as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file}: {error}{_unquoted(text, str(error))}") from None
     peers = _peers(content.pop(PEERS, []), file)
     for section, values in content.items():
         if not isinstance(values, dict):
@@ -87,6 +91,14 @@ def _merge_file(tables: dict[str, dict[str, Any]], file: Path) -> list[PeerSetti
             _convert(setting, value, str(file))
             tables.setdefault(section, {})[field] = value
     return peers
+
+
+def _unquoted(text: str, error: str) -> str:
+    """What to do where the line that `error` names has a text without quotes."""
+    place = re.search(r"at line (\d+)", error)
+    line = (text.split("\n")[int(place[1]) - 1 :] or [""])[0] if place is not None else ""
+    bare = re.fullmatch(r"\s*([\w.-]+)\s*=\s*([^\s\"'\[{#][^\"'#]*?)\s*(#.*)?", line)
+    return f'; a text stands in quotes: {bare[1]} = "{bare[2]}"' if bare is not None else ""
 
 
 def _peer(given: Any, number: int, file: Path) -> PeerSettings:
@@ -158,9 +170,13 @@ def _list(text: str, where: str) -> list[Any]:
 
 def _convert(setting: Setting, value: Any, where: str, strict: bool = True) -> Any:
     try:
-        return msgspec.convert(value, setting.type, strict=strict)
+        converted = msgspec.convert(value, setting.type, strict=strict)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{where}: {_unfit(setting, value, str(error))} ({setting.help})") from None
+    most = {int: GREATEST, float: LONGEST}.get(type(converted))
+    if most is not None and converted > most:
+        raise ConfigError(f"{where}: {setting.name} must be at most {most} ({setting.help})")
+    return converted
 
 
 def _unfit(setting: Setting, value: Any, error: str) -> str:
@@ -190,6 +206,9 @@ def _check(config: Config) -> None:
         raise ConfigError(f"relay.url: {config.relay.url!r} is no URL, write it like wss://relay.example.org")
     if bool(config.identities.jwt_issuer) != bool(config.identities.jwt_keys):
         raise ConfigError("identities.jwt_issuer and identities.jwt_keys go together; set both or neither")
+    livekit = (config.groups.livekit_url, config.groups.livekit_key, config.groups.livekit_secret)
+    if any(livekit) and not all(livekit):
+        raise ConfigError("groups.livekit_url, livekit_key and livekit_secret go together; set all three or none")
     if config.search.chunk_overlap * 2 >= config.search.chunk_size:
         raise ConfigError(
             "search.chunk_overlap is not below half of search.chunk_size; lower the one or raise the other"

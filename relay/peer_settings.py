@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from relay.setting_parts import LIVE, Count, Keys, Kinds, Seconds, Section
+from relay.setting_parts import GREATEST, LIVE, Count, Keys, Kinds, Seconds, Section
 
 
 class Federation(Section, frozen=True):
@@ -87,7 +87,7 @@ class PeerSettings(Section, frozen=True):
     filters: Annotated[list[dict[str, Any]], Meta(min_length=1, max_length=20)] = msgspec.field(
         default_factory=lambda: [{}]
     )
-    since: Annotated[int, Meta(ge=0)] = 0
+    since: Annotated[int, Meta(ge=0, le=GREATEST)] = 0
     backfill: bool = True
     key: str = ""
     policy: PeerPolicy = msgspec.field(default_factory=PeerPolicy)

@@ -32,7 +32,9 @@ from relay.roles.page import SharedPage
 from relay.roles.search import SettingsInForce
 from relay.roles.supervisor import CannotStart, Role, Supervisor, SupervisorPipes
 from relay.roles.writer import WriterRole
-from relay.server import control, control_messages, link, listener
+from relay.server import control, control_messages
+from relay.server.connection import listener
+from relay.server.events import link
 from relay.server.settings import Settings
 from relay.server.supervision import Faults
 from relay.setting_parts import ConfigError

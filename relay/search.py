@@ -22,9 +22,9 @@ from relay.roles.page import FAULTY, SharedPage
 from relay.roles.search import ALIVE_INTERVAL, SearchServer, SettingsInForce
 from relay.roles.supervisor import SupervisorPipes
 from relay.search_settings import Search
-from relay.server.embedding import Worker
-from relay.server.follow import Follower
-from relay.server.link import Link, keep
+from relay.server.events.follow import Follower
+from relay.server.events.link import Link, keep
+from relay.server.reading.embedding import Worker
 from relay.server.supervision import Faults, Tasks
 from relay.setting_parts import ConfigError
 from storage.base import Readers, StorageError

@@ -12,6 +12,8 @@ SECRET = {"secret": True}  # never shown
 Count = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[float, Meta(ge=0)]
 Keys = list[Annotated[str, Meta(pattern="^[0-9a-f]{64}$", max_length=64)]]
+GREATEST = 10**12  # of any number
+LONGEST = 10**9  # of any number with a fraction, mostly seconds: timers take no more
 Kinds = list[Annotated[int, Meta(ge=0, le=kinds.MAX_KIND)]]
 
 

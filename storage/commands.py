@@ -76,6 +76,12 @@ class ContinueGroups(Command[float | None], frozen=True):
     """
 
 
+class TryRoom(Command[None], frozen=True):
+    """Keep so many bytes that mean nothing, in place of those of the last time; 0 is none. Fails where there is no room."""
+
+    size: int
+
+
 class Compact(Command[None], frozen=True):
     """Give free pages back and truncate the write-ahead log: what was removed is gone from the files."""
 

@@ -1,7 +1,8 @@
 """The peers role: federation as a process of its own, which follows the log and has a pipeline for what peers bring.
 
 It has the sets that are compared by negentropy, too, and answers for all fronts: they are held once, and no front's loop or
-interpreter is taken for them. Who may read what stays with the front, which names the readers; see `relay.server.compared_sets`.
+interpreter is taken for them. Who may read what stays with the front, which names the readers; see
+`relay.server.comparisons.compared_sets`.
 """
 
 import asyncio
@@ -18,11 +19,11 @@ from relay.config import Config
 from relay.federation.manager import FederatedRelay, PeerManager, PeerStore
 from relay.roles.page import FAULTY, SharedPage
 from relay.roles.supervisor import SupervisorPipes
-from relay.server.compared_sets import ComparedSets
-from relay.server.comparison_server import ComparisonServer
-from relay.server.ingest import Ingest
-from relay.server.link import keep
-from relay.server.publishing import Publisher
+from relay.server.comparisons.compared_sets import ComparedSets
+from relay.server.comparisons.comparison_server import ComparisonServer
+from relay.server.events.ingest import Ingest
+from relay.server.events.link import keep
+from relay.server.events.publishing import Publisher
 from relay.server.settings import Settings
 from relay.server.supervision import Faults, Tasks
 

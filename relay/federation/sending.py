@@ -18,7 +18,7 @@ from relay.federation.transfers import Uploads
 from relay.federation.verdicts import FIRST, Fate, Verdict
 from relay.protocol.event import Event, has_tag, parse_known
 from relay.protocol.filter import matches
-from relay.server.follow import LiveEvent
+from relay.server.events.follow import LiveEvent
 from storage.base import Logged
 from storage.peers import UP
 
@@ -114,7 +114,7 @@ class LogSending:
             self._committed.clear()
             while self._ephemeral:
                 live = self._ephemeral.popleft()
-                if live.audience is None and live.event.created_at >= time.time() - FRESH:
+                if live.audience is None and live.event.created_at >= time.time() - FRESH and self._wants(live.event):
                     await uploads.offer(live.event, live.wire)
             upto = self._source.upto
             rows = await self._source.follow(self._read_upto, upto, LOG_PAGE)

@@ -33,7 +33,7 @@ from relay.protocol.groups.announce import MEMBERS
 from relay.protocol.groups.belonging import DELETE_GROUP
 from relay.protocol.groups.editing import WHOLE_RELAY
 from relay.protocol.membership import UNBOUND
-from relay.server.follow import LiveEvent
+from relay.server.events.follow import LiveEvent
 from storage.base import Outcome, Status
 from storage.peers import DOWN, UP
 
@@ -215,7 +215,8 @@ class PeerSession:
             self._missed = True
         elif refusal is not None and refusal.message == UNBOUND:
             self._memory.refuse_unbound(event.id, event.pubkey)
-        elif outcome.status in (Status.REFUSED, Status.DUPLICATE):  # what is here and still asked for is not public
+        elif outcome.status in (Status.REFUSED, Status.DUPLICATE) and not kinds.is_ephemeral(event.kind):
+            # What is here and still asked for is not public.
             is_for_now = event.created_at > time.time() or (refusal is not None and refusal.message in NOT_FOR_GOOD)
             self._memory.refuse(DOWN, event.id, for_good=not is_for_now)
         if outcome.status is Status.STORED:

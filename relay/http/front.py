@@ -99,10 +99,17 @@ def _with_headers(send: Send, extra: Headers) -> Send:
         if message["type"] == "http.response.start":
             given = {name.lower() for name, _ in message["headers"]}
             own = [header for header in PROTECTION if header[0] != POLICY or POLICY not in given]
+            if message["status"] == 405:
+                message["headers"] = [(name, _and_head(name, value)) for name, value in message["headers"]]
             message["headers"] = [*message["headers"], *own, *extra]
         await send(message)
 
     return protected
+
+
+def _and_head(name: bytes, value: bytes) -> bytes:
+    """The header that names the methods of a path, with HEAD, which is answered here wherever GET is."""
+    return value.replace(b"GET", b"GET, HEAD") if name.lower() == b"allow" else value
 
 
 def _head_only(receive: Receive, send: Send) -> tuple[Receive, Send]:

@@ -128,7 +128,8 @@ def of_reject(refusal: Reject) -> HttpProblem:
     if refusal.prefix is Prefix.RATE_LIMITED:
         return too_fast(refusal.message, refusal.seconds if isinstance(refusal, TooFast) else RETRY_AFTER)
     code = refusal.prefix.value.replace("-", "_")
-    return HttpProblem(_STATUS[refusal.prefix], code, refusal.message, _ADVICE.get(refusal.prefix, ""))
+    headers = {"retry-after": str(RETRY_AFTER)} if refusal.prefix is Prefix.ERROR else {}
+    return HttpProblem(_STATUS[refusal.prefix], code, refusal.message, _ADVICE.get(refusal.prefix, ""), headers=headers)
 
 
 # What could not be changed as things stand: status, code, and what to do about it.

@@ -30,6 +30,7 @@ def _length(kind: str, bound: str, number: str) -> str:
 # What a text must look like, by the pattern that is asked of it. A pattern that has no words here fails a test.
 _SHAPES: Final = {
     "^([a-z]{2})?$": "must be a language of two lower-case letters (ISO 639-1), such as en",
+    "^[A-Za-z0-9_-]+$": "must be the name of a header, such as x-forwarded-for",
     "^[0-9a-z]+$": "must have only digits and lower-case letters",
     "^[A-Z][A-Z0-9]{0,9}$": "must have 1 to 10 capital letters and digits, a letter first",
     "^([0-9a-f]{64})?$": "must be 64 lower-case hex digits, or empty",

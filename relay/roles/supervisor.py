@@ -21,6 +21,8 @@ from typing import Final
 
 import msgspec
 
+from relay.roles import hangup
+
 READY: Final = b"ready\n"
 PAUSES: Final = (0.0, 0.1, 0.5, 1.0)  # seconds before each restart of a role that dies as soon as it is there
 STEADY: Final = 1.0  # seconds; a role that served and lived so long is restarted at once
@@ -45,7 +47,8 @@ class SupervisorPipes(msgspec.Struct, frozen=True):
     status: int
 
     def ready(self) -> None:
-        """Tell the supervisor that the role does its work now."""
+        """Tell the supervisor that the role does its work now; what it does on SIGHUP is settled by then."""
+        hangup.heed()
         os.write(self.status, READY)
 
     def fail(self, reason: str) -> None:
@@ -148,6 +151,7 @@ class Supervisor:
         """In the child: keep only what is its own, and live the role's life."""
         code = FAILED
         try:
+            hangup.hold()
             signal.set_wakeup_fd(-1)
             for number in _SIGNALS:
                 signal.signal(number, signal.SIG_DFL)
@@ -268,6 +272,7 @@ class Supervisor:
         self._selector.register(self._wake[0], selectors.EVENT_READ, None)
         former = {number: signal.signal(number, _note) for number in _SIGNALS}
         former_wake = signal.set_wakeup_fd(self._wake[1], warn_on_full_buffer=False)
+        hangup.heed()
         try:
             yield
         finally:

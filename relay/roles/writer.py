@@ -45,10 +45,13 @@ from relay.roles.role_links import RoleLink, RoleLinks
 from relay.roles.transaction_size import TransactionSize
 from storage import failures
 from storage.base import Commit, Incoming, Outcome, Status, StorageError, TransactionWriter, Written
+from storage.commands import TryRoom
 from storage.failures import CommandFailure
 
 RECORDED: Final = 1.0  # seconds between two notes of how far the log is committed
 ALIVE_INTERVAL: Final = 1.0  # seconds between two signs of life on the page
+ROOM: Final = 1024 * 1024  # bytes that are written to see whether there is room: more than most transactions have
+ROOM_INTERVAL: Final = 5.0  # seconds between two such tries
 TOLD: Final = 300.0  # seconds that it is told of a fault after the last one
 SENT_WITHIN: Final = 2.0  # seconds in which what is unsent may still go out at the end
 
@@ -95,6 +98,7 @@ class WriterRole:
         self._faults = 0
         self._faulty_until = 0.0
         self._unwritable = False
+        self._room_due = 0.0
         self._alive_due = 0.0
         page.begin(self._role)
         self._size = TransactionSize()
@@ -127,6 +131,8 @@ class WriterRole:
                     self._send()
                 self._record()
                 self._say_alive()
+                if self._unwritable:
+                    self._try_room()
             self._finish()
         finally:
             self.links.drop_all()
@@ -151,6 +157,25 @@ class WriterRole:
     def _tell_state(self) -> None:
         state = UNWRITABLE if self._unwritable else FAULTY if time.monotonic() < self._faulty_until else 0
         self._page.store(self._role, degraded=state, faults=self._faults, applied=self._number)
+
+    def _try_room(self) -> None:
+        """Find out whether the database can be written, where that was tried not lately. Nobody else may: while `/health` says
+        that it cannot, whatever stands before the relay may send nobody."""
+        if time.monotonic() < self._room_due:
+            return
+        self._room_due = time.monotonic() + ROOM_INTERVAL
+        trouble = ""
+        try:
+            for size in (ROOM, 0):
+                self._store.execute(TryRoom(size), int(self._now()))
+        except StorageError as error:
+            trouble = str(error)
+        except BaseException as error:
+            self._report("the look for room", error)
+        if self._unwritable is not bool(trouble):
+            self._unwritable = bool(trouble)
+            log.log(logging.ERROR if trouble else logging.INFO, "%s", trouble or "the database can be written again")
+            self._tell_state()
 
     def _report(self, place: str, error: BaseException) -> None:
         self._faults += 1
@@ -259,6 +284,8 @@ class WriterRole:
             if reason is None:
                 self._report("a command", error)
                 reason = CommandFailure("storage", "", internal(error).message)
+            elif reason.kind == "storage":
+                self._try_room()
         self._say_alive()
         self._page.store(self._role, busy=0)
         self._commit()

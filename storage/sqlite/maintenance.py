@@ -102,6 +102,9 @@ _WORK: Final[dict[type, Callable[[sqlite3.Connection, Any, Transaction, int], An
     given.ForgetVectors: lambda connection, command, *_: writing.forget(connection, command.number),
     given.ForgetRemoved: lambda connection, command, *_: writing.forget_removed(connection, command.number),
     given.KeepLinkPreview: _keep_preview,
+    given.TryRoom: lambda connection, command, *_: (
+        connection.execute(named("write")["keep_room"], (command.size,)) and None
+    ),
     **peers.WORK,
 }
 COMMANDS: Final = frozenset(_WORK)

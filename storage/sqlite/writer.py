@@ -32,6 +32,7 @@ from storage.sqlite.groups.succeeding import VanishingKeys
 from storage.sqlite.identities import writes as identities
 from storage.sqlite.identities.reads import Bindings, SqliteLookups
 from storage.sqlite.own_events import OwnEvents
+from storage.sqlite.passed_on import PassedOn
 from storage.sqlite.recent_events import RecentEvents
 from storage.sqlite.statements import named
 from storage.sqlite.transaction import Transaction, come_by
@@ -69,6 +70,7 @@ class SqliteWriter:
             self.tables = SqliteLookups(self.connection)
             self._known = KnownGroups(self.connection)
             self._recent = RecentEvents(self.connection)
+            self._passed_on = PassedOn()
             self._written = Written()
             self._own = OwnEvents(self.tables, self._next_seq)
             self._vanishing = VanishingKeys(self.connection, self.tables, self._own.say)
@@ -260,6 +262,7 @@ class SqliteWriter:
         self._bindings.clear()
         self._known.clear()
         self._recent.clear()
+        self._passed_on.clear()
         self._own.forget()
 
     def _roll_back(self) -> None:
@@ -316,6 +319,8 @@ class SqliteWriter:
             if incoming.home and self._known.any:
                 transaction.group_events.brought_home(transaction.row(event.id))
             return _DUPLICATE
+        if self._passed_on.holds(event.id, now):
+            return _DUPLICATE
         expected = incoming.expected
         if expected is not None and transaction.newest(expected.filter, expected.readers, now) != expected.id:
             return Outcome(Status.REFUSED, refusal=Changed())
@@ -343,6 +348,8 @@ class SqliteWriter:
         if admission.replaces is not None:
             transaction.take(admission.replaces, replaced=True)
         if not admission.store:
+            if not admission.actions:
+                self._passed_on.add(event.id, now)
             transaction.written.put(Logged(0, incoming.wire, admission.audience), event.kind)
             self._own.say(transaction, admission.emits, now)
             return Outcome(Status.EPHEMERAL, audience=admission.audience, message=admission.message)

@@ -115,6 +115,15 @@ def test_switches_are_written_as_words_or_digits_outside_a_file(text: str, value
         ('[server]\nlisten = "7447"\n', "server.listen"),
         ('[server]\ntrusted_proxies = ["10.0.0.1/8"]\n', "server.trusted_proxies"),
         ('[server]\ntrusted_proxies = ["localhost"]\n', "server.trusted_proxies"),
+        ('[server]\naddress_header = "x forwarded for"\n', "address_header must be the name of a header"),
+        ('[server]\naddress_header = ""\n', "address_header must be the name of a header"),
+        ('[server]\ndata = ""\n', "server.data must have at least 1 character"),
+        ("[server]\nlisten = 127.0.0.1:7447\n", 'a text stands in quotes: listen = "127.0.0.1:7447"'),
+        (
+            '[groups]\nlivekit_url = "wss://av.example"\n',
+            "groups.livekit_url, livekit_key and livekit_secret go together",
+        ),
+        ('[[peers]]\nurl = "wss://relay.example"\nsince = 9999999999999999999\n', "since must be at most"),
     ],
 )
 def test_a_wrong_file_stops_the_start_and_the_setting_is_named(tmp_path: Path, text: str, words: str) -> None:
@@ -130,7 +139,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         load(tmp_path, {}, {})
     file = tmp_path / "latin.toml"
     file.write_bytes(b'[relay]\nname = "\xe9"\n')
-    with pytest.raises(ConfigError, match=r"latin\.toml"):
+    with pytest.raises(ConfigError, match=r"latin\.toml: it is no UTF-8 text \(byte 17\)"):
         load(file, {}, {})
 
 
@@ -153,6 +162,14 @@ def test_a_wrong_word_outside_the_file_is_named_with_its_place(
     with pytest.raises(ConfigError) as caught:
         load(None, environ, flags)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["inf", "1e300", "9" * 30])
+def test_no_number_is_larger_than_what_is_made_of_it_may_be(text: str) -> None:
+    for setting in SETTINGS:
+        if type(setting.default) in (int, float):
+            with pytest.raises(ConfigError, match=rf"{setting.name} must be (at most|a whole number)"):
+                load(None, {}, {setting.name: text})
 
 
 def test_the_variable_that_names_the_file_is_no_unknown_setting() -> None:

@@ -15,7 +15,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 
 from relay.protocol.event import Event
-from tests.e2e.harness import PATIENCE, Server, client, command, fresh_key, now, serving
+from tests.e2e.harness import PATIENCE, Server, client, command, free_port, fresh_key, now, serving
 from tests.e2e.test_group_reading import group_at
 from tests.e2e.test_joining import code_of, join, leave, registered
 from tests.factories import make_event
@@ -90,6 +90,27 @@ async def test_what_is_never_stored_is_passed_on_while_it_is_new(tmp_path: Path)
             for event in (old, new):
                 assert (await writing.publish(event))[2] is True
             assert (await listening.next())[2]["id"] == new.id
+
+
+async def test_what_is_never_stored_reaches_each_of_relays_that_are_each_others_peers_once(tmp_path: Path) -> None:
+    """Two of them sent one back and forth some thousand times, until it was a minute old."""
+    key, ports = fresh_key(), (free_port(), free_port())
+    files = [
+        settings(tmp_path / f"{ours}.toml", f"ws://127.0.0.1:{theirs}") for ours, theirs in (ports, reversed(ports))
+    ]
+    with (
+        serving(tmp_path / "one", port=ports[0], file=files[0]) as one,
+        serving(tmp_path / "other", port=ports[1], file=files[1]) as other,
+    ):
+        await in_state(one, other.url, "in step")
+        await in_state(other, one.url, "in step")
+        async with client(one) as here, client(other) as there, client(one) as writing:
+            for listening in (here, there):
+                await listening.request({"kinds": [20_001]})
+            for count in range(10):
+                event = make_event(key, 20_001, str(count), created_at=now())
+                await writing.post(event)
+                assert [(await listening.next())[2]["content"] for listening in (here, there)] == [str(count)] * 2
 
 
 @pytest.mark.parametrize("processes", ["on", "off"])

@@ -59,6 +59,18 @@ async def test_head_tells_what_get_would_without_the_body(path, accept):
     assert (head.status_code, head.headers, head.content) == (got.status_code, got.headers, b"")
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [("/", "GET, HEAD, OPTIONS"), ("/health", "GET, HEAD, OPTIONS"), ("/api/v1/posts", "GET, HEAD, OPTIONS, POST")],
+)
+async def test_a_method_that_a_path_does_not_take_is_answered_with_those_it_takes(path, methods):
+    async with Browser() as browser:
+        refused = await browser.put(path)
+        answers = [(await browser.request(one, path)).status_code for one in methods.split(", ")]
+    assert (refused.status_code, refused.headers["allow"]) == (405, methods)
+    assert 405 not in answers
+
+
 @pytest.mark.parametrize("path", PATHS)
 async def test_every_answer_protects_the_browser(path):
     async with Browser() as browser:

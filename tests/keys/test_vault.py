@@ -69,6 +69,15 @@ def test_a_malformed_file_stops_the_start(tmp_path: Path, content: str) -> None:
         unlock(tmp_path)
 
 
+def test_what_is_no_secret_key_is_named_by_where_it_stands(tmp_path: Path) -> None:
+    with pytest.raises(VaultError, match=r"^identities\.relay_key is no secret key"):
+        vault.unlock(tmp_path, "0" * 64, "", None)
+    (tmp_path / FILE).write_text(f'relay_secret_key = "{"f" * 64}"')
+    (tmp_path / FILE).chmod(0o600)
+    with pytest.raises(VaultError, match=rf"^{tmp_path / FILE}: relay_secret_key is no secret key"):
+        vault.relay_pubkey(tmp_path, "")
+
+
 def test_a_rotation_that_finishes_leaves_the_next_secret_alone(tmp_path: Path) -> None:
     opened = unlock(tmp_path)
     before = opened.custody.check

@@ -39,6 +39,13 @@ def worker(name: str, pipes: SupervisorPipes) -> int:
                 return 0
 
 
+def slow(pipes: SupervisorPipes) -> int:
+    """Takes its time to begin: until somebody writes a byte to the standard input."""
+    say(f"slow {os.getpid()} begins")
+    os.read(0, 1)
+    return worker("slow", pipes)
+
+
 def stubborn(pipes: SupervisorPipes) -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     say(f"stubborn {os.getpid()} up")
@@ -76,6 +83,7 @@ def main() -> int:
     roles = {
         "plain": [writer, *fronts],
         "stubborn": [writer, Role("stubborn", 1, stubborn)],
+        "slow": [Role("slow", 0, slow)],
         "failing": [writer, Role("failing", 1, failing)],
         "raising": [writer, Role("raising", 1, raising)],
         "descriptors": [writer, Role("descriptors", 1, descriptors)],

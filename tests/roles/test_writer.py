@@ -1,6 +1,7 @@
 """The writer role at the other end of a socket: what it answers, in which order, and what it tells followers."""
 
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -14,10 +15,10 @@ from relay.protocol.filter import Filter
 from relay.roles.channel import FrameReader, frame
 from relay.roles.inside import WriterThread
 from relay.roles.messages import Ask, Behind, CommandResult, Entry, Follow, Outcomes, Submit, encode, from_writer
-from relay.roles.page import Position, SharedPage
+from relay.roles.page import UNWRITABLE, Position, SharedPage
 from storage.base import Commit, Status, StorageError
 from storage.command_codec import decode
-from storage.commands import Command, CountRows, RemoveMatching
+from storage.commands import Command, CountRows, RemoveMatching, TryRoom
 from tests.factories import NOW, make_event
 from tests.server.fakes import PATIENCE, MemoryLog
 
@@ -269,3 +270,54 @@ def test_roles_may_connect_to_a_socket_while_it_runs(desk: Desk) -> None:
         peer.submit(EVENTS[0])
         assert peer.tokens(1) == [1]
         desk.thread.close()
+
+
+def test_a_database_that_can_be_written_again_is_told_before_anybody_sends_an_event(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("relay.roles.writer.ROOM_INTERVAL", 0.0)
+    monkeypatch.setattr("relay.roles.writer.ALIVE_INTERVAL", 0.01)
+    tried = threading.Semaphore(0)
+
+    def carry_out(command: Command[Any]) -> None:
+        if desk.log.failure is not None:
+            raise desk.log.failure
+        if command == TryRoom(0):
+            tried.release()
+
+    desk.log.carry_out = carry_out
+    writer = desk.page.roles.index("writer")
+    peer = desk.peer()
+    desk.log.failure = StorageError("the disk is full")
+    desk.thread.start()
+    peer.submit(EVENTS[0])
+    assert peer.next().failed
+    assert desk.page.count(writer, "degraded") == UNWRITABLE
+    desk.log.failure = None
+    assert tried.acquire(timeout=PATIENCE)
+    peer.ask(CountRows())  # its answer comes after what the writer found out has been told
+    assert isinstance(peer.next(), CommandResult)
+    assert desk.page.count(writer, "degraded") == 0
+
+
+def test_a_command_that_finds_no_room_tells_that_the_database_cannot_be_written(desk: Desk) -> None:
+    writer = desk.page.roles.index("writer")
+    peer = desk.peer()
+    desk.log.failure = StorageError("the disk is full")
+    desk.thread.start()
+    peer.ask(CountRows())
+    assert isinstance(peer.next(), CommandResult)
+    assert desk.page.count(writer, "degraded") == UNWRITABLE
+
+
+def test_a_command_that_fails_for_another_reason_tells_of_no_such_thing(desk: Desk) -> None:
+    def carry_out(command: Command[Any]) -> None:
+        if isinstance(command, CountRows):
+            raise StorageError("a reader still holds the write-ahead log")
+
+    desk.log.carry_out = carry_out
+    peer = desk.peer()
+    desk.thread.start()
+    peer.ask(CountRows())
+    assert isinstance(peer.next(), CommandResult)
+    assert desk.page.count(desk.page.roles.index("writer"), "degraded") == 0

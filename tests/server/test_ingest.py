@@ -12,10 +12,10 @@ from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter
 from relay.roles.inside import WriterThread
 from relay.roles.page import SharedPage
-from relay.server import ingest as ingests
-from relay.server import verify
-from relay.server.follow import Applied
-from relay.server.ingest import Ingest, Pace
+from relay.server.events import ingest as ingests
+from relay.server.events import verify
+from relay.server.events.follow import Applied
+from relay.server.events.ingest import Ingest, Pace
 from relay.server.supervision import Faults
 from storage.base import Incoming, Outcome, Status, StorageError, TooCostly
 from storage.command_codec import decode

@@ -8,7 +8,7 @@ from relay.config import Access, Config, LimitSettings
 from relay.errors import Prefix
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, wire
-from relay.server.policies import POLICIES, Sender, refuse
+from relay.server.events.policies import POLICIES, Sender, refuse
 from tests.factories import NOW, keypair, make_event
 
 ALICE, BOB = keypair(1).pubkey, keypair(2).pubkey
@@ -148,7 +148,7 @@ RULES = [
     access(allowed_keys=[BOB]),
     access(denied_keys=[ALICE]),
     access(allowed_kinds=[1]),
-    access(denied_kinds=[5, 62, 28934, 28936]),
+    access(denied_kinds=[5, 62, 9022, 28934, 28936]),
     access(auth_to_write=True),
     limits(min_pow=256),
     limits(created_at_past=1),
@@ -159,7 +159,7 @@ RULES = [
 @pytest.mark.parametrize("rules", RULES, ids=str)
 @pytest.mark.parametrize("door", Door)
 @pytest.mark.parametrize("at", [NOW - 100, NOW + 100])
-@pytest.mark.parametrize("kind", [5, 62, 28936])
+@pytest.mark.parametrize("kind", [5, 62, 9022, 28936])
 def test_taking_back_vanishing_and_leaving_are_stopped_by_no_rule(
     rules: Config, door: Door, at: int, kind: int
 ) -> None:
@@ -172,7 +172,7 @@ def test_a_request_to_join_is_stopped_by_nothing_but_a_denied_key(rules: Config)
     assert prefix(make_event(1, 28934, created_at=NOW - 100), rules) is expected
 
 
-@pytest.mark.parametrize("kind", [5, 62, 28934, 28936])
+@pytest.mark.parametrize("kind", [5, 62, 9022, 28934, 28936])
 def test_size_holds_for_all(kind: int) -> None:
     assert prefix(make_event(1, kind, content="xx"), limits(max_content_length=1)) is Prefix.INVALID
     assert prefix(make_event(1, kind, tags=[["e"]] * 2), limits(max_event_tags=1)) is Prefix.INVALID

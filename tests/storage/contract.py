@@ -356,6 +356,15 @@ class Contract:
         assert await log.ask() == []
         assert log.writer.last_seq() == 0
 
+    async def test_an_ephemeral_event_is_passed_on_once_a_minute(self, log: Log) -> None:
+        """Relays that are each other's peers sent one back and forth; who listens a minute later can be told again."""
+        event, other = make_event(0, kind=20001), make_event(1, kind=20001)
+        told = []
+        for batch, later in (([event, event], 0), ([other, event], 59), ([event, event], 60), ([other], 61)):
+            told += [one.status for one in log.writer.write(incoming(batch), NOW + later)]
+        sent, again = Status.EPHEMERAL, Status.DUPLICATE
+        assert told == [sent, again, sent, again, sent, again, again]
+
     async def test_the_operator_removes_private_events_too_and_they_stay_away(self, log: Log) -> None:
         events_ = [make_event(0, kind=4, tags=[["p", BOB]]), *notes("a", "b")]
         log.write(*events_)

@@ -230,6 +230,7 @@ class MemoryWriter:
     def __init__(self, log: MemoryLog, meaning: Meaning) -> None:
         self._log = log
         self._meaning = meaning
+        self._passed_on: dict[str, int] = {}  # when each ephemeral event was passed on last
         self.tables = SqliteLookups(log.connection)
 
     def last_seq(self) -> int:
@@ -292,6 +293,8 @@ class MemoryWriter:
         event = incoming.event
         if event.id in self._log.live:
             return Outcome(Status.DUPLICATE)
+        if now - self._passed_on.get(event.id, -60) < 60:
+            return Outcome(Status.DUPLICATE)
         if incoming.expected is not None and self._newest(incoming.expected.filter, now) != incoming.expected.id:
             return Outcome(Status.REFUSED, refusal=Changed())
         try:
@@ -310,6 +313,8 @@ class MemoryWriter:
         if admission.replaces is not None:
             self._log.live.pop(admission.replaces, None)
         if not admission.store:
+            if not admission.actions:
+                self._passed_on[event.id] = now
             return Outcome(Status.EPHEMERAL, audience=admission.audience, message=admission.message)
         self._log.last_seq += 1
         seq = self._log.last_seq

@@ -16,7 +16,7 @@ from relay.protocol.admission import Admission, Door, Key
 from relay.protocol.event import Event, wire
 from relay.protocol.facts import Facts, Need
 from storage.base import PUBLIC, Locked, Status, StorageError
-from storage.commands import Compact, DropForeign, RemoveMatching
+from storage.commands import Compact, DropForeign, RemoveMatching, TryRoom
 from storage.sqlite import backend, database_file, entries
 from storage.sqlite.database_file import FILE
 from storage.sqlite.statements import migrations
@@ -152,6 +152,19 @@ class TestDurability:
         assert len((await store.query([ANYTHING], PUBLIC, NOW)).wires) == 1
         writer.connection.execute("PRAGMA max_page_count = 1000000")
         assert writer.write(incoming(big), NOW)[0].seq == 2
+
+    async def test_whether_there_is_room_is_tried_and_nothing_of_it_stays(
+        self, writer: SqliteWriter, store: SqliteStore
+    ) -> None:
+        pages = writer.connection.execute("PRAGMA page_count").fetchone()[0]
+        writer.connection.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(StorageError, match="disk is full"):
+            writer.execute(TryRoom(1024 * 1024), NOW)
+        writer.connection.execute("PRAGMA max_page_count = 1000000")
+        for size in (1024 * 1024, 0):
+            writer.execute(TryRoom(size), NOW)
+        assert writer.connection.execute("SELECT length(value) FROM meta WHERE name = 'room'").fetchone() == (0,)
+        assert await problems(store) == []
 
     async def test_removed_text_is_gone_from_the_files_after_compact(
         self, tmp_path: Path, writer: SqliteWriter, store: SqliteStore

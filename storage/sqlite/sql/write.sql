@@ -78,6 +78,9 @@ INSERT OR REPLACE INTO meta (name, value) VALUES ('missing_first', ?), ('missing
 -- name: accept_loss
 DELETE FROM meta WHERE name IN ('missing_first', 'missing_last')
 
+-- name: keep_room
+INSERT OR REPLACE INTO meta (name, value) VALUES ('room', zeroblob(?))
+
 -- name: mark_foreign_dropped
 INSERT INTO meta (name, value) VALUES ('foreign_dropped', 1) ON CONFLICT DO NOTHING;
 

@@ -310,6 +310,8 @@ class World:
 def _is_clear(answer: httpx.Response, path: str) -> bool:
     if not path.startswith(("/api/", "/.well-known/")):
         return "Service Unavailable" in answer.text and "Traceback" not in answer.text
+    if "retry-after" not in answer.headers:
+        return False
     told = answer.json()
     return told["success"] is False and bool(told["message"]) and bool(told["hint"]) and "Traceback" not in answer.text
 
