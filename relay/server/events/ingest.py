@@ -275,7 +275,7 @@ class Ingest:
             self.stored += 1
         elif outcome.status is Status.REFUSED:
             self.refused += 1
-            if self.failure is None and _is_error(outcome):
+            if self.failure is None and outcome.refusal is not None and _is_error(outcome):
                 self._faults.report("the handler of an event", outcome.refusal)
 
     def _failed(self, failure: str | None) -> None:
