@@ -8,6 +8,7 @@ import select
 import signal
 import sys
 
+from relay.roles import signals
 from relay.roles.supervisor import CannotStart, Role, Supervisor, SupervisorPipes
 
 PATIENCE = 30.0  # seconds that a role may take to end
@@ -18,11 +19,11 @@ def say(text: str) -> None:
 
 
 def worker(name: str, pipes: SupervisorPipes) -> int:
-    """Lives until SIGTERM or the end of its supervisor."""
+    """Lives until its supervisor ends it or the end of its supervisor."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing)
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signals.END, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
     say(f"{name} {os.getpid()} up")
     pipes.ready()
@@ -47,7 +48,7 @@ def slow(pipes: SupervisorPipes) -> int:
 
 
 def stubborn(pipes: SupervisorPipes) -> int:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signals.END, signal.SIG_IGN)
     say(f"stubborn {os.getpid()} up")
     pipes.ready()
     select.select([pipes.end], [], [])

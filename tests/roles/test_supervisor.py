@@ -105,6 +105,19 @@ def test_sigterm_ends_the_last_stage_first_and_leaves_nobody(plain: Program) -> 
     assert not any(is_alive(pid) for pid in pids)
 
 
+def test_a_signal_to_all_processes_at_once_ends_them_in_order_too() -> None:
+    with program("plain") as running:
+        running.wait_for("front1", "front2", "supervisor")
+        for name in ("writer", "front1", "front2"):
+            os.kill(running.pid(name), signal.SIGTERM)
+            os.kill(running.pid(name), signal.SIGINT)
+        running.process.terminate()
+        lines = running.rest()
+    ended = [line.split()[0] for line in lines if line.endswith(" ends")]
+    assert sorted(ended[:2]) == ["front1", "front2"]
+    assert ended[2:] == ["writer", "supervisor"]
+
+
 def test_sighup_reaches_every_role(plain: Program) -> None:
     plain.process.send_signal(signal.SIGHUP)
     plain.wait_for("writer", "front1", "front2")
