@@ -1,7 +1,8 @@
 """Requests to vanish (NIP-62): everything of a key goes, up to the request's time, and is refused from then on.
 
 Rule: a request counts only where it names this relay, or all of them; one for another relay is not ours to carry out. Clients
-may know this relay by another URL than the operator (a proxy's), so their doors have compared it already (`relay.server.policies`).
+may know this relay by another URL than the operator (a proxy's), so their doors have compared it already
+(`relay.server.events.policies`).
 """
 
 from handlers.authorship import is_strict

@@ -28,17 +28,20 @@ from relay.protocol import chunks, kinds
 from relay.protocol.chunks import Cutting
 from relay.protocol.event import Event
 from relay.protocol.relay import GroupRules
+from relay.roles import signals
 from relay.roles.inside import WriterThread
 from relay.roles.page import MANY, SharedPage
 from relay.roles.search import SearchService
 from relay.search_settings import Search
-from relay.server import control, listener, policies
-from relay.server.compared_sets import ComparedSets
+from relay.server import control
+from relay.server.comparisons.compared_sets import ComparedSets
+from relay.server.comparisons.remote_comparing import RemoteComparing
+from relay.server.connection import listener
+from relay.server.events import policies
 from relay.server.hub import Hub
-from relay.server.identities import Identities
-from relay.server.remote_comparing import RemoteComparing
-from relay.server.remote_search import RemoteSearch
-from relay.server.replay_guard import ReplayGuard
+from relay.server.identities.identities import Identities
+from relay.server.limits.replay_guard import ReplayGuard
+from relay.server.reading.remote_search import RemoteSearch
 from relay.server.settings import Settings
 from relay.server.supervision import Faults
 from relay.setting_parts import ConfigError
@@ -447,6 +450,7 @@ async def serve(
             for number in (signal.SIGTERM, signal.SIGINT):
                 running.add_signal_handler(number, stop, server, site.hub)
             running.add_signal_handler(signal.SIGHUP, reread)
+            signals.heed_hangup()
             with contextlib.suppress(StorageError):  # a full disk, say: reading goes on, `/health` tells of it
                 await site.identities.profiles.introduce_relay()
                 await site.identities.profiles.resume()

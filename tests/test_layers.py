@@ -171,6 +171,26 @@ def test_there_is_no_circle() -> None:
     assert circles(graph) == []
 
 
+def test_there_is_no_circle_of_the_rooms_of_a_front() -> None:
+    """What stands in relay/server itself is for all of its rooms, or puts them together."""
+    graph: dict[str, set[str]] = {}
+    for name, path in MODULES.items():
+        room = _room(name)
+        if room is not None:
+            found = imports(name, path.read_text(encoding="utf-8"), path.name == "__init__.py")
+            graph.setdefault(room, set()).update(
+                other for other in map(_room, found) if other is not None and other != room
+            )
+    assert len(graph) > 1
+    assert circles(graph) == []
+
+
+def _room(name: str) -> str | None:
+    """The package below relay.server in which a module stands."""
+    parts = name.split(".")
+    return parts[2] if parts[:2] == ["relay", "server"] and len(parts) > 3 else None
+
+
 def test_a_circle_is_found() -> None:
     graph = {"a": {"b"}, "b": {"c", "d"}, "c": {"a"}, "d": set[str](), "e": {"d"}, "f": {"f"}}
     assert circles(graph) == [["a", "b", "c"], ["f"]]
@@ -212,11 +232,11 @@ def test_a_module_imports_only_what_stands_below_it(name: str) -> None:
         ("storage.sqlite.backend", "from handlers.table import meaning"),
         ("handlers.posts", "import storage"),
         ("handlers.posts", "import time"),
-        ("relay.server.ingest", "from storage import sqlite"),
-        ("relay.server.ingest", "import relay.http.page"),
-        ("relay.http.page", "from relay.federation.peers import Peer"),
+        ("relay.server.events.ingest", "from storage import sqlite"),
+        ("relay.server.events.ingest", "import relay.http.pages.page"),
+        ("relay.http.pages.page", "from relay.federation.peers import Peer"),
         ("relay.federation.peers", "from relay.http import routes"),
-        ("relay.http.page", "import relay.app"),
+        ("relay.http.pages.page", "import relay.app"),
         ("relay.client.relay", "from relay.config import Config"),
         ("relay.cli", "from storage.sqlite.backend import open_writer"),
         ("relay", "import relay.errors"),
@@ -236,10 +256,10 @@ def test_a_breach_is_found(name: str, source: str) -> None:
         ),
         ("keys.tokens", "import secrets\nfrom relay.errors import Reject"),
         (
-            "relay.server.ingest",
+            "relay.server.events.ingest",
             "import asyncio, websockets\nfrom storage.base import Writer\nfrom relay.config import Config",
         ),
-        ("relay.http.page", "from relay import __version__\nfrom relay.server import hub"),
+        ("relay.http.pages.page", "from relay import __version__\nfrom relay.server import hub"),
         ("relay.app", "from storage import sqlite\nfrom handlers import table"),
     ],
 )
@@ -249,7 +269,8 @@ def test_what_points_downwards_is_no_breach(name: str, source: str) -> None:
 
 def test_what_a_front_and_the_supervisor_load_starts_no_threads_and_is_no_model_and_nothing_of_others() -> None:
     heavy = {"numpy", "hnswlib", "wordllama", "onnxruntime", "tokenizers", "pydantic", "attr"}
-    doors = "relay.app, relay.http.app, relay.commands.serving, relay.processes, relay.server.remote_search, relay.roles.supervisor"
+    doors = "relay.app, relay.http.app, relay.commands.serving, relay.processes, relay.roles.supervisor"
+    doors += ", relay.server.reading.remote_search"
     load = "relay.http.app.load(relay.config.Config())"
     look = (
         f"import sys, threading, {doors}\n{load}\nprint(sorted({heavy} & set(sys.modules)), threading.active_count())"

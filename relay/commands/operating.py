@@ -21,7 +21,7 @@ from relay.protocol import event as events
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
-from relay.server import policies
+from relay.server.events import policies
 from relay.setting_parts import ConfigError
 from storage.base import Incoming, LogWriter, Outcome, Reader, Status
 from storage.commands import Command, Compact, CountRows, Rebuild, RemoveMatching

@@ -17,7 +17,7 @@ from relay.client import urls as client_urls
 from relay.client.errors import BadUrl, Disconnected, unreached
 from relay.peer_settings import PeerSettings
 from relay.protocol import urls
-from relay.server import outbound
+from relay.server.web_requests import outbound
 
 MOST_TRIED: Final = 4  # addresses of a host
 
@@ -47,7 +47,7 @@ def by_url(peers: Iterable[PeerSettings]) -> dict[str, PeerSettings]:
 
 
 def is_public(text: str) -> bool:
-    """Whether an IP address is one of the public Internet, see relay.server.outbound. Raises ValueError."""
+    """Whether an IP address is one of the public Internet, see relay.server.web_requests.outbound. Raises ValueError."""
     return outbound.is_public(ipaddress.ip_address(text.partition("%")[0]))
 
 

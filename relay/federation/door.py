@@ -18,8 +18,8 @@ from relay.peer_settings import PeerPolicy
 from relay.protocol import kinds
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
-from relay.server.ingest import Ingest
-from relay.server.publishing import Publisher
+from relay.server.events.ingest import Ingest
+from relay.server.events.publishing import Publisher
 from storage.base import Outcome, Reader, Status
 
 AT_ONCE: Final = 2000  # events of one peer that are under way: while the writer has a thousand, the next are checked

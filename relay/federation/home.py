@@ -14,7 +14,7 @@ import msgspec
 from relay.client.errors import BadUrl
 from relay.federation.addresses import normal
 from relay.protocol import kinds
-from relay.server.outbound import NotPublic, PublicOnly
+from relay.server.web_requests.outbound import NotPublic, PublicOnly
 
 WITHIN: Final = 10.0  # seconds
 MOST: Final = 262_144  # bytes of the answer

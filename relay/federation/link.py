@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatu
 from relay.client.errors import MAX_WORDS, Disconnected, TimedOut
 from relay.federation import addresses
 from relay.federation.peer_socket import PeerSocket
-from relay.server.intake import Allowance, waste
+from relay.server.limits.intake import Allowance, waste
 
 OPEN_WITHIN: Final = 20.0  # seconds that connecting may take
 ANSWER_WITHIN: Final = 30.0  # seconds that an answer may take

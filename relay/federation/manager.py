@@ -26,9 +26,9 @@ from relay.peer_settings import PeerSettings
 from relay.protocol import kinds
 from relay.protocol.event import values
 from relay.roles.page import SharedPage
-from relay.server.follow import Applied
-from relay.server.ingest import Ingest
-from relay.server.publishing import Publisher
+from relay.server.events.follow import Applied
+from relay.server.events.ingest import Ingest
+from relay.server.events.publishing import Publisher
 from relay.server.settings import Settings
 from relay.server.supervision import Faults, Tasks
 from storage.base import Logged, Reader, StorageError

@@ -21,7 +21,7 @@ from relay.federation.session_parts import PeerParts, SessionPlan
 from relay.federation.sync import Direction
 from relay.peer_settings import Federation, PeerPolicy, PeerSettings
 from relay.protocol import filter as filters
-from relay.server.follow import LiveEvent
+from relay.server.events.follow import LiveEvent
 from relay.server.supervision import Faults, ended
 from storage.base import StorageError
 from storage.peers import DOWN

@@ -18,7 +18,7 @@ from relay.federation.transfers import Uploads
 from relay.federation.verdicts import FIRST, Fate, Verdict
 from relay.protocol.event import Event, has_tag, parse_known
 from relay.protocol.filter import matches
-from relay.server.follow import LiveEvent
+from relay.server.events.follow import LiveEvent
 from storage.base import Logged
 from storage.peers import UP
 

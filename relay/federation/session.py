@@ -33,7 +33,7 @@ from relay.protocol.groups.announce import MEMBERS
 from relay.protocol.groups.belonging import DELETE_GROUP
 from relay.protocol.groups.editing import WHOLE_RELAY
 from relay.protocol.membership import UNBOUND
-from relay.server.follow import LiveEvent
+from relay.server.events.follow import LiveEvent
 from storage.base import Outcome, Status
 from storage.peers import DOWN, UP
 

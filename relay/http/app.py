@@ -24,7 +24,7 @@ from relay.http.front import front
 from relay.http.hub import RunningRelay
 from relay.http.packing import packing
 from relay.http.routes import ROUTES
-from relay.server.limits import Buckets
+from relay.server.limits.rates import Buckets
 from relay.server.pools import Pool
 
 RENDERERS: Final = 1  # threads: rendering is Python, and a second one would take its time from the event loop

@@ -25,9 +25,9 @@ from relay.http.api.heartbeat import NewsItem
 from relay.http.api.notifications import TELLING
 from relay.http.hub import RunningRelay
 from relay.protocol.event import values
-from relay.server.follow import Applied
-from relay.server.outbound import Delivery, Poster, Undelivered
+from relay.server.events.follow import Applied
 from relay.server.supervision import Tasks
+from relay.server.web_requests.outbound import Delivery, Poster, Undelivered
 from storage.base import StorageError
 from storage.identities.types import FOLLOWED
 from storage.identities.webhooks import CHANGED, Webhook

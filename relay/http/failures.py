@@ -14,11 +14,11 @@ from litestar.exceptions import HTTPException
 from litestar.types import ExceptionHandlersMap
 
 from relay.errors import Reject
-from relay.http import templates
 from relay.http.api import common
 from relay.http.input_errors import explain
 from relay.http.negotiation import HTML, preferred
 from relay.http.problems import STATUSES, HttpProblem, of_refused, of_reject, of_storage
+from relay.http.rendering import templates
 from storage.base import StorageError
 from storage.identities.types import ChangeRefused
 

@@ -13,10 +13,10 @@ from relay.config import Config
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.facts import GivenToken
-from relay.server.follow import Follower
-from relay.server.identities import Identities
-from relay.server.limits import OpenConnections
-from relay.server.link import Link
+from relay.server.events.follow import Follower
+from relay.server.events.link import Link
+from relay.server.identities.identities import Identities
+from relay.server.limits.rates import OpenConnections
 from relay.server.livekit import Rooms
 from relay.server.supervision import Faults
 from storage.base import Expected, Log, Outcome, Readers, ScannedLog, VersionedLog

@@ -21,10 +21,10 @@ import msgspec
 from relay.http.api.link_cards import linked
 from relay.http.hub import RunningRelay
 from relay.protocol import kinds, urls
-from relay.server.follow import Applied
-from relay.server.page_reading import PageReader, UnreadablePage
-from relay.server.page_summary import PageSummary
+from relay.server.events.follow import Applied
 from relay.server.supervision import Tasks
+from relay.server.web_requests.page_reading import PageReader, UnreadablePage
+from relay.server.web_requests.page_summary import PageSummary
 from storage.base import StorageError
 from storage.commands import KeepLinkPreview
 from storage.feed import MAX_IDS, PostRow

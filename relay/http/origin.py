@@ -7,7 +7,7 @@ from litestar import Request
 from litestar.types import HTTPScope
 
 from relay.http.hub import RunningRelay
-from relay.server import origin
+from relay.server.limits import origin
 
 visit: Final[ContextVar[HTTPScope | None]] = ContextVar(
     "visit", default=None

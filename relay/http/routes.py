@@ -4,32 +4,7 @@ from typing import Final
 
 from litestar.handlers import HTTPRouteHandler
 
-from relay.http import (
-    about,
-    articles,
-    chatting,
-    claim,
-    communities,
-    documentation,
-    feeds,
-    first_visit,
-    guide,
-    health,
-    history,
-    livekit,
-    metrics,
-    mine,
-    page,
-    people,
-    picture,
-    project,
-    searching,
-    static,
-    theme,
-    topics,
-    wellknown,
-    writing,
-)
+from relay.http import health, livekit, metrics, wellknown
 from relay.http.api import (
     agents,
     avatars,
@@ -76,17 +51,37 @@ from relay.http.api import (
     webhooks,
     workspace_stream,
 )
+from relay.http.pages import (
+    about,
+    articles,
+    chatting,
+    claim,
+    communities,
+    documentation,
+    feed,
+    guide,
+    history,
+    mine,
+    people,
+    picture,
+    project,
+    searching,
+    topics,
+    writing,
+)
+from relay.http.rendering import first_visit, static, theme
+from relay.http.syndication import feeds
 
 ROUTES: Final[tuple[HTTPRouteHandler, ...]] = (
-    page.feed,
+    feed.feed,
     people.profile,
     people.profile_comments,
     people.profile_knowledge,
     people.profile_about,
     people.profile_followers,
     people.profile_following,
-    page.post,
-    page.pieces,
+    feed.post,
+    feed.pieces,
     mine.notifications_page,
     mine.following_page,
     mine.saved_page,

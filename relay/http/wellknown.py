@@ -7,8 +7,9 @@ from litestar import MediaType, Request, Response, get
 from litestar.datastructures import State
 from litestar.params import FromQuery
 
-from relay.http import origin, static
+from relay.http import origin
 from relay.http.hub import GivenHub
+from relay.http.rendering import static
 
 # The pages may be read; what is made anew for each question is not for crawlers.
 ROBOTS: Final = """User-agent: *

@@ -80,7 +80,7 @@ class Service(Protocol):
         """As `storage.commands.Rebuild`."""
 
     async def rotate_master(self, following: str) -> int:
-        """As `relay.server.signing.Signing.rotate`; may raise VaultError as well."""
+        """As `relay.server.identities.signing.Signing.rotate`; may raise VaultError as well."""
 
     async def reembed(self, settings: Search, progress: Progress) -> int:
         """Go over to the model that these settings name; how many vectors were made. May raise ConfigError as well."""

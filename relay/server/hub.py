@@ -19,22 +19,22 @@ from relay.errors import Prefix, Reject
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from relay.roles.page import FAULTY, SharedPage
-from relay.server.comparing import Comparisons
-from relay.server.connections import Connections
-from relay.server.fanout import Fanout
-from relay.server.follow import Applied, Follower
-from relay.server.gate import Gate
+from relay.server.comparisons.comparing import Comparisons
+from relay.server.connection.connections import Connections
+from relay.server.connection.shared import Shared
+from relay.server.events.fanout import Fanout
+from relay.server.events.follow import Applied, Follower
+from relay.server.events.ingest import Ingest
+from relay.server.events.publishing import Publisher
 from relay.server.health import Health, roles_of
-from relay.server.identities import Identities
-from relay.server.ingest import Ingest
-from relay.server.intake import Intake
+from relay.server.identities.identities import Identities
+from relay.server.limits.gate import Gate
+from relay.server.limits.intake import Intake
+from relay.server.limits.proof_checks import ProofChecks
 from relay.server.livekit import Rooms
-from relay.server.proof_checks import ProofChecks
-from relay.server.publishing import Publisher
-from relay.server.queries import Queries
-from relay.server.read_access import ReadAccess
+from relay.server.reading.queries import Queries
+from relay.server.reading.read_access import ReadAccess
 from relay.server.settings import Settings
-from relay.server.shared import Shared
 from relay.server.supervision import Faults, Tasks
 from relay.server.turns import Turns
 from storage.base import ComparedLog, FollowedLog, Limits, Log, Missing, PrimaryTables, StorageError

@@ -9,7 +9,7 @@ import pytest
 
 from relay import greeting
 from relay.loading import load
-from relay.server import listener
+from relay.server.connection import listener
 from relay.setting_parts import ConfigError
 from tests.cli.conftest import Tidings
 

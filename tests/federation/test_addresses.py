@@ -10,7 +10,7 @@ import pytest
 
 from relay.client.errors import BadUrl, Disconnected
 from relay.federation import addresses
-from relay.server import outbound
+from relay.server.web_requests import outbound
 from tests.e2e.harness import PATIENCE
 
 

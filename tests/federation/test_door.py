@@ -11,8 +11,8 @@ from relay.federation.door import AT_ONCE, OverQuota, PeerDoor, PeerQuota
 from relay.peer_settings import PeerPolicy
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
-from relay.server.ingest import Ingest
-from relay.server.publishing import Publisher
+from relay.server.events.ingest import Ingest
+from relay.server.events.publishing import Publisher
 from relay.server.settings import Settings
 from storage.base import Outcome, Status
 from tests.factories import NOW, keypair, make_event

@@ -12,8 +12,8 @@ from relay.http.routes import ROUTES
 from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter, matches
 from relay.roles.page import SharedPage
-from relay.server.follow import Follower
-from relay.server.limits import OpenConnections
+from relay.server.events.follow import Follower
+from relay.server.limits.rates import OpenConnections
 from relay.server.livekit import Rooms
 from relay.server.settings import Settings
 from relay.server.supervision import Faults

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relay.http import prose
-from relay.http.article_text import article
+from relay.http.rendering import prose
+from relay.http.rendering.article_text import article
 
 
 def test_headings_are_marked_each_by_a_name_of_its_own():

@@ -121,7 +121,7 @@ async def test_a_wiki_link_leads_to_the_one_article_or_to_all_of_that_name(tmp_p
 
 
 async def test_the_list_is_paged_narrowed_and_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("relay.http.page.PAGE", 2)
+    monkeypatch.setattr("relay.http.pages.page.PAGE", 2)
     async with home(tmp_path) as relay:
         maren, tomas = await own(relay, "maren"), await own(relay, "tomas")
         for number in range(3):

@@ -11,7 +11,7 @@ import pytest
 
 from relay.client import read_delivery
 from relay.http.deliveries import FIRST_DELAY, GIVE_UP, IN_FLIGHT, LONGEST_DELAY, MOST, WebhookDeliveries, delay
-from relay.server.outbound import Delivery, Undelivered
+from relay.server.web_requests.outbound import Delivery, Undelivered
 from tests.http.api.conftest import Api
 from tests.http.api.homes import Home, home
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from relay.http import static
+from relay.http.rendering import static
 from relay.http.routes import ROUTES
 
 PLACES = {path for route in ROUTES for path in route.paths if "POST" in route.http_methods}

@@ -7,7 +7,7 @@ import pytest
 
 from relay.http.api.description import Description
 from relay.http.app import DEPENDENCIES
-from relay.http.guide import skill_name
+from relay.http.pages.guide import skill_name
 from relay.http.problems import STATUSES
 from relay.http.routes import ROUTES
 from tests.http.hubs import Browser, FakeHub, config

@@ -11,8 +11,8 @@ import pytest
 from relay.http.link_previews import FAILED, KEPT, MAX_WAITING, READING, LinkPreviews
 from relay.protocol import kinds
 from relay.protocol.groups.belonging import CREATE_GROUP, EDIT_METADATA
-from relay.server.page_reading import UnreadablePage
-from relay.server.page_summary import PageSummary
+from relay.server.web_requests.page_reading import UnreadablePage
+from relay.server.web_requests.page_summary import PageSummary
 from storage.feed import LinkPreview
 from tests.factories import make_event
 from tests.http.api.conftest import Api

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from relay.http.hub import RunningRelay
 from relay.http.origin import proven, shown
-from relay.server.origin import base_url, forwarded, of_host, public_url
+from relay.server.limits.origin import base_url, forwarded, of_host, public_url
 from tests.http.hubs import FakeHub, config
 
 PROXIED = {"trusted_proxies": ["10.0.0.0/8"]}

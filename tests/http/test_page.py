@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from relay.http import templates
-from relay.http.page import AT_ONCE, PIECES, flat
+from relay.http.pages.feed import AT_ONCE, PIECES, flat
+from relay.http.rendering import templates
 from storage.base import StorageError, TooCostly
 from storage.feed import CommentRow, PostRow
 from storage.identities.types import BoundKey, Identity
@@ -309,7 +309,7 @@ async def test_a_page_waits_for_no_other_work_in_threads() -> None:
 async def test_a_page_too_many_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
     gate = threading.Event()
     monkeypatch.setattr("relay.http.app.MAX_PAGES", 1)
-    monkeypatch.setattr("relay.http.templates.page", lambda *_, **__: templates.answer(str(gate.wait(30))))
+    monkeypatch.setattr("relay.http.rendering.templates.page", lambda *_, **__: templates.answer(str(gate.wait(30))))
     async with Browser() as browser:
         asked = [asyncio.create_task(browser.get("/", headers={"accept": "application/json"})) for _ in range(3)]
         (refused,), waiting = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)

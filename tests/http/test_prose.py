@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.http import highlighting, markdown
-from relay.http import prose as proses
-from relay.http.prose import MAX_EXCERPT, MAX_MARKDOWN, Mention, ago, excerpt, hue, opens, plain, prose
+from relay.http.rendering import highlighting, markdown
+from relay.http.rendering import prose as proses
+from relay.http.rendering.prose import MAX_EXCERPT, MAX_MARKDOWN, Mention, ago, excerpt, hue, opens, plain, prose
 
 OURS = {
     *("p", "br", "em", "strong", "s", "code", "pre", "blockquote", "ul", "ol", "li", "hr", "a"),

@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
-from relay.http import static
 from relay.http.negotiation import takes_gzip
+from relay.http.rendering import static
 from tests.e2e.harness import ROOT
 from tests.e2e.node import JS, packages
 from tests.http.hubs import Browser

@@ -6,8 +6,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.http import syndication
-from relay.http.syndication import FeedDocument, FeedEntry
+from relay.http.rendering import syndication
+from relay.http.rendering.syndication import FeedDocument, FeedEntry
 
 
 def test_links_within_the_relay_are_written_out():

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from relay.protocol.filter import Filter
-from relay.server.remote_search import RemoteSearch
+from relay.server.reading.remote_search import RemoteSearch
 from relay.server.supervision import Faults
 from storage.base import StorageError
 from storage.search.engine import SearchQuery

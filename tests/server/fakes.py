@@ -23,11 +23,11 @@ from relay.protocol.groups.state import Group, Member, member_key
 from relay.protocol.item_set import ItemSet
 from relay.roles.inside import WriterThread
 from relay.roles.page import SharedPage
-from relay.server.compared_sets import ComparedSets
+from relay.server.comparisons.compared_sets import ComparedSets
+from relay.server.connection.websocket import Connection
 from relay.server.hub import Hub
 from relay.server.settings import Settings
 from relay.server.supervision import Faults
-from relay.server.websocket import Connection
 from storage.base import (
     PUBLIC,
     Counted,

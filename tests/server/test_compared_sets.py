@@ -7,8 +7,8 @@ import pytest
 
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
-from relay.server import compared_sets
-from relay.server.follow import Applied
+from relay.server.comparisons import compared_sets
+from relay.server.events.follow import Applied
 from storage.commands import RemoveMatching
 from tests.factories import NOW, make_event
 from tests.server.conftest import Relay

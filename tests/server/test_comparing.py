@@ -11,7 +11,7 @@ import pytest
 from relay.config import Access, Config, LimitSettings
 from relay.protocol.filter import Filter
 from relay.protocol.item_set import ItemSet
-from relay.server import compared_sets
+from relay.server.comparisons import compared_sets
 from storage.base import StorageError
 from tests.factories import make_event
 from tests.server.conftest import Relay

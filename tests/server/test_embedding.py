@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from relay.protocol.event import Event, wire
-from relay.server import embedding
-from relay.server.embedding import Worker
-from relay.server.follow import Applied, LiveEvent
+from relay.server.events.follow import Applied, LiveEvent
+from relay.server.reading import embedding
+from relay.server.reading.embedding import Worker
 from storage.search.engine import SearchHealth
 from tests.factories import make_event
 

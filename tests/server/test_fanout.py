@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from relay.server import fanout
+from relay.server.events import fanout
 from relay.server.hub import Hub
 from tests.factories import keypair, make_event
 from tests.server.conftest import Relay

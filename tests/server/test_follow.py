@@ -9,8 +9,8 @@ import pytest
 from relay.protocol.event import Event, parse, wire
 from relay.roles.messages import Behind
 from relay.roles.page import SharedPage
-from relay.server import follow
-from relay.server.follow import Applied, LogFollower
+from relay.server.events import follow
+from relay.server.events.follow import Applied, LogFollower
 from storage.base import Commit, Logged, StorageError
 from tests.factories import make_event
 

@@ -9,9 +9,9 @@ from websockets.frames import Opcode
 
 from relay.config import Access, Config, Server, Storage
 from relay.protocol.filter import Filter
-from relay.server import websocket
-from relay.server.connections import CLOSE_TIMEOUT
-from relay.server.follow import Applied, LiveEvent
+from relay.server.connection import websocket
+from relay.server.connection.connections import CLOSE_TIMEOUT
+from relay.server.events.follow import Applied, LiveEvent
 from relay.server.hub import Hub
 from storage.base import Missing, StorageError
 from storage.commands import Rebuild, Rebuilt

@@ -1,4 +1,4 @@
-"""relay.server.identities over a real log: what no route shows, such as races, caches and the member list in time."""
+"""relay.server.identities.identities over a real log: what no route shows, such as races, caches and the member list in time."""
 
 import asyncio
 import hashlib
@@ -20,7 +20,7 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Draft, Event, parse, wire
 from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter
-from relay.server import signing
+from relay.server.identities import signing
 from storage.base import PUBLIC, Incoming, Status
 from storage.identities.types import ChangeRefused
 from tests.factories import NOW, keypair, make_event

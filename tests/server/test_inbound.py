@@ -13,7 +13,7 @@ from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
-from relay.server.inbound import Inbound, Received
+from relay.server.connection.inbound import Inbound, Received
 
 MAX = 300
 MASK = b"\x01\x02\x03\x04"

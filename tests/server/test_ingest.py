@@ -6,16 +6,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import msgspec
 import pytest
 
-from relay.errors import Prefix, Reject
+from relay.errors import Changed, Prefix, Reject
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter
 from relay.roles.inside import WriterThread
 from relay.roles.page import SharedPage
-from relay.server import ingest as ingests
-from relay.server import verify
-from relay.server.follow import Applied
-from relay.server.ingest import Ingest, Pace
+from relay.server.events import ingest as ingests
+from relay.server.events import verify
+from relay.server.events.follow import Applied
+from relay.server.events.ingest import Ingest, Pace
 from relay.server.supervision import Faults
 from storage.base import Incoming, Outcome, Status, StorageError, TooCostly
 from storage.command_codec import decode
@@ -452,6 +452,14 @@ async def test_an_event_that_its_handler_failed_on_is_told_of(make: Make) -> Non
     await bench.outcome(EVENTS[0])
     assert "handler" in (bench.faults.problem() or "")
     assert bench.ingest.failure is None
+
+
+async def test_that_somebody_else_was_faster_is_no_failure(make: Make) -> None:
+    bench = await make()
+    late = Outcome(Status.REFUSED, refusal=Changed())
+    bench.log.write = lambda batch, _now: [late] * len(batch)  # type: ignore[method-assign]
+    assert isinstance((await bench.outcome(EVENTS[0])).refusal, Changed)
+    assert bench.faults.problem() is None
 
 
 async def test_what_came_and_left_in_one_transaction_is_no_duplicate(make: Make) -> None:

@@ -14,8 +14,9 @@ from relay.protocol import messages
 from relay.protocol.admission import Door
 from relay.protocol.event import wire
 from relay.protocol.session import Effect, Rules, Session
-from relay.server import ingest, intake
+from relay.server.events import ingest
 from relay.server.hub import Hub
+from relay.server.limits import intake
 from storage.base import Incoming
 from tests.factories import NOW, make_event
 from tests.server.conftest import Relay

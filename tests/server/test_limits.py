@@ -3,8 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.roles.page import SharedPage
-from relay.server import limits
-from relay.server.limits import Buckets, OpenConnections, client_address, networks
+from relay.server.limits import rates
+from relay.server.limits.addresses import client_address, networks
+from relay.server.limits.rates import Buckets, OpenConnections
 
 TRUSTED = networks(["10.0.0.0/8", "fd00::/8"])
 
@@ -100,7 +101,7 @@ def test_a_rate_of_nothing_is_no_limit_and_keeps_nothing() -> None:
 
 
 def test_the_table_of_buckets_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "MAX_BUCKETS", 10)
+    monkeypatch.setattr(rates, "MAX_BUCKETS", 10)
     buckets = Buckets()
     for number in range(200):
         assert buckets.take(f"visitor {number}", 1.0, 1.0, 0.0)
@@ -108,7 +109,7 @@ def test_the_table_of_buckets_is_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_full_buckets_are_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "MAX_BUCKETS", 10)
+    monkeypatch.setattr(rates, "MAX_BUCKETS", 10)
     buckets = Buckets()
     for number in range(5):
         buckets.take(f"early {number}", 1.0, 1.0, 0.0)
@@ -119,7 +120,7 @@ def test_full_buckets_are_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_flood_of_names_clears_the_table_only_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "MAX_BUCKETS", 100)
+    monkeypatch.setattr(rates, "MAX_BUCKETS", 100)
     clearings = 0
     forget = Buckets._forget
 

@@ -6,7 +6,7 @@ from typing import Any, cast
 from relay.protocol.admission import Door
 from relay.roles.channel import MAX_FRAME, FrameReader, frame
 from relay.roles.messages import Outcomes, Submit, encode, to_writer
-from relay.server.link import TAKEN, Link
+from relay.server.events.link import TAKEN, Link
 from storage.base import Incoming
 from tests.factories import NOW, make_event
 

@@ -3,7 +3,7 @@
 import pytest
 from websockets.frames import Opcode
 
-from relay.server import long_messages
+from relay.server.limits import long_messages
 from tests.server.conftest import Relay
 from tests.server.fakes import Client, settle
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from relay.server import outbound
-from relay.server.outbound import Delivery, Poster, Undelivered, is_public
+from relay.server.web_requests import outbound
+from relay.server.web_requests.outbound import Delivery, Poster, Undelivered, is_public
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from relay.server.page_reading import MAX_BYTES, MAX_REDIRECTS, PageReader, UnreadablePage
-from relay.server.page_summary import PageSummary
+from relay.server.web_requests.page_reading import MAX_BYTES, MAX_REDIRECTS, PageReader, UnreadablePage
+from relay.server.web_requests.page_summary import PageSummary
 
 PAGE = b"<title>High water</title>"
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.protocol import names, urls
-from relay.server.page_summary import MAX_DESCRIPTION, MAX_TITLE, PageSummary, decoded, of_page
+from relay.server.web_requests.page_summary import MAX_DESCRIPTION, MAX_TITLE, PageSummary, decoded, of_page
 
 URL = "https://news.example/a/page?x=1"
 PIECES = (

@@ -8,7 +8,7 @@ from relay.config import Access, Config, LimitSettings
 from relay.errors import Prefix
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, wire
-from relay.server.policies import POLICIES, Sender, refuse
+from relay.server.events.policies import POLICIES, Sender, refuse
 from tests.factories import NOW, keypair, make_event
 
 ALICE, BOB = keypair(1).pubkey, keypair(2).pubkey

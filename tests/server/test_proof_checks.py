@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from relay.errors import Prefix, Reject, TooFast
-from relay.server.proof_checks import AHEAD, BURST, SHARE, ProofChecks
+from relay.server.limits.proof_checks import AHEAD, BURST, SHARE, ProofChecks
 
 COST = 0.0001  # seconds of the loop that one check takes
 

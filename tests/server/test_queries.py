@@ -10,8 +10,8 @@ import pytest
 
 from relay.config import Config, Server, Storage
 from relay.protocol.event import Event
-from relay.server import queries
 from relay.server.hub import Hub
+from relay.server.reading import queries
 from storage.base import StorageError, TooCostly
 from tests.factories import make_event
 from tests.server.conftest import Relay

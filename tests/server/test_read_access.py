@@ -13,8 +13,9 @@ from relay.errors import Prefix, Reject
 from relay.protocol.event import Event
 from relay.protocol.negentropy import ItemSet, Reconciliation
 from relay.roles.messages import Behind
-from relay.server import follow, memberships, private_groups, queries
+from relay.server.events import follow
 from relay.server.hub import Hub
+from relay.server.reading import memberships, private_groups, queries
 from storage.base import StorageError
 from storage.commands import CountRows
 from tests.factories import Keypair, keypair, make_event

@@ -10,9 +10,9 @@ import pytest
 from relay.errors import Prefix
 from relay.protocol.filter import Filter
 from relay.roles.comparison_messages import BeginComparison, ComparisonRefused
-from relay.server.compared_sets import ComparedSets
-from relay.server.comparison_server import ComparisonServer
-from relay.server.remote_comparing import RemoteComparing
+from relay.server.comparisons.compared_sets import ComparedSets
+from relay.server.comparisons.comparison_server import ComparisonServer
+from relay.server.comparisons.remote_comparing import RemoteComparing
 from relay.server.supervision import Faults, Tasks
 from storage.base import PUBLIC
 from tests.factories import make_event

@@ -9,7 +9,7 @@ import pytest
 from relay.protocol.filter import Filter
 from relay.roles import search_messages
 from relay.search_settings import Search
-from relay.server.remote_search import RemoteSearch, SearchAway
+from relay.server.reading.remote_search import RemoteSearch, SearchAway
 from relay.server.supervision import Faults
 from storage.base import PUBLIC, StorageError, TooCostly
 from storage.search.engine import SearchHealth, SearchQuery
@@ -182,7 +182,7 @@ async def test_a_role_that_gives_no_sign_of_life_is_away_until_it_does(tmp_path)
 
 
 async def test_only_so_many_questions_wait(door, remote, monkeypatch):
-    monkeypatch.setattr("relay.server.remote_search.MOST_UNANSWERED", 3)
+    monkeypatch.setattr("relay.server.reading.remote_search.MOST_UNANSWERED", 3)
     door.service.gate.clear()
     asking = [asyncio.create_task(remote.search(QUERY)) for _ in range(3)]
     for _ in asking:

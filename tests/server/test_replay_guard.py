@@ -1,4 +1,4 @@
-"""relay.server.replay_guard: each proof is good once, and a flood of them takes bounded room."""
+"""relay.server.limits.replay_guard: each proof is good once, and a flood of them takes bounded room."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from keys.nip98 import WINDOW
 from relay.errors import Reject
 from relay.protocol.event import Event
 from relay.roles.page import SharedPage
-from relay.server.replay_guard import ReplayGuard
+from relay.server.limits.replay_guard import ReplayGuard
 from tests.factories import NOW, make_event
 
 

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from relay.server import verify
-from relay.server.verify import BATCH, Verifier
+from relay.server.events import verify
+from relay.server.events.verify import BATCH, Verifier
 from tests.server.fakes import PATIENCE
 
 ITEMS = 2 * BATCH + 4

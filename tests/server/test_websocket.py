@@ -11,7 +11,7 @@ from websockets.frames import Frame, Opcode
 
 from relay.config import Access, Config, LimitSettings, Rates, Server, Storage
 from relay.protocol.event import Event, wire
-from relay.server import effects, websocket
+from relay.server.connection import effects, websocket
 from tests.factories import keypair, make_event
 from tests.server.conftest import Relay
 from tests.server.fakes import Client, MemoryLog, make_hub, settle

@@ -6,7 +6,7 @@ import time
 import pytest
 from playwright.sync_api import expect
 
-from relay.http import static
+from relay.http.rendering import static
 from tests.e2e.harness import fresh_key
 from tests.factories import make_event
 from tests.web.reading import Agent, button

@@ -5,8 +5,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from relay.http import static
-from relay.http.page import COMMENTS
+from relay.http.pages.feed import COMMENTS
+from relay.http.rendering import static
 from relay.protocol import topics
 from tests.web.reading import Agent, Reader, button, menu
 

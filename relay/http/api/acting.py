@@ -24,7 +24,7 @@ from relay.protocol.filter import Filter
 from relay.protocol.groups import metadata
 from relay.protocol.groups.belonging import CREATE_GROUP, DELETE_EVENT, EDIT_METADATA
 from relay.protocol.groups.state import Group, GroupType, Member, members
-from relay.server.users import Caller
+from relay.server.identities.users import Caller
 from storage.base import PUBLIC, Expected
 from storage.control_plane import Place
 from storage.identities.types import Lookups

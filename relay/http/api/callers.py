@@ -17,7 +17,7 @@ from relay.http.api import common, rates
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import HttpProblem, of_reject
 from relay.protocol.facts import GivenToken
-from relay.server.users import Caller, Request
+from relay.server.identities.users import Caller, Request
 
 _MEMO: Final = "tidings.caller"  # in the request's scope: the user, once known
 

@@ -16,7 +16,7 @@ from relay.http.problems import invalid, not_found
 from relay.protocol import kinds, topics
 from relay.protocol.event import Draft
 from relay.protocol.names import is_blank
-from relay.server.identity_tokens import Principal
+from relay.server.identities.identity_tokens import Principal
 from storage.feed import CommentRow, PostRow
 
 TAGS: Final = ["comments"]

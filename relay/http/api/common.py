@@ -17,8 +17,8 @@ from relay.errors import Prefix, Reject
 from relay.http.api import rates
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import HttpProblem, not_found, of_reject, of_storage
-from relay.server import limits
-from relay.server.identity_tokens import Principal
+from relay.server.identities.identity_tokens import Principal
+from relay.server.limits import addresses
 from storage.base import PUBLIC, Readers, StorageError
 from storage.identities.types import Identity
 
@@ -119,7 +119,7 @@ def client_address(request: AnyRequest, hub: RunningRelay) -> str:
     server = hub.config.server
     forwarded = request.headers.getall(server.address_header, [])
     peer = request.client.host if request.client else ""
-    return limits.client_address(peer, forwarded, limits.networks(server.trusted_proxies))
+    return addresses.client_address(peer, forwarded, addresses.networks(server.trusted_proxies))
 
 
 Limit = Annotated[int, QueryParameter(description=f"how many; more than {MAX_LIMIT} is taken as {MAX_LIMIT}", ge=1)]

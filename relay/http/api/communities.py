@@ -13,8 +13,8 @@ from relay.http.hub import RunningRelay
 from relay.http.problems import HttpProblem, invalid, not_found
 from relay.protocol import kinds
 from relay.protocol.groups.state import Group
-from relay.server.group_tables import GroupStanding
-from relay.server.identity_tokens import Principal
+from relay.server.identities.group_tables import GroupStanding
+from relay.server.identities.identity_tokens import Principal
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{1,62}")
 RESERVED: Final = frozenset((GENERAL, "trending", "m"))

@@ -17,7 +17,7 @@ from relay.http.problems import HttpProblem, not_found
 from relay.protocol import feed, kinds
 from relay.protocol.event import Draft, Event, expiration, parse
 from relay.protocol.filter import Filter
-from relay.server.identity_tokens import Principal
+from relay.server.identities.identity_tokens import Principal
 from storage.base import Readers
 from storage.feed import CommentRow, PostRow
 

@@ -24,8 +24,8 @@ from relay.http.problems import invalid, not_found
 from relay.protocol import kinds
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
-from relay.server.group_tables import bound_keys
-from relay.server.identity_tokens import Principal
+from relay.server.identities.group_tables import bound_keys
+from relay.server.identities.identity_tokens import Principal
 from storage.base import PUBLIC
 from storage.feed import Page, PostRow
 from storage.groups import Membership

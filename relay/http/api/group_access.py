@@ -19,8 +19,8 @@ from relay.http.hub import RunningRelay
 from relay.http.problems import HttpProblem, invalid, not_found, of_storage
 from relay.protocol import kinds
 from relay.protocol.event import Draft, Event
-from relay.server.group_tables import GroupStanding
-from relay.server.identity_tokens import Principal
+from relay.server.identities.group_tables import GroupStanding
+from relay.server.identities.identity_tokens import Principal
 from storage.base import StorageError
 from storage.identities.types import Identity
 

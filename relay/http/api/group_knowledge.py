@@ -18,7 +18,7 @@ from relay.http.problems import not_found
 from relay.protocol import kinds
 from relay.protocol.event import Draft, Event, first_value
 from relay.protocol.filter import Filter
-from relay.server.users import Caller
+from relay.server.identities.users import Caller
 
 PLACES: Final = ("organizations", "projects")
 SUFFIX: Final = (

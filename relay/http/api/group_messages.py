@@ -27,7 +27,7 @@ from relay.protocol import feed, kinds
 from relay.protocol.event import Event, first_value, parse, values
 from relay.protocol.filter import Filter
 from relay.protocol.groups.belonging import DELETE_EVENT
-from relay.server.group_tables import GroupStanding
+from relay.server.identities.group_tables import GroupStanding
 from storage.base import Limits, Readers
 
 MOST_REACTIONS: Final = 1_000  # to the messages of one page, counted

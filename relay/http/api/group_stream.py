@@ -19,7 +19,7 @@ from relay.http.api.watchers import heartbeat
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import too_fast
 from relay.protocol.event import Event
-from relay.server.group_tables import bound_keys
+from relay.server.identities.group_tables import bound_keys
 
 EXAMPLE: Final = (
     'id: 1042\nevent: message\ndata: {"type":"message","seq":1042,"group_id":"tide-watchers","message":{…}}\n\n'

@@ -31,7 +31,7 @@ from relay.protocol.groups.belonging import (
     UPDATE_PINS,
 )
 from relay.protocol.groups.state import Member
-from relay.server.follow import Applied, LiveEvent
+from relay.server.events.follow import Applied, LiveEvent
 from relay.server.supervision import Tasks
 from storage.groups import GroupLookups, Membership, is_privileged
 from storage.identities.types import Lookups

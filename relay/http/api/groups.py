@@ -24,8 +24,8 @@ from relay.protocol.groups import metadata
 from relay.protocol.groups.belonging import CREATE_GROUP, DELETE_GROUP, EDIT_METADATA, JOIN_REQUEST, LEAVE_REQUEST
 from relay.protocol.groups.metadata import GroupFields
 from relay.protocol.groups.state import Group, Member, members
-from relay.server.group_tables import GroupStanding, bound_keys
-from relay.server.identity_tokens import Principal
+from relay.server.identities.group_tables import GroupStanding, bound_keys
+from relay.server.identities.identity_tokens import Principal
 from storage.groups import MAX_ASKED
 from storage.identities.types import Lookups
 

@@ -17,7 +17,7 @@ from relay.http.api import callers, common
 from relay.http.hub import RunningRelay
 from relay.http.problems import HttpProblem, invalid
 from relay.roles.messages import Recalled, Recollection
-from relay.server.link import Link
+from relay.server.events.link import Link
 
 REPLAYED: Final = (b"idempotency-replayed", b"true")
 KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")

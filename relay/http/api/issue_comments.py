@@ -21,7 +21,7 @@ from relay.http.problems import invalid, not_found
 from relay.protocol import feed, kinds
 from relay.protocol.event import Event, first_value, parse
 from relay.protocol.filter import Filter
-from relay.server.users import Caller
+from relay.server.identities.users import Caller
 from storage.control_plane import IssueRow
 
 PATH = f"{BASE}/issues/{{issue_id:str}}/comments"

@@ -21,7 +21,7 @@ from relay.protocol import kinds
 from relay.protocol.control_plane import issues
 from relay.protocol.control_plane.issues import ASSIGNEE, MAX_LABEL, MAX_LABELS, MAX_RANK, MAX_TITLE, STATUSES
 from relay.protocol.event import Event, parse
-from relay.server.users import Caller
+from relay.server.identities.users import Caller
 from storage.control_plane import IssueRow, SoughtIssues
 
 TAGS: Final = ["issues"]

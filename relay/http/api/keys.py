@@ -19,7 +19,7 @@ from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import not_found
 from relay.protocol.event import Event
 from relay.protocol.kinds import is_hex
-from relay.server.identity_tokens import Principal
+from relay.server.identities.identity_tokens import Principal
 from storage.identities.types import BoundKey, Identity
 
 TAGS: Final = ["keys"]

@@ -26,7 +26,7 @@ from relay.protocol import kinds, wiki
 from relay.protocol.event import Draft, Event, address_of, first_value, parse, values
 from relay.protocol.filter import Filter
 from relay.protocol.names import is_blank
-from relay.server.identity_tokens import Principal
+from relay.server.identities.identity_tokens import Principal
 from storage.base import PUBLIC, Expected, Readers
 from storage.search import engine
 from storage.search.engine import Hit

@@ -11,7 +11,7 @@ from relay.http.api import common, publishing
 from relay.http.hub import RunningRelay
 from relay.protocol.event import Draft, Event, values
 from relay.protocol.filter import Filter
-from relay.server.identity_tokens import Principal
+from relay.server.identities.identity_tokens import Principal
 from storage.base import Expected
 from storage.identities.types import BoundKey
 

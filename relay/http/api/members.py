@@ -24,7 +24,7 @@ from relay.protocol import kinds
 from relay.protocol.event import Event
 from relay.protocol.groups.belonging import CREATE_INVITE, JOIN_REQUEST, LEAVE_REQUEST, PUT_USER, REMOVE_USER
 from relay.protocol.groups.fold import UNLIMITED, USES
-from relay.server.users import Caller
+from relay.server.identities.users import Caller
 from storage.control_plane import MemberRow
 
 TAGS: Final = ["members"]

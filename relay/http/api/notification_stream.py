@@ -22,7 +22,7 @@ from relay.http.api.watchers import MAX_WATCHERS
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import too_fast
 from relay.protocol.event import values
-from relay.server.follow import Applied
+from relay.server.events.follow import Applied
 from storage.identities.types import FOLLOWED
 
 TICK: Final = 1.0  # seconds between looks at whether the relay is draining

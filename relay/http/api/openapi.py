@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 from litestar import Response, get
 
-from relay.http import origin, templates
+from relay.http import origin
 from relay.http.api.common import BASE, AnyRequest
 from relay.http.api.description import JSON, Description
 from relay.http.hub import GivenHub
+from relay.http.rendering import templates
 
 
 class Operation(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ from relay.http.api import common, rates
 from relay.http.api.callers import proven_key
 from relay.http.hub import RunningRelay
 from relay.http.problems import HttpProblem
-from relay.server.identity_tokens import Principal
+from relay.server.identities.identity_tokens import Principal
 
 
 async def require(request: common.AnyRequest, hub: RunningRelay) -> None:

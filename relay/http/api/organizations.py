@@ -19,7 +19,7 @@ from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import not_found
 from relay.protocol.event import Event
 from relay.protocol.groups.belonging import DELETE_GROUP
-from relay.server.users import Caller
+from relay.server.identities.users import Caller
 from storage.control_plane import OrganizationRow
 
 TAGS: Final = ["organizations"]

@@ -26,7 +26,7 @@ from relay.http.problems import HttpProblem, invalid, not_found
 from relay.protocol import feed, kinds, topics
 from relay.protocol.event import Draft, Event
 from relay.protocol.groups.belonging import DELETE_EVENT
-from relay.server.identity_tokens import Principal
+from relay.server.identities.identity_tokens import Principal
 from storage.feed import PostRow
 
 TAGS: Final = ["posts"]

@@ -22,7 +22,7 @@ from relay.protocol.control_plane.issues import PREFIX
 from relay.protocol.control_plane.records import Text, Word
 from relay.protocol.event import Event
 from relay.protocol.groups.belonging import DELETE_GROUP
-from relay.server.users import Caller
+from relay.server.identities.users import Caller
 from storage.control_plane import ProjectRow
 
 TAGS: Final = ["projects"]

@@ -16,16 +16,16 @@ from keys import encoding
 from relay.errors import Changed, Reject
 from relay.http.api import common
 from relay.http.hub import RunningRelay
-from relay.http.markdown import NAME, REFERENCE
 from relay.http.problems import HttpProblem, of_reject
+from relay.http.rendering.markdown import NAME, REFERENCE
 from relay.protocol import feed, kinds, urls
 from relay.protocol.admission import Door
 from relay.protocol.event import Draft, Event, parse
 from relay.protocol.facts import GivenToken
 from relay.protocol.filter import Filter
-from relay.server import policies
-from relay.server.identity_tokens import Principal
-from relay.server.signing import NoCustody
+from relay.server.events import policies
+from relay.server.identities.identity_tokens import Principal
+from relay.server.identities.signing import NoCustody
 from storage.base import PUBLIC, Expected, Outcome, Readers, Status
 
 MAX_SAID: Final = 100  # events of one identity on one target, looked at once

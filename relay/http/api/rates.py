@@ -11,7 +11,7 @@ from litestar import Request
 
 from relay.http.hub import RunningRelay
 from relay.http.problems import too_fast
-from relay.server.limits import Buckets
+from relay.server.limits.rates import Buckets
 
 TOLD: Final = "tidings.rate"  # in the request's scope: the headers that the answer carries
 

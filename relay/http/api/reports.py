@@ -30,8 +30,8 @@ from relay.protocol import kinds, reports
 from relay.protocol.event import Draft, Event, first_value, parse
 from relay.protocol.filter import Filter
 from relay.protocol.reports import Reason, ReportEvent
-from relay.server.group_tables import GroupStanding
-from relay.server.identity_tokens import Principal
+from relay.server.identities.group_tables import GroupStanding
+from relay.server.identities.identity_tokens import Principal
 from storage.base import Readers
 
 TAGS: Final = ["reports"]

@@ -21,7 +21,7 @@ from relay.http.problems import HttpProblem, invalid, not_found
 from relay.protocol import kinds, urls
 from relay.protocol.control_plane import repositories
 from relay.protocol.event import Draft, Event, parse
-from relay.server.users import Caller
+from relay.server.identities.users import Caller
 from storage.base import PUBLIC
 from storage.control_plane import RepoRow
 

@@ -20,7 +20,7 @@ from relay.http.hub import GivenHub, RunningRelay
 from relay.protocol.event import Event, first_value
 from relay.protocol.filter import Filter
 from relay.protocol.search import text_of
-from relay.server.identity_tokens import Principal
+from relay.server.identities.identity_tokens import Principal
 from storage.feed import CommentRow, PostRow
 from storage.identities.types import Identity
 from storage.search.engine import Hit, KindOf

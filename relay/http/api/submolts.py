@@ -27,8 +27,8 @@ from relay.protocol.groups import roles
 from relay.protocol.groups.belonging import PUT_USER, UPDATE_PINS
 from relay.protocol.groups.metadata import GroupFields
 from relay.protocol.groups.state import ADMIN, MODERATOR, OWNER, Group, Member
-from relay.server.group_tables import GroupStanding, bound_keys
-from relay.server.identity_tokens import Principal
+from relay.server.identities.group_tables import GroupStanding, bound_keys
+from relay.server.identities.identity_tokens import Principal
 from storage.feed import FEED_OFF
 from storage.identities.types import Identity, Lookups
 

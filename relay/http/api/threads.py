@@ -21,7 +21,7 @@ from relay.http.problems import not_found
 from relay.protocol.control_plane.records import Word
 from relay.protocol.event import Event
 from relay.protocol.groups.belonging import DELETE_GROUP
-from relay.server.users import Caller
+from relay.server.identities.users import Caller
 from storage.control_plane import ThreadRow
 
 TAGS: Final = ["threads"]

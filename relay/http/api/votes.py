@@ -20,7 +20,7 @@ from relay.http.api.shapes import VoteAnswer
 from relay.http.hub import GivenHub, RunningRelay
 from relay.protocol import kinds
 from relay.protocol.event import Draft, Event
-from relay.server.identity_tokens import Principal
+from relay.server.identities.identity_tokens import Principal
 from storage.feed import CommentRow, PostRow
 
 TAGS: Final = ["votes"]

@@ -16,7 +16,7 @@ import msgspec
 from relay.http.hub import RunningRelay
 from relay.protocol import kinds
 from relay.protocol.event import Event
-from relay.server.follow import Applied, LiveEvent
+from relay.server.events.follow import Applied, LiveEvent
 from relay.server.supervision import Tasks
 
 KINDS: Final = frozenset((kinds.POST, kinds.COMMENT, kinds.REACTION))

@@ -27,8 +27,8 @@ from relay.protocol import kinds
 from relay.protocol.event import Event, first_value, values
 from relay.protocol.groups.belonging import PUT_USER, REMOVE_USER
 from relay.protocol.groups.state import members
-from relay.server.follow import Applied, LiveEvent
-from relay.server.users import Caller, Request
+from relay.server.events.follow import Applied, LiveEvent
+from relay.server.identities.users import Caller, Request
 from storage.base import PUBLIC, Readers, StorageError
 
 MAX_STREAMS: Final = 10_000

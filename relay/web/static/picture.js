@@ -1,4 +1,4 @@
-// A picture from elsewhere, in a frame of its own in the place of the box that stood for it (relay/http/picture.py).
+// A picture from elsewhere, in a frame of its own in the place of the box that stood for it (relay/http/pages/picture.py).
 
 export function show(link) {
   const words = link.querySelector(".alt").textContent;

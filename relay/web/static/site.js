@@ -5,7 +5,7 @@ import { me, recall, stored } from "./me.js";
 const root = document.documentElement;
 const themes = document.getElementById("themes");
 
-// The relay reads the cookie, so that the next page comes in the right theme at once (`relay/http/theme.py`).
+// The relay reads the cookie, so that the next page comes in the right theme at once (`relay/http/rendering/theme.py`).
 function choose(theme) {
   if (theme) root.dataset.theme = theme;
   else delete root.dataset.theme;
@@ -75,7 +75,7 @@ addEventListener("keydown", (key) => {
   import("./keys.js").then(({ take }) => take(key.key));
 });
 
-// What this place is, for who comes first, without a name and the cookie that it was read (`relay/http/first_visit.py`).
+// What this place is, for who comes first, without a name and the cookie that it was read (`relay/http/rendering/first_visit.py`).
 const remember = () => void (document.cookie = "first=over; path=/; max-age=31536000; samesite=lax");
 document.getElementById("first")?.addEventListener("submit", (submit) => {
   submit.preventDefault();

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 
 from keys.encoding import AddressPointer, encode, encode_pointer
-from relay.http import history, markdown, mentions
+from relay.http.pages import history, mentions
+from relay.http.rendering import markdown
 from tests.factories import make_event
 from tests.http.api.homes import URL
 from tests.http.api.test_posts import bound_key

@@ -13,7 +13,7 @@ from keys.tokens import Kind
 from relay.protocol import kinds
 from relay.protocol.admission import Door
 from relay.protocol.event import Draft, Event, wire
-from relay.server.signing import NoCustody
+from relay.server.identities.signing import NoCustody
 from storage.base import Incoming
 from tests.factories import keypair, make_event
 from tests.http.api.homes import BASE, Home, home

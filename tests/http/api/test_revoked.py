@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from relay.server.identity_tokens import Principal
-from relay.server.users import Caller, Request
+from relay.server.identities.identity_tokens import Principal
+from relay.server.identities.users import Caller, Request
 from storage.identities.commands import RevokeToken
 from tests.factories import keypair, make_event
 from tests.http.api.homes import BASE, Home, home

@@ -7,7 +7,7 @@ import pytest
 from relay.http.api import watchers
 from relay.http.api.watchers import MAX_HELD, Selection, WatchedEvent, Watcher, Watchers
 from relay.protocol.event import wire
-from relay.server.follow import Applied, LiveEvent
+from relay.server.events.follow import Applied, LiveEvent
 from storage.base import Status
 from tests.factories import make_event
 from tests.http.hubs import FakeHub, Health

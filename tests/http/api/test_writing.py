@@ -1,7 +1,7 @@
 """The page for a post, the preview, and what texts quote."""
 
 from keys.encoding import EventPointer, encode, encode_pointer
-from relay.http.writing import MAX_PREVIEW
+from relay.http.pages.writing import MAX_PREVIEW
 from tests.http.api.test_editing import page
 
 

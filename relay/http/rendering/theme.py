@@ -1,0 +1,37 @@
+"""Dark, light, or what the reader's system prefers: kept in a cookie, so that a page comes in the right colours at once.
+
+The pages' script sets the same cookie; the form that leads here is for browsers without scripts.
+"""
+
+from typing import Annotated, Final, Literal
+
+from litestar import Response, post
+from litestar.enums import RequestEncodingType
+from litestar.params import Body
+from litestar.response import Redirect
+
+from relay.http.api import shapes
+from relay.http.rendering import visitor
+
+COOKIE: Final = "theme"
+THEMES: Final = ("dark", "light")
+Theme = Literal["", "dark", "light"]
+
+
+class Choice(shapes.Body, frozen=True):
+    """What the form sends: the theme, none for the system's, and the page that it was sent from."""
+
+    theme: Theme = ""
+    back: str = "/"
+
+
+def chosen() -> str:
+    """The theme of the visitor who is answered just now: `dark`, `light`, or nothing for what the system prefers."""
+    value = visitor.cookie(COOKIE)
+    return value if value in THEMES else ""
+
+
+@post("/theme", status_code=303)
+async def choose(data: Annotated[Choice, Body(media_type=RequestEncodingType.URL_ENCODED)]) -> Response[None]:
+    """Keep the choice and lead back to the page."""
+    return Redirect(visitor.within(data.back), status_code=303, cookies=[visitor.kept(COOKIE, data.theme)])

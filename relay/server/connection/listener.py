@@ -1,0 +1,258 @@
+"""The listening side: one port for HTTP and WebSocket, served by uvicorn.
+
+uvicorn parses HTTP and hands WebSocket upgrades to the class it is configured with. It waits for ever for the rest of a
+request, so `RequestProtocol` gives every request a deadline: a half-open or trickling client costs one timer and then nothing.
+"""
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import socket
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import h11
+import msgspec
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from relay.config import Config, split_listen
+from relay.server.connection.acceptor import Acceptor
+from relay.server.connection.shared import Shared
+from relay.server.connection.websocket import Connection
+from relay.server.limits import addresses
+from relay.setting_parts import ConfigError
+
+BACKLOG = 2048
+FIRST_GIVEN = 3  # the first descriptor that a service manager passes (sd_listen_fds)
+_OWED = (h11.IDLE, h11.SEND_BODY)  # the client has not finished its request
+# uvicorn warns of every request that is no HTTP: anybody could fill the log with these, and they are answered with 400.
+_faults_only = logging.getLogger("tidings.http.requests")
+_faults_only.setLevel(logging.ERROR)
+
+_LATE = (
+    b'{"success":false,"error":"the request did not arrive in time","code":"request_timeout",'
+    b'"message":"the request did not arrive in time",'
+    b'"hint":"Send it again, all of it at once."}'
+)
+_TOO_LATE = (
+    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-type: application/json\r\n"
+    b"content-length: %d\r\n\r\n%b" % (len(_LATE), _LATE)
+)
+
+
+def _refusal(status: bytes, code: str, reason: str, hint: str) -> bytes:
+    """A whole answer for a connection that is one too many."""
+    body = msgspec.json.encode({"success": False, "error": reason, "code": code, "message": reason, "hint": hint})
+    head = b"HTTP/1.1 %b\r\nconnection: close\r\ncontent-type: application/json\r\nretry-after: 10\r\n" % status
+    return head + b"content-length: %d\r\n\r\n%b" % (len(body), body)
+
+
+_FULL = _refusal(
+    b"503 Service Unavailable", "unavailable", "this relay has no room for more connections", "Try again in a while."
+)
+
+
+class RequestProtocol(H11Protocol):
+    """HTTP/1.1 with a deadline of `server.open_timeout` seconds for each request, head and body together.
+
+    A client that takes nothing of an answer for `server.ping_timeout` seconds is cut off, as on the WebSocket. The connection
+    counts by its address with the WebSockets there; not a trusted proxy's, which carries the requests of many.
+    """
+
+    def __init__(self, shared: Shared, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.logger = _faults_only
+        self._gate = shared.gate
+        self._connections = shared.connections
+        self.unfinished = 0  # bytes of a request that has not come to its end
+        self._address = ""  # that it is counted by
+        self._seconds = shared.settings.config.server.open_timeout
+        self._deadline: asyncio.TimerHandle | None = None
+        self._patience = shared.settings.config.server.ping_timeout
+        self._stalled: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        peer = transport.get_extra_info("peername")
+        if peer and not addresses.is_trusted(peer[0], self._gate.networks):
+            address = addresses.client_address(peer[0], (), ())
+            reason = self._gate.enter_http(address)
+            if reason is not None:
+                transport.write(
+                    _refusal(b"429 Too Many Requests", "rate_limited", reason, "Close what you do not use.")
+                )
+                transport.close()
+                return
+            self._address = address
+        self._arm()
+
+    def _leave(self) -> None:
+        if self._address:
+            self._gate.http_connections.leave(self._address)
+            self._address = ""
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.their_state in _OWED and not self.transport.is_closing():
+            self._arm()
+            self.unfinished += len(data)
+            self._connections.requesting.add(self)
+            self._connections.requests.note(len(data))
+        else:
+            self._disarm()
+            self._finished()
+
+    def _finished(self) -> None:
+        """Nothing of a request is under way."""
+        self.unfinished = 0
+        self._connections.requesting.discard(self)
+
+    def abort(self) -> None:
+        """Cut the connection now."""
+        self.transport.abort()
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        self._leave()  # it enters again as a WebSocket, by the address that a proxy tells
+        super().handle_websocket_upgrade(event)
+        self._finished()
+        self._seconds = 0.0  # the connection is the WebSocket's from here on, with deadlines of its own
+        self._disarm()
+        self._unstall()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._leave()
+        self._disarm()
+        self._finished()
+        self._unstall()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._patience:
+            self._stalled = self.loop.call_later(self._patience, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._unstall()
+        super().resume_writing()
+
+    def _unstall(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+
+    def _arm(self) -> None:
+        if self._deadline is None and self._seconds:
+            self._deadline = self.loop.call_later(self._seconds, self._expire)
+
+    def _disarm(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _expire(self) -> None:
+        self._deadline = None
+        if not self.transport.is_closing():
+            if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+                self.transport.write(_TOO_LATE)
+            self.transport.close()
+
+
+class Listener(uvicorn.Server):
+    """uvicorn without its signal handlers, since `relay.app` decides when to stop, and with an Acceptor on each socket."""
+
+    def __init__(self, config: uvicorn.Config, has_more: Callable[[], bool]) -> None:
+        super().__init__(config)
+        self.has_more = has_more
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=[])
+        self.servers = [Acceptor(sock, self._protocol, self.has_more, _FULL) for sock in sockets or ()]  # type: ignore[misc]
+
+    def _protocol(self) -> asyncio.Protocol:
+        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
+
+
+def make(shared: Shared, application: Any) -> Listener:
+    """A server for these connections; `application` is the ASGI application that answers HTTP."""
+    settings = shared.settings.config.server
+    return Listener(
+        uvicorn.Config(
+            application,
+            http=partial(RequestProtocol, shared),  # type: ignore[arg-type]
+            ws=partial(Connection, shared),  # type: ignore[arg-type]
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            backlog=BACKLOG,
+            timeout_keep_alive=int(settings.open_timeout) or 5,
+            timeout_graceful_shutdown=max(1, int(settings.drain_timeout)),
+        ),
+        shared.gate.has_more,
+    )
+
+
+def _given() -> socket.socket | None:
+    """The listening socket that a service manager made and passes on (LISTEN_FDS), None where there is none.
+
+    Connections wait in it while the relay is started again. Raises ConfigError where it is something else.
+    """
+    if os.environ.pop("LISTEN_PID", "") != str(os.getpid()) or not int(os.environ.pop("LISTEN_FDS", "0") or 0):
+        return None
+    try:
+        sock = socket.socket(fileno=FIRST_GIVEN)
+    except OSError as error:
+        raise ConfigError(f"LISTEN_FDS: descriptor {FIRST_GIVEN} is no socket: {error.strerror}") from None
+    if sock.type != socket.SOCK_STREAM or sock.family not in (socket.AF_INET, socket.AF_INET6):
+        sock.close()
+        raise ConfigError(f"LISTEN_FDS: descriptor {FIRST_GIVEN} is no TCP socket")
+    os.set_inheritable(FIRST_GIVEN, False)
+    return sock
+
+
+def bind(config: Config) -> socket.socket:
+    """A listening socket on `server.listen`, or the one that is passed by a service manager.
+
+    Raises ConfigError when the address cannot be had.
+    """
+    given = _given()
+    if given is not None:
+        return given
+    host, port = split_listen(config.server.listen)
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with contextlib.ExitStack() as undo:
+            sock = undo.enter_context(socket.socket(family, kind, protocol))
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind(address)
+            sock.listen(BACKLOG)
+            undo.pop_all()
+    except OSError as error:
+        taken = (
+            "; perhaps a relay runs already; --listen chooses another port" if error.errno == errno.EADDRINUSE else ""
+        )
+        raise ConfigError(
+            f"server.listen: cannot listen on {config.server.listen}: {error.strerror or error}{taken}"
+        ) from None
+    return sock
+
+
+def url_of(sock: socket.socket, scheme: str) -> str:
+    """The URL under which this machine reaches the socket."""
+    host, port = sock.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

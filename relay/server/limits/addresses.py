@@ -1,0 +1,69 @@
+"""Which address a client comes from, by its connection or by what a trusted proxy says."""
+
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
+Network = IPv4Network | IPv6Network
+
+
+def networks(written: Iterable[str]) -> tuple[Network, ...]:
+    """The trusted proxies as networks. Raises ValueError on anything else; `relay.loading` has checked them."""
+    return tuple(ip_network(item) for item in written)
+
+
+def client_address(peer: str, forwarded: Sequence[str], trusted: Sequence[Network]) -> str:
+    """The client's address: the peer's own, unless the peer is a trusted proxy.
+
+    `forwarded` holds the values of the configured header (X-Forwarded-For or Forwarded), in order. They are read from the
+    right, past every trusted proxy, since whatever stands further left was written by somebody the proxy does not vouch
+    for.
+    """
+    address = peer
+    hops = [_node(hop) for value in forwarded for hop in value.split(",")]
+    while hops and is_trusted(address, trusted):
+        hop = hops.pop()
+        if _parse(hop) is None:
+            break
+        address = hop
+    return _group(address)
+
+
+def _node(hop: str) -> str:
+    """The address of one hop: it stands alone, or after `for=` (RFC 7239), where brackets and a port may be around it."""
+    for pair in hop.split(";"):
+        name, _, text = pair.strip().partition("=")
+        if name.lower() == "for":
+            node = text.strip('"')
+            return node[1:].partition("]")[0] if node.startswith("[") else node.partition(":")[0]
+    return hop.strip()
+
+
+def _parse(address: str) -> str | None:
+    try:
+        return str(ip_address(address))
+    except ValueError:
+        return None
+
+
+def is_trusted(address: str, trusted: Sequence[Network]) -> bool:
+    """Whether this is the address of a trusted proxy."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    if parsed.version == 6 and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped  # how a socket on [::] shows an IPv4 proxy
+    return any(parsed in network for network in trusted)
+
+
+def _group(address: str) -> str:
+    """What limits count by: one IPv4 address, or the /64 that one IPv6 subscriber holds."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if parsed.version == 6:
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return str(ip_network((parsed, 64), strict=False).network_address)
+    return str(parsed)

@@ -1,0 +1,1 @@
+"""What a front answers from the log, and who may read what."""
