@@ -28,6 +28,7 @@ from relay.protocol import chunks, kinds
 from relay.protocol.chunks import Cutting
 from relay.protocol.event import Event
 from relay.protocol.relay import GroupRules
+from relay.roles import signals
 from relay.roles.inside import WriterThread
 from relay.roles.page import MANY, SharedPage
 from relay.roles.search import SearchService
@@ -449,6 +450,7 @@ async def serve(
             for number in (signal.SIGTERM, signal.SIGINT):
                 running.add_signal_handler(number, stop, server, site.hub)
             running.add_signal_handler(signal.SIGHUP, reread)
+            signals.heed_hangup()
             with contextlib.suppress(StorageError):  # a full disk, say: reading goes on, `/health` tells of it
                 await site.identities.profiles.introduce_relay()
                 await site.identities.profiles.resume()

@@ -28,6 +28,7 @@ from keys.vault import VaultError
 from relay import app, greeting
 from relay.config import Config
 from relay.loading import reload
+from relay.roles import signals
 from relay.roles.page import SharedPage
 from relay.roles.search import SettingsInForce
 from relay.roles.supervisor import CannotStart, Role, Supervisor, SupervisorPipes
@@ -215,7 +216,7 @@ def _write(plan: ProcessPlan, end: socket.socket, pipes: SupervisorPipes) -> int
         role = WriterRole(writer, plan.page, decode, faults.report)
         writer.execute(ListMembers(config.identities.members), int(time.time()))
         role.links.listen(end)
-        signal.signal(signal.SIGTERM, lambda *_: role.stop())
+        signal.signal(signals.END, lambda *_: role.stop())
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         gc.set_threshold(*app.COLLECT)
         pipes.ready()
@@ -317,7 +318,7 @@ async def _serve(
         await app.comparing(hub, plan.peers)
         site = await stack.enter_async_context(app.searching(hub, store, plan.search))
         server = listener.make(hub.shared, http.build(site))
-        loop.add_signal_handler(signal.SIGTERM, app.stop, server, hub)
+        loop.add_signal_handler(signals.END, app.stop, server, hub)
         loop.add_signal_handler(signal.SIGHUP, app.reconfigure, hub, plan.load)
         if commands is not None:
             controlled = control.Control(site)

@@ -18,6 +18,7 @@ import msgspec
 
 from relay.config import Config
 from relay.protocol import kinds
+from relay.roles import signals
 from relay.roles.page import FAULTY, SharedPage
 from relay.roles.search import ALIVE_INTERVAL, SearchServer, SettingsInForce
 from relay.roles.supervisor import SupervisorPipes
@@ -181,7 +182,7 @@ async def run_role(
     listener: socket.socket,
     kept: SettingsInForce,
 ) -> int:
-    """Run the search role until SIGTERM; its exit status. Raises ConfigError and StorageError where it cannot start.
+    """Run the search role until END; its exit status. Raises ConfigError and StorageError where it cannot start.
 
     `role` is its number on the page, `reader` opens the database, `writer_path` is where the writer listens, `listener` where
     fronts ask. `kept` outlives the role.
@@ -191,7 +192,7 @@ async def run_role(
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(faults.handle)
     stop = asyncio.Event()
-    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signals.END, stop.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: None)  # no setting of search changes while it serves
     loop.add_reader(pipes.end, os._exit, 1)  # the supervisor is gone
     async with contextlib.AsyncExitStack() as stack:

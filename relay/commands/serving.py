@@ -31,7 +31,9 @@ def serve(settings: CommandSettings) -> None:
       tidings serve --config tidings.toml --set limits.max_limit=1000
     """
     from relay import app, open_files, processes
+    from relay.roles import signals
 
+    signals.hold_hangup()
     config = first_start.introduced(settings)
     logs.begin()
     open_files.allow_most()

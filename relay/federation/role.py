@@ -17,6 +17,7 @@ from typing import Final
 from relay.client.signer import Key
 from relay.config import Config
 from relay.federation.manager import FederatedRelay, PeerManager, PeerStore
+from relay.roles import signals
 from relay.roles.page import FAULTY, SharedPage
 from relay.roles.supervisor import SupervisorPipes
 from relay.server.comparisons.compared_sets import ComparedSets
@@ -42,7 +43,7 @@ async def run_role(
     writer_path: str,
     listener: socket.socket,
 ) -> int:
-    """Run the peers role until SIGTERM; its exit status. Raises ConfigError and StorageError where it cannot start.
+    """Run the peers role until END; its exit status. Raises ConfigError and StorageError where it cannot start.
 
     `role` is its number on the page, `reader` opens the database, `unlock` gives the relay's secret key, `reload` the settings
     after SIGHUP, `writer_path` is where the writer listens, `listener` where fronts ask.
@@ -52,7 +53,7 @@ async def run_role(
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(faults.handle)
     stop = asyncio.Event()
-    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signals.END, stop.set)
     loop.add_reader(pipes.end, os._exit, 1)  # the supervisor is gone
     async with contextlib.AsyncExitStack() as stack:
         store = await reader()

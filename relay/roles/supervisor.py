@@ -21,6 +21,8 @@ from typing import Final
 
 import msgspec
 
+from relay.roles import signals
+
 READY: Final = b"ready\n"
 PAUSES: Final = (0.0, 0.1, 0.5, 1.0)  # seconds before each restart of a role that dies as soon as it is there
 STEADY: Final = 1.0  # seconds; a role that served and lived so long is restarted at once
@@ -45,7 +47,8 @@ class SupervisorPipes(msgspec.Struct, frozen=True):
     status: int
 
     def ready(self) -> None:
-        """Tell the supervisor that the role does its work now."""
+        """Tell the supervisor that the role does its work now; what it does on SIGHUP is settled by then."""
+        signals.heed_hangup()
         os.write(self.status, READY)
 
     def fail(self, reason: str) -> None:
@@ -148,12 +151,15 @@ class Supervisor:
         """In the child: keep only what is its own, and live the role's life."""
         code = FAILED
         try:
+            signals.hold_hangup()
             signal.set_wakeup_fd(-1)
             for number in _SIGNALS:
                 signal.signal(number, signal.SIG_DFL)
-            signal.signal(
-                signal.SIGINT, signal.SIG_IGN
-            )  # Ctrl-C reaches the whole group; the supervisor says what follows
+            for number in (
+                signal.SIGINT,
+                signal.SIGTERM,
+            ):  # they may reach all at once; the supervisor says what follows
+                signal.signal(number, signal.SIG_IGN)
             self._selector.close()
             _close_all_but({0, 1, 2, status, self._end_pipe[0], *role.keeps})
             code = role.run(SupervisorPipes(self._end_pipe[0], status))
@@ -240,7 +246,7 @@ class Supervisor:
         self._at_end()
         for stage in sorted({child.role.stage for child in self._children}, reverse=True):
             some = [child for child in self._children if child.role.stage == stage]
-            self._tell(some, signal.SIGTERM)
+            self._tell(some, signals.END)
             deadline = time.monotonic() + self._patience
             while any(child.pid for child in some) and time.monotonic() < deadline:
                 self._pending.add(signal.SIGTERM)  # whatever dies now is not started again
@@ -268,6 +274,7 @@ class Supervisor:
         self._selector.register(self._wake[0], selectors.EVENT_READ, None)
         former = {number: signal.signal(number, _note) for number in _SIGNALS}
         former_wake = signal.set_wakeup_fd(self._wake[1], warn_on_full_buffer=False)
+        signals.heed_hangup()
         try:
             yield
         finally:

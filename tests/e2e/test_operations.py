@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import json
+import os
 import resource
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -40,6 +42,30 @@ async def test_a_hangup_takes_new_settings_and_keeps_the_old_where_they_are_wron
             server.reload()
             await asyncio.to_thread(_until_logged, server, "not reloaded")
             assert (await alice.refused(make_event())).startswith("blocked: ")
+
+
+@pytest.mark.parametrize("processes", ["on", "off"])
+def test_a_hangup_while_the_relay_starts_is_heeded_when_it_is_up(tmp_path: Path, processes: str) -> None:
+    file, plain = tmp_path / "tidings.toml", tmp_path / "plain.toml"
+    os.mkfifo(file)
+    plain.write_text("[limits]\nmax_content_length = 10\n")
+    arguments = ["serve", "--listen", "127.0.0.1:0", "--data", str(tmp_path / "data"), "--config", str(file)]
+    command = [*TIDINGS, *arguments, "--set", f"server.processes={processes}"]
+    log = tmp_path / "log"
+    with log.open("wb") as err, subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=err) as process:
+        try:
+            with file.open("w") as first:  # it reads its settings now
+                process.send_signal(signal.SIGHUP)
+                plain.replace(file)
+                first.write("[limits]\n")
+            deadline = time.monotonic() + PATIENCE
+            while " reloaded" not in log.read_text():
+                assert process.poll() is None, log.read_text()
+                assert time.monotonic() < deadline, log.read_text()
+            process.terminate()
+            assert process.wait(PATIENCE) == 0
+        finally:
+            process.kill()
 
 
 def _until_logged(server: Server, text: str) -> None:

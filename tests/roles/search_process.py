@@ -15,6 +15,7 @@ import msgspec
 
 from relay import app
 from relay.config import Config
+from relay.roles import signals
 from relay.roles.page import SharedPage
 from relay.roles.search import SettingsInForce
 from relay.roles.supervisor import Role, Supervisor, SupervisorPipes
@@ -45,7 +46,7 @@ def main() -> None:
         store = app.open_writer(config)
         role = WriterRole(store, page, decode, report)
         role.links.listen(writing)
-        signal.signal(signal.SIGTERM, lambda *_: role.stop())
+        signal.signal(signals.END, lambda *_: role.stop())
         pipes.ready()
         role.run([pipes.end])
         store.close()

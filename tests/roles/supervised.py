@@ -8,6 +8,7 @@ import select
 import signal
 import sys
 
+from relay.roles import signals
 from relay.roles.supervisor import CannotStart, Role, Supervisor, SupervisorPipes
 
 PATIENCE = 30.0  # seconds that a role may take to end
@@ -18,11 +19,11 @@ def say(text: str) -> None:
 
 
 def worker(name: str, pipes: SupervisorPipes) -> int:
-    """Lives until SIGTERM or the end of its supervisor."""
+    """Lives until its supervisor ends it or the end of its supervisor."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing)
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signals.END, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
     say(f"{name} {os.getpid()} up")
     pipes.ready()
@@ -39,8 +40,15 @@ def worker(name: str, pipes: SupervisorPipes) -> int:
                 return 0
 
 
+def slow(pipes: SupervisorPipes) -> int:
+    """Takes its time to begin: until somebody writes a byte to the standard input."""
+    say(f"slow {os.getpid()} begins")
+    os.read(0, 1)
+    return worker("slow", pipes)
+
+
 def stubborn(pipes: SupervisorPipes) -> int:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signals.END, signal.SIG_IGN)
     say(f"stubborn {os.getpid()} up")
     pipes.ready()
     select.select([pipes.end], [], [])
@@ -76,6 +84,7 @@ def main() -> int:
     roles = {
         "plain": [writer, *fronts],
         "stubborn": [writer, Role("stubborn", 1, stubborn)],
+        "slow": [Role("slow", 0, slow)],
         "failing": [writer, Role("failing", 1, failing)],
         "raising": [writer, Role("raising", 1, raising)],
         "descriptors": [writer, Role("descriptors", 1, descriptors)],

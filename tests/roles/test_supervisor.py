@@ -52,7 +52,8 @@ class Program:
 @contextmanager
 def program(case: str) -> Iterator[Program]:
     command = [sys.executable, "-m", "tests.roles.supervised", case]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL) as process:
         try:
             yield Program(process)
         finally:
@@ -104,9 +105,33 @@ def test_sigterm_ends_the_last_stage_first_and_leaves_nobody(plain: Program) -> 
     assert not any(is_alive(pid) for pid in pids)
 
 
+def test_a_signal_to_all_processes_at_once_ends_them_in_order_too() -> None:
+    with program("plain") as running:
+        running.wait_for("front1", "front2", "supervisor")
+        for name in ("writer", "front1", "front2"):
+            os.kill(running.pid(name), signal.SIGTERM)
+            os.kill(running.pid(name), signal.SIGINT)
+        running.process.terminate()
+        lines = running.rest()
+    ended = [line.split()[0] for line in lines if line.endswith(" ends")]
+    assert sorted(ended[:2]) == ["front1", "front2"]
+    assert ended[2:] == ["writer", "supervisor"]
+
+
 def test_sighup_reaches_every_role(plain: Program) -> None:
     plain.process.send_signal(signal.SIGHUP)
     plain.wait_for("writer", "front1", "front2")
+
+
+def test_sighup_waits_for_a_role_that_is_being_started() -> None:
+    with program("slow") as running:
+        running.wait_for("slow ")
+        begun = running.pid("slow")
+        os.kill(begun, signal.SIGHUP)
+        assert running.process.stdin is not None
+        running.process.stdin.write(b"x")
+        running.process.stdin.flush()
+        assert f"slow {begun} reloads" in running.wait_for("supervisor", f"slow {begun} reloads")
 
 
 def test_a_role_that_served_is_started_again_at_once_however_often_it_is_killed() -> None:
