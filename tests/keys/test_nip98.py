@@ -88,6 +88,13 @@ def test_reads_the_event_in_a_header() -> None:
     assert nip98.event_in_header("nostr  " + base64.b64encode(wire(event)).decode()) == event
 
 
+@pytest.mark.parametrize(("scheme", "content"), [("Bearer", ""), ("Basic", ""), ("", ""), ("Nostr", "x" * 6000)])
+def test_an_event_under_another_scheme_or_in_too_long_a_header_is_refused(scheme: str, content: str) -> None:
+    event = make_event(1, 27235, content, created_at=NOW)
+    with pytest.raises(Reject, match="must be `Nostr`"):
+        nip98.event_in_header(f"{scheme} " + base64.b64encode(wire(event)).decode())
+
+
 @given(st.text())
 def test_any_other_header_is_refused_with_a_reason(text: str) -> None:
     with pytest.raises(Reject):
