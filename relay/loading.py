@@ -24,6 +24,7 @@ from relay.setting_parts import GREATEST, LONGEST, ConfigError
 
 KEPT: Final = "settings.toml"  # in the data directory
 _NEAR: Final = 0.75  # how alike a name and what is meant by it are, of 1
+_USUAL: Final = dict.fromkeys(("server.port", "server.host", "server.address", "server.bind"), "server.listen")
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 
 
@@ -100,9 +101,15 @@ def _merge_file(tables: dict[str, dict[str, Any]], file: Path) -> list[PeerSetti
 
 def likely_setting(name: str) -> str:
     """The setting that somebody meant who wrote `name`: that with this field in another section, or the nearest; "" for none."""
-    field = name.rpartition(".")[2]
+    section, _, field = name.rpartition(".")
     elsewhere = [setting.name for setting in SETTINGS if setting.field == field]
-    return elsewhere[0] if len(elsewhere) == 1 else next(iter(get_close_matches(name, _BY_NAME, 1, _NEAR)), "")
+    if len(elsewhere) == 1:
+        return elsewhere[0]
+    fields = [setting.field for setting in SETTINGS if setting.section == section]
+    if fields:  # what all of them begin with makes none of them more alike
+        near = get_close_matches(field, fields, 1, _NEAR)
+        return _USUAL.get(name, f"{section}.{near[0]}" if near else "")
+    return next(iter(get_close_matches(name, _BY_NAME, 1, _NEAR)), "")
 
 
 def _meaning(likely: str) -> str:

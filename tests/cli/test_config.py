@@ -101,6 +101,7 @@ def test_switches_are_written_as_words_or_digits_outside_a_file(text: str, value
         ("[limit]\nmax_limit = 3\n", "limit.max_limit is no setting; did you mean limits.max_limit?"),
         ("[federation]\nallow_private = true\n", "did you mean federation.follow_private?"),
         ('[server]\ndescription = "A hub"\n', "server.description is no setting; did you mean relay.description?"),
+        ("[server]\nport = 7000\n", "server.port is no setting; did you mean server.listen?"),
         ("[server]\nsails = 3\n", "server.sails is no setting; `tidings config` lists them all"),
         ("max_limit = 3\n", "'max_limit' stands outside a table"),
         ('[limits]\nmax_limit = "3"\n', "limits.max_limit"),
