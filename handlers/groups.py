@@ -22,7 +22,7 @@ from relay.protocol import kinds
 from relay.protocol.admission import Admission, Door
 from relay.protocol.event import Event, first_value, has_tag, values
 from relay.protocol.facts import Facts, Need
-from relay.protocol.groups import belonging, decide, joining, timeline
+from relay.protocol.groups import belonging, decide, joining, succession, timeline
 from relay.protocol.groups.belonging import CREATE_GROUP, CREATE_INVITE
 from relay.protocol.groups.case import GroupDecision, is_above, is_secret, short
 from relay.protocol.groups.fold import fold, needs_of_fold
@@ -71,8 +71,9 @@ def admit_moderation(relay: RelayRules) -> Admit:
                 raise Reject(Prefix.RESTRICTED, "what this relay's own key says about groups does not come from a peer")
             if door is Door.IMPORT and group is None and event.kind == CREATE_GROUP:
                 return Admission(audience=(event.pubkey,))  # until the relay's word that it began
-            if door is Door.IMPORT and group is None and is_ours:
-                return _admission(event, GroupDecision(fold(event, facts)), None)
+            if door is Door.IMPORT and is_ours and (group is None or event.kind in succession.KINDS):
+                # Decided when it was signed; in a log out of which somebody has vanished it may not look possible.
+                return _admission(event, GroupDecision(fold(event, facts)), group)
             named = None if group_id is None else replicas.named(group_id, facts)
             if named is not None and named.home:
                 return replicas.moderated(event, named, facts, relay.groups)

@@ -225,6 +225,9 @@ class PlaneLookups(Protocol):
     def issue(self, issue_id: str, now: int) -> IssueRow | None:
         """One, whoever may read it."""
 
+    def rank_beside(self, group_id: str, rank: str, but: str, *, above: bool) -> str | None:
+        """The next rank above this one, or below it, of the group's issues but the one with the id `but`."""
+
     def repos(self, reader: str, after: Place | None, limit: int, now: int, *, project: str | None) -> list[RepoRow]:
         """Those that the reader may read, of a project if one is named, the newest first: by (created_at, id)."""
 

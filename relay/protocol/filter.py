@@ -14,6 +14,7 @@ from relay.protocol import kinds, search
 from relay.protocol.event import Event, describe
 
 _INT64: Final = 2**63 - 1
+_UINT64: Final = 2**64 - 1
 _HEX_TAGS: Final = frozenset("ep")
 _HEX_LIST: Final = re.compile("[0-9a-f]{64}(?: [0-9a-f]{64})*").fullmatch
 
@@ -138,10 +139,11 @@ def _kind_set(name: str, given: object) -> frozenset[int]:
 
 
 def _integer(name: str, given: object) -> int:
+    """Some clients write "no bound" as the largest unsigned number of 64 bits, which is beyond every event."""
     lowest = 0 if name == "limit" else -_INT64
-    if type(given) is not int or not lowest <= given <= _INT64:
+    if type(given) is not int or not lowest <= given <= _UINT64:
         raise Reject(Prefix.INVALID, f"filter field {name} must be an integer" + (" from 0 up" if lowest == 0 else ""))
-    return given
+    return min(given, _INT64)
 
 
 def _search(_name: str, given: object) -> str:

@@ -106,6 +106,10 @@ class SqlitePlaneLookups:
         """One."""
         return self._row_of(IssueRow, _sql("issue_columns", "issue"), bytes.fromhex(issue_id), now)
 
+    def rank_beside(self, group_id: str, rank: str, but: str, *, above: bool) -> str | None:
+        """The next rank above this one, or below it, of the group's issues but the one with the id `but`."""
+        return self._row_of(str, _sql("rank_above" if above else "rank_below"), group_id, rank, but)
+
     def repos(self, reader: str, after: Place | None, limit: int, now: int, *, project: str | None) -> list[RepoRow]:
         """Those that the reader may read."""
         text = _sql("repo_columns", "repos", mine=_sql("mine"))

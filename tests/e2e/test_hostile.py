@@ -208,6 +208,15 @@ async def test_a_request_that_is_no_handshake_is_refused(relay: Server, request_
     assert b" 101 " not in said[:20]
 
 
+async def test_who_asks_for_another_version_of_websocket_is_told_which_one_is_spoken(relay: Server) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", relay.port)
+    writer.write(HANDSHAKE.replace(b"Version: 13", b"Version: 8"))
+    said = await asyncio.wait_for(to_the_end(reader), PATIENCE)
+    writer.transport.abort()
+    assert said.startswith(b"HTTP/1.1 400 ")
+    assert b"\r\nsec-websocket-version: 13\r\n" in said.lower()
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=8), inner, max_size=5),

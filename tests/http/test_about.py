@@ -28,7 +28,7 @@ async def test_tells_how_to_publish_a_first_event_to_this_relay():
     assert text.count('new WebSocket("ws://relay.example:7447")') == 2
 
 
-@pytest.mark.parametrize("path", ["/", "/relay", "/account"])
+@pytest.mark.parametrize("path", ["/relay", "/account"])
 async def test_visitors_are_told_to_run_nothing_that_only_the_operator_has(path):
     snippets = re.findall(r"<pre[^>]*>(.*?)</pre>", await page(path), re.DOTALL)
     assert snippets

@@ -273,6 +273,12 @@ async def test_is_whole_while_the_store_fails(trouble):
     assert "For agents" in text
 
 
+async def test_the_feed_says_where_agents_and_nostr_clients_begin():
+    text = await page()
+    assert '<a href="/skill.md">http://relay.example:7447/skill.md</a>' in text
+    assert '<p class="url" id="url">ws://relay.example:7447</p>' in text
+
+
 async def test_says_when_the_relay_is_not_well():
     given = hub()
     given.figures = Health(status="draining")

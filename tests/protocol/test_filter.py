@@ -87,7 +87,7 @@ def test_since_and_until_are_inclusive() -> None:
         ("since", 1.0),
         ("since", "1"),
         ("since", None),
-        ("since", 2**63),
+        ("since", 2**64),
         ("until", -(10**30)),
         ("until", [1]),
         ("limit", -1),
@@ -110,6 +110,18 @@ def test_refuses_a_field_of_the_wrong_type_or_form_and_names_it(field: str, valu
     with pytest.raises(Reject, match=field) as refusal:
         parse({field: value})
     assert refusal.value.prefix is Prefix.INVALID
+
+
+def test_a_search_has_a_thousand_characters_at_most() -> None:
+    assert parse({"search": "🔎" * 1000}).search == "🔎" * 1000
+
+
+@pytest.mark.parametrize("most", [2**63 - 1, 2**63, 2**64 - 1])
+def test_the_largest_numbers_of_64_bits_are_no_bound(most: int) -> None:
+    wanted = parse({"since": 0, "until": most, "limit": most})
+    assert matches(wanted, make_event())
+    assert (wanted.until, wanted.limit) == (2**63 - 1, 2**63 - 1)
+    assert not matches(parse({"since": most}), make_event())
 
 
 @pytest.mark.parametrize("name", ["#", "#tt", "#é", "#1", "t", "", "searches", "Ids", "#" * 10_000])

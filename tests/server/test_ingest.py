@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import msgspec
 import pytest
 
-from relay.errors import Prefix, Reject
+from relay.errors import Changed, Prefix, Reject
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter
@@ -452,6 +452,14 @@ async def test_an_event_that_its_handler_failed_on_is_told_of(make: Make) -> Non
     await bench.outcome(EVENTS[0])
     assert "handler" in (bench.faults.problem() or "")
     assert bench.ingest.failure is None
+
+
+async def test_that_somebody_else_was_faster_is_no_failure(make: Make) -> None:
+    bench = await make()
+    late = Outcome(Status.REFUSED, refusal=Changed())
+    bench.log.write = lambda batch, _now: [late] * len(batch)  # type: ignore[method-assign]
+    assert isinstance((await bench.outcome(EVENTS[0])).refusal, Changed)
+    assert bench.faults.problem() is None
 
 
 async def test_what_came_and_left_in_one_transaction_is_no_duplicate(make: Make) -> None:

@@ -191,6 +191,10 @@ async def move_issue(
     high = await _neighbour(hub, row, data.before_id)
     if low is None and high is None:
         raise invalid("say where it goes: give after_id, before_id or both")
+    if high is None:
+        high = await _beside(hub, row, low or "", above=True)
+    elif low is None:
+        low = await _beside(hub, row, high, above=False)
     try:
         rank = issues.between(low, high)
     except ValueError:
@@ -280,6 +284,13 @@ async def _neighbour(hub: RunningRelay, row: IssueRow, issue_id: str | None) -> 
     if other.group_id != row.group_id:
         raise not_found("issue")
     return other.rank
+
+
+async def _beside(hub: RunningRelay, row: IssueRow, rank: str, *, above: bool) -> str | None:
+    """The rank next to this one, above or below it, in the group of an issue that moves there."""
+    return await hub.identities.workspaces.look(
+        lambda tables: tables.rank_beside(row.group_id or "", rank, row.id, above=above)
+    )
 
 
 def described(row: IssueRow, events: bool = True) -> Issue:

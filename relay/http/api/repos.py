@@ -103,7 +103,7 @@ async def list_repos(
 
 @post(f"{BASE}/repos", tags=TAGS, summary="Announce a repository", middleware=[idempotent_for_users])
 async def create_repo(data: JSONBody[NewRepo], caller: GivenCaller, hub: GivenHub) -> RepoAnswer:
-    """Announce it (30617), with its default branch (30618); yours of the same name is replaced. A project is linked to it."""
+    """Announce it (30617), with its default branch (30618); yours of the same name is replaced. A project lists what it links."""
     if not _NAME.fullmatch(data.name):
         raise invalid(
             "a repository's name has letters, digits, `.`, `_` and `-`, and begins and ends with a letter or digit"

@@ -22,6 +22,7 @@ def answer(protocol: ServerProtocol, request: Request, peer: str, shared: Shared
     """The response, which is still to be sent; a client that may connect is counted at the gate. `peer` is "" for none known."""
     response = protocol.accept(request)
     if response.status_code != 101:
+        response.headers["Sec-WebSocket-Version"] = "13"  # for who asked for another (RFC 6455, 4.2.2)
         return Handshake(response)
     relay_url, config = shared.settings.relay_url, shared.settings.config
     if request.path.partition("?")[0] not in shared.paths:

@@ -20,7 +20,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from keys.schnorr import fault
-from relay.errors import Prefix, Reject
+from relay.errors import Changed, Prefix, Reject
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, compute_id, has_tag, parse_known, wire
 from relay.protocol.facts import GivenToken
@@ -275,7 +275,7 @@ class Ingest:
             self.stored += 1
         elif outcome.status is Status.REFUSED:
             self.refused += 1
-            if self.failure is None and outcome.refusal is not None and outcome.refusal.prefix is Prefix.ERROR:
+            if self.failure is None and outcome.refusal is not None and _is_error(outcome):
                 self._faults.report("the handler of an event", outcome.refusal)
 
     def _failed(self, failure: str | None) -> None:
@@ -302,4 +302,6 @@ class Ingest:
 
 
 def _is_error(outcome: Outcome) -> bool:
-    return outcome.refusal is not None and outcome.refusal.prefix is Prefix.ERROR
+    """Whether the writer failed; that somebody else was faster (Changed) is no failure."""
+    refusal = outcome.refusal
+    return refusal is not None and refusal.prefix is Prefix.ERROR and not isinstance(refusal, Changed)

@@ -93,7 +93,7 @@ class FoldedGroups:
         for key, invite in _differing(self._invites, every_invite(self._connection)):
             if invite is not None or not self._has_ended(key[_KEY + 1 :]):
                 yield key, partial(_put_invite, key=key, invite=invite)
-        for group_id, sizes in self._sizes().items():
+        for group_id, sizes in self._sizes(self._members.items(), self._invites.items()).items():
             row = rows.get(group_id)
             if row is not None and not row.group.ended and (row.members, row.owners, row.codes) != tuple(sizes):
                 yield group_id, _nothing
@@ -108,19 +108,26 @@ class FoldedGroups:
         """Write what the tables say otherwise."""
         for _, mend in list(self.wrong()):
             mend(changes)
-        for group_id, (members, owners, codes) in self._sizes().items():
+        stored = self._sizes(
+            every_member(self._connection), every_invite(self._connection)
+        )  # those of ended groups too
+        for group_id, (members, owners, codes) in stored.items():
             changes.set_sizes(group_id, members, owners, codes)
 
-    def _sizes(self) -> dict[str, list[int]]:
-        """How many members, owners and codes each group has."""
+    def _sizes(
+        self, members: Iterable[tuple[str, Member | None]], invites: Iterable[tuple[str, Invite | None]]
+    ) -> dict[str, list[int]]:
+        """How many of these members, owners and codes each group has."""
         found = {group_id: [0, 0, 0] for group_id, group in self._groups.items() if group is not None}
-        for key, member in self._members.items():
-            if member is not None and member.is_member:
-                sizes = found[key[_KEY + 1 :]]
+        for key, member in members:
+            sizes = found.get(key[_KEY + 1 :])
+            if sizes is not None and member is not None and member.is_member:
                 sizes[0] += 1
                 sizes[1] += OWNER in member.roles
-        for key, invite in self._invites.items():
-            found[key[_KEY + 1 :]][2] += invite is not None and invite.is_open
+        for key, invite in invites:
+            sizes = found.get(key[_KEY + 1 :])
+            if sizes is not None:
+                sizes[2] += invite is not None and invite.is_open
         return found
 
     def _fold(self, event: Event) -> None:

@@ -95,6 +95,12 @@ WHERE m.pubkey = ?1 AND m.standing = 'member' AND g.ended = 0
 -- name: issue
 WHERE i.seq = (SELECT seq FROM events WHERE id = ?1) AND (v.expires_at IS NULL OR v.expires_at > ?2)
 
+-- name: rank_above
+SELECT rank FROM issue_rows WHERE group_id = ?1 AND rank > ?2 AND id <> ?3 ORDER BY rank LIMIT 1
+
+-- name: rank_below
+SELECT rank FROM issue_rows WHERE group_id = ?1 AND rank < ?2 AND id <> ?3 ORDER BY rank DESC LIMIT 1
+
 -- name: repo_columns
 SELECT r.id, r.name, r.provider, r.owner, r.default_branch, r.url, r.created_at, r.group_id, r.maintainers, v.wire
 FROM repos AS r JOIN events AS v ON v.seq = r.seq

@@ -124,6 +124,26 @@ async def test_an_issue_moves_between_others(ann: Api) -> None:
     assert await ann.refused(404, "POST", f"issues/{first}/move", {"after_id": other["id"]}) == "issue_not_found"
 
 
+async def test_an_issue_moves_right_behind_or_right_before_another(ann: Api) -> None:
+    group = await project(ann)
+    for title in "abcde":
+        await write(ann, group, title)
+
+    async def order() -> list[str]:
+        return [one["id"] for one in (await ann.get(f"issues?project_id={group}"))["issues"]]
+
+    a, b, c, d, e = await order()
+    await ann.told("POST", f"issues/{e}/move", {"before_id": c})
+    assert await order() == [a, b, e, c, d]
+    await ann.told("POST", f"issues/{a}/move", {"after_id": e})
+    assert await order() == [b, e, a, c, d]
+    await ann.told("POST", f"issues/{a}/move", {"after_id": e})
+    assert await order() == [b, e, a, c, d]
+    await ann.told("POST", f"issues/{d}/move", {"before_id": b})
+    await ann.told("POST", f"issues/{e}/move", {"after_id": c})
+    assert await order() == [d, b, a, c, e]
+
+
 async def test_a_thread_is_about_issues(ann: Api, relay: Home) -> None:
     group = await project(ann)
     made = await write(ann, group)

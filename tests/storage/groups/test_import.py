@@ -3,16 +3,32 @@
 from pathlib import Path
 
 from relay.protocol import event as events
+from relay.protocol import kinds
 from relay.protocol.admission import Door
 from relay.protocol.filter import Filter
+from relay.protocol.groups import belonging
 from relay.protocol.groups.announce import ANNOUNCED
+from tests.factories import keypair
 from tests.storage.groups.test_histories import contents
 from tests.storage.groups.test_rebuilding import history, problems
 from tests.storage.groups.world import World
 
 
+def farewells(world: World) -> None:
+    """Keys vanish whose groups the relay then speaks for: the only owner of one, and who has taken somebody in and out again."""
+    world.begin(5, group="alone")
+    world.begin(1, group="kept")
+    world.put(6, roles=["moderator"], group="kept")
+    world.put(7, by=6, group="kept")
+    world.say(6, belonging.REMOVE_USER, ["p", keypair(7).pubkey], group="kept")
+    world.now += 1
+    for key in (5, 6):
+        world.say(key, kinds.VANISH, ["relay", "ALL_RELAYS"], group=None)
+
+
 async def test_an_export_makes_the_same_groups_elsewhere(world: World, tmp_path: Path) -> None:
     history(world)
+    farewells(world)
     message = world.say(1, 9, text="secret")
     assert world.store is not None
     exported = [events.parse(one.wire) async for one in world.store.scan(None)]

@@ -48,6 +48,12 @@ def rebuild(world: World) -> None:
 
 async def test_the_log_makes_what_the_tables_say(world: World) -> None:
     history(world)
+    world.begin(group="late")
+    world.put(5, roles=["admin"], group="late")
+    world.put(6, by=5, group="late")
+    world.say(1, belonging.DELETE_GROUP, group="late")
+    world.now += 1
+    world.say(5, kinds.VANISH, ["relay", "ALL_RELAYS"], group=None)  # and nobody says again whom it had taken in
     before = tables(world)
     assert problems(world) == []
     rebuild(world)
