@@ -7,6 +7,7 @@ said here, too.
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args, get_origin
@@ -22,6 +23,8 @@ from relay.protocol import json_errors, kinds, urls
 from relay.setting_parts import GREATEST, LONGEST, ConfigError
 
 KEPT: Final = "settings.toml"  # in the data directory
+_NEAR: Final = 0.75  # how alike a name and what is meant by it are, of 1
+_USUAL: Final = dict.fromkeys(("server.port", "server.host", "server.address", "server.bind"), "server.listen")
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 
 
@@ -57,10 +60,12 @@ def _load(files: Sequence[Path], environ: Mapping[str, str], flags: Mapping[str,
     known = {setting.variable for setting in SETTINGS} | {f"{PREFIX}CONFIG"}
     for variable in environ:
         if variable.startswith(PREFIX) and variable not in known:
-            raise ConfigError(f"environment variable {variable} is no setting; `tidings config` lists them all")
+            meant = likely_setting(variable.removeprefix(PREFIX).lower().replace("_", ".", 1))
+            meant = f"{PREFIX}{meant.replace('.', '_').upper()}" if meant else ""
+            raise ConfigError(f"environment variable {variable} is no setting{_meaning(meant)}")
     for name, text in flags.items():
         if name not in _BY_NAME:
-            raise ConfigError(f"{name!r} is no setting; `tidings config` lists them all")
+            raise ConfigError(f"{name!r} is no setting{_meaning(likely_setting(name))}")
         _put(tables, _BY_NAME[name], text, "command line")
     config = msgspec.convert(tables | {PEERS: peers}, Config)
     _check(config)
@@ -87,10 +92,30 @@ def _merge_file(tables: dict[str, dict[str, Any]], file: Path) -> list[PeerSetti
         for field, value in values.items():
             setting = _BY_NAME.get(f"{section}.{field}")
             if setting is None:
-                raise ConfigError(f"{file}: {section}.{field} is no setting; `tidings config` lists them all")
+                name = f"{section}.{field}"
+                raise ConfigError(f"{file}: {name} is no setting{_meaning(likely_setting(name))}")
             _convert(setting, value, str(file))
             tables.setdefault(section, {})[field] = value
     return peers
+
+
+def likely_setting(name: str) -> str:
+    """The setting that somebody meant who wrote `name`: that with this field in another section, or the nearest; "" for none."""
+    section, _, field = name.rpartition(".")
+    elsewhere = [setting.name for setting in SETTINGS if setting.field == field]
+    if len(elsewhere) == 1:
+        return elsewhere[0]
+    fields = [setting.field for setting in SETTINGS if setting.section == section]
+    if fields:  # what all of them begin with makes none of them more alike
+        near = get_close_matches(field, fields, 1, _NEAR)
+        return _USUAL.get(name, f"{section}.{near[0]}" if near else "")
+    return next(iter(get_close_matches(name, _BY_NAME, 1, _NEAR)), "")
+
+
+def _meaning(likely: str) -> str:
+    return (
+        f"; did you mean {likely}? `tidings config` lists them all" if likely else "; `tidings config` lists them all"
+    )
 
 
 def _unquoted(text: str, error: str) -> str:

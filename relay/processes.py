@@ -25,7 +25,7 @@ from typing import Any, Final
 import msgspec
 
 from keys.vault import VaultError
-from relay import app, greeting
+from relay import app, greeting, opening
 from relay.config import Config
 from relay.loading import reload
 from relay.roles import signals
@@ -210,9 +210,9 @@ def _writer(plan: ProcessPlan, end: socket.socket, pipes: SupervisorPipes) -> in
 def _write(plan: ProcessPlan, end: socket.socket, pipes: SupervisorPipes) -> int:
     config = _settings(plan)
     faults = Faults()
-    writer = app.open_writer(config, plan.url, is_locked=True)
+    writer = opening.open_writer(config, plan.url, is_locked=True)
     try:
-        app.prepare_writer(config, writer)
+        opening.prepare_writer(config, writer)
         role = WriterRole(writer, plan.page, decode, faults.report)
         writer.execute(ListMembers(config.identities.members), int(time.time()))
         role.links.listen(end)
@@ -237,7 +237,7 @@ async def _answer(plan: ProcessPlan, end: socket.socket, kept: SettingsInForce, 
     from relay import search  # it loads what no other role may
 
     config = _settings(plan)
-    reader = partial(app.open_reader, config, plan.page.fronts + 2, plan.page)
+    reader = partial(opening.open_reader, config, plan.page.fronts + 2, plan.page)
     return await search.run_role(
         config,
         plan.page,
@@ -263,15 +263,15 @@ async def _federate(plan: ProcessPlan, end: socket.socket, pipes: SupervisorPipe
     config = _settings(plan)
 
     async def unlock(store: Reader) -> bytes:
-        return app.unlock(config, await store.ask(lambda tables: tables.secret_check())).secret
+        return opening.unlock(config, await store.ask(lambda tables: tables.secret_check())).secret
 
     gc.set_threshold(*app.COLLECT)
     return await role.run_role(
-        Settings(config, app.relay_url(config, plan.url)),
+        Settings(config, opening.relay_url(config, plan.url)),
         plan.page,
         plan.page.fronts + 2,
         pipes,
-        reader=partial(app.open_reader, config, plan.page.fronts + 2, plan.page),
+        reader=partial(opening.open_reader, config, plan.page.fronts + 2, plan.page),
         unlock=unlock,
         reload=lambda current: app.reloaded(current, plan.load),
         writer_path=plan.writer,
@@ -307,10 +307,10 @@ async def _serve(
     faults = Faults()
     loop.set_exception_handler(faults.handle)
     async with contextlib.AsyncExitStack() as stack:
-        store = await app.open_reader(config, plan.page.fronts + 2, plan.page)
+        store = await opening.open_reader(config, plan.page.fronts + 2, plan.page)
         stack.push_async_callback(store.close)
-        secrets = app.unlock(config, await store.ask(lambda tables: tables.secret_check()))
-        settings = Settings(config, app.relay_url(config, plan.url))
+        secrets = opening.unlock(config, await store.ask(lambda tables: tables.secret_check()))
+        settings = Settings(config, opening.relay_url(config, plan.url))
         hub = app.make_hub(settings, plan.page, store, secrets, faults=faults, role=number)
         stack.push_async_callback(hub.close)
         connected = asyncio.create_task(link.keep(hub.ingest.link, plan.writer), name="the link to the writer")

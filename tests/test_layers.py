@@ -68,6 +68,7 @@ RULES: dict[str, tuple[str, ...]] = {
     "relay.http": SERVED,
     "relay.federation": (*SERVED, "relay.client"),
     "relay.app": EVERYTHING,
+    "relay.opening": (*SERVED, "storage"),
     "relay.search": EVERYTHING,
     "relay.processes": EVERYTHING,
     "relay.client": GROUND,
@@ -79,6 +80,7 @@ RULES: dict[str, tuple[str, ...]] = {
         "relay.loading",
         "relay.open_files",
         "relay.app",
+        "relay.opening",
         "relay.processes",
         "relay.client",
         "relay.federation",
@@ -199,7 +201,7 @@ def test_a_circle_is_found() -> None:
 
 # Who knows that there is SQLite: the backend itself, and what puts the parts together.
 BACKEND = "storage.sqlite"
-WIRING = ("relay.app", "relay.processes", "relay.search", "bench")
+WIRING = ("relay.app", "relay.opening", "relay.processes", "relay.search", "bench")
 
 
 def test_the_backend_is_known_to_itself_and_the_wiring_only() -> None:

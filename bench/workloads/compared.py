@@ -21,7 +21,7 @@ from bench.figures import FigureRow
 from bench.others import Others, calm, waits
 from bench.plan import BenchPlan
 from bench.process import CpuMeter, Subject, started
-from relay import app
+from relay import opening
 from relay.config import Config, Server
 from relay.federation.comparison import Differences, compare
 from relay.federation.connection import PeerConnection
@@ -79,7 +79,7 @@ def _differing(items: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
 
 
 def _fill(data: Path, count: int) -> None:
-    writer = app.open_writer(Config(server=Server(data=str(data))))
+    writer = opening.open_writer(Config(server=Server(data=str(data))))
     try:
         events = map(_event, range(count))
         while batch := [Incoming(one, wire(one), Door.IMPORT, _FIRST) for one in islice(events, _BATCH)]:

@@ -106,9 +106,9 @@ def check(settings: CommandSettings, quick: bool, accept_loss: bool, as_json: bo
 
 def _accept_loss(config: Config) -> None:
     """Raises Locked while a relay runs."""
-    from relay import app
+    from relay import opening
 
-    writer = app.open_writer(config)
+    writer = opening.open_writer(config)
     try:
         accepted = writer.accept_loss()
     finally:

@@ -51,9 +51,9 @@ def rotate_master(settings: CommandSettings, file: IO[str] | None, as_json: bool
             with closing(client):
                 count = client.rotate_master(following)
         else:
-            from relay import app
+            from relay import opening
 
-            count = app.rotate_master(config, following)
+            count = opening.rotate_master(config, following)
     done(f"encrypted anew: {count:,}; make a fresh copy of the database and of secrets.toml", as_json, secrets=count)
 
 

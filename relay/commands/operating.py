@@ -48,9 +48,9 @@ def _backends() -> Backends:
     given = click.get_current_context().find_object(Backends)
     if given is not None:
         return given
-    from relay import app
+    from relay import opening
 
-    return Backends(app.open_keyed_writer, app.open_reader)
+    return Backends(opening.open_keyed_writer, opening.open_reader)
 
 
 @asynccontextmanager

@@ -69,7 +69,8 @@ def show_config(settings: CommandSettings, names: tuple[str, ...], as_json: bool
     """
     chosen = [setting for setting in SETTINGS if _is_chosen(setting, names)]
     if names and not chosen:
-        raise ConfigError(f"{' '.join(names)!r} is no setting or section; `tidings config` lists them all")
+        meant = f"; did you mean {likely}?" if (likely := loading.likely_setting(names[0])) else ";"
+        raise ConfigError(f"{' '.join(names)!r} is no setting or section{meant} `tidings config` lists them all")
     if example:
         click.echo(example_file(chosen), nl=False)
         return

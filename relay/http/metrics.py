@@ -8,6 +8,24 @@ from litestar import Response, get
 from relay.http.hub import GivenHub
 
 MEDIA_TYPE: Final = "text/plain; version=0.0.4"
+NO_STORE: Final = {"cache-control": "no-store"}
+# What each figure is; those that only grow, from one start to the next, are counters.
+MEANINGS: Final = {
+    "up": ("gauge", "1 while events are taken"),
+    "uptime": ("gauge", "seconds since the start"),
+    "connections": ("gauge", "open WebSocket connections"),
+    "subscriptions": ("gauge", "open subscriptions"),
+    "waiting": ("gauge", "events that have no answer yet"),
+    "stored": ("counter", "events stored since the start"),
+    "refused": ("counter", "events refused since the start"),
+    "delivered": ("counter", "events sent to open subscriptions since the start"),
+    "last_seq": ("gauge", "number of the newest event"),
+    "rebuilding": ("gauge", "derived rows looked at by a rebuild that goes on"),
+    "later_parts": ("gauge", "parts done of what large changes left to do"),
+    "peers": ("gauge", "relays to stay in step with"),
+    "peers_in_step": ("gauge", "of those, the ones in step"),
+    "peers_comparing": ("gauge", "of those, the ones with which everything is compared for the first time"),
+}
 
 
 @get("/metrics", include_in_schema=False)
@@ -16,5 +34,10 @@ async def metrics(hub: GivenHub) -> Response[str]:
     now = hub.health()
     figures = {"up": int(now.takes_events)}
     figures |= {name: value for name, value in msgspec.to_builtins(now).items() if type(value) is int}
-    text = "".join(f"# TYPE tidings_{name} gauge\ntidings_{name} {value}\n" for name, value in figures.items())
-    return Response(text, media_type=MEDIA_TYPE, headers={"cache-control": "no-store"})
+    return Response("".join(_lines(*each) for each in figures.items()), media_type=MEDIA_TYPE, headers=NO_STORE)
+
+
+def _lines(name: str, value: int) -> str:
+    kind, meaning = MEANINGS[name]
+    full = f"tidings_{name}"
+    return f"# HELP {full} {meaning}\n# TYPE {full} {kind}\n{full} {value}\n"

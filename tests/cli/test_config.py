@@ -97,8 +97,12 @@ def test_switches_are_written_as_words_or_digits_outside_a_file(text: str, value
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[limits]\nmax_limits = 3\n", "limits.max_limits is no setting"),
-        ("[limit]\nmax_limit = 3\n", "limit.max_limit is no setting"),
+        ("[limits]\nmax_limits = 3\n", "limits.max_limits is no setting; did you mean limits.max_limit?"),
+        ("[limit]\nmax_limit = 3\n", "limit.max_limit is no setting; did you mean limits.max_limit?"),
+        ("[federation]\nallow_private = true\n", "did you mean federation.follow_private?"),
+        ('[server]\ndescription = "A hub"\n', "server.description is no setting; did you mean relay.description?"),
+        ("[server]\nport = 7000\n", "server.port is no setting; did you mean server.listen?"),
+        ("[server]\nsails = 3\n", "server.sails is no setting; `tidings config` lists them all"),
         ("max_limit = 3\n", "'max_limit' stands outside a table"),
         ('[limits]\nmax_limit = "3"\n', "limits.max_limit"),
         ("[limits]\nmax_limit = 0\n", "limits.max_limit"),
@@ -148,9 +152,10 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     [
         ({"TIDINGS_LIMITS_MAX_LIMIT": "many"}, {}, "TIDINGS_LIMITS_MAX_LIMIT"),
         ({"TIDINGS_MAX_LIMIT": "5"}, {}, "TIDINGS_MAX_LIMIT is no setting"),
+        ({"TIDINGS_LIMIT_MAX_LIMIT": "5"}, {}, "no setting; did you mean TIDINGS_LIMITS_MAX_LIMIT?"),
         ({"TIDINGS_LIMITS_MAX_LIMIT": ""}, {}, "limits.max_limit"),
         ({}, {"limits.max_limit": "-1"}, "command line: limits.max_limit"),
-        ({}, {"max_limit": "5"}, "'max_limit' is no setting"),
+        ({}, {"max_limit": "5"}, "'max_limit' is no setting; did you mean limits.max_limit?"),
         ({}, {"access.auth_to_read": "perhaps"}, "access.auth_to_read"),
         ({}, {"access.allowed_keys": "A" * 64}, "access.allowed_keys"),
         ({}, {"server.ping_interval": "-1"}, "server.ping_interval"),
@@ -271,7 +276,8 @@ def test_the_file_may_be_named_by_the_environment(tidings: Tidings, tmp_path: Pa
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (["config", "nothing"], "'nothing' is no setting or section"),
+        (["config", "nothing"], "'nothing' is no setting or section; `tidings config`"),
+        (["config", "max_limit"], "'max_limit' is no setting or section; did you mean limits.max_limit?"),
         (["config", "--config", "missing.toml"], "missing.toml"),
         (["config", "--set", "limits.max_limit=x"], "limits.max_limit must be a whole number, not a text"),
         (["config", "--set", "limits.max_limit=0"], "limits.max_limit must be at least 1"),

@@ -308,7 +308,7 @@ def test_a_database_in_use_by_something_without_a_socket_is_told(
     def locked(settings: object) -> None:
         raise Locked("process 1 writes this database; stop it first")
 
-    monkeypatch.setattr("relay.app.open_writer", locked)
+    monkeypatch.setattr("relay.opening.open_writer", locked)
     result = tidings("import", file, "--data", data)
     assert result.exit_code == 1
     assert result.stderr == "tidings: process 1 writes this database; stop it first\n"

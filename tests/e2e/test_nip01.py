@@ -354,6 +354,20 @@ async def test_letters_of_both_cases_are_indexed_by_their_first_value(relay: Ser
         assert await alice.stored(mine | {"#k": [""]}) == []
 
 
+async def test_who_brings_many_versions_that_are_old_or_expired_is_answered_and_not_cut_off(relay: Server) -> None:
+    """What two relays differ in is mostly such: who synchronized them was taken for one that sends rubbish."""
+    key = fresh_key()
+    late = [make_event(key, 0, created_at=1000 + n) for n in range(150)]
+    late += [make_event(key, content=str(n), tags=[["expiration", "1000"]]) for n in range(150)]
+    async with client(relay) as alice:
+        await alice.store(make_event(key, 0, created_at=2000))
+        for event in late:
+            await alice.post(event)
+        answers = await alice.gather(len(late))
+        assert {(answer[1], answer[2]) for answer in answers} == {(event.id, False) for event in late}
+        assert await alice.quiet()
+
+
 async def test_ephemeral_events_are_sent_and_never_stored(relay: Server) -> None:
     key = fresh_key()
     event = make_event(key, 20001)

@@ -61,6 +61,15 @@ def test_refuses_a_proof_of_something_else(event: Event, reason: str) -> None:
         check(event)
 
 
+def test_where_the_payload_may_be_left_out_what_it_says_is_right_all_the_same() -> None:
+    def key(event: Event) -> str:
+        return nip98.authenticated_key(event, URL, "POST", nip98.payload_of(BODY), NOW, required=False)
+
+    assert key(proof()) == key(make_event(1, 27235, tags=[["u", URL], ["method", "POST"]])) == keypair(1).pubkey
+    with pytest.raises(Reject, match="payload"):
+        key(proof(body=b"another"))
+
+
 def test_a_request_without_a_body_needs_no_payload() -> None:
     event = make_event(1, 27235, tags=[["u", URL], ["method", "GET"]])
     assert check(event, method="GET", body=b"") == keypair(1).pubkey

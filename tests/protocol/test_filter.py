@@ -112,6 +112,10 @@ def test_refuses_a_field_of_the_wrong_type_or_form_and_names_it(field: str, valu
     assert refusal.value.prefix is Prefix.INVALID
 
 
+def test_a_search_has_a_thousand_characters_at_most() -> None:
+    assert parse({"search": "🔎" * 1000}).search == "🔎" * 1000
+
+
 @pytest.mark.parametrize("most", [2**63 - 1, 2**63, 2**64 - 1])
 def test_the_largest_numbers_of_64_bits_are_no_bound(most: int) -> None:
     wanted = parse({"since": 0, "until": most, "limit": most})

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from relay import app
+from relay import opening
 from relay.config import Config
 from relay.roles import signals
 from relay.roles.page import SharedPage
@@ -43,7 +43,7 @@ def main() -> None:
 
     def writer(pipes: SupervisorPipes) -> int:
         print(f"writer {os.getpid()}", flush=True)
-        store = app.open_writer(config)
+        store = opening.open_writer(config)
         role = WriterRole(store, page, decode, report)
         role.links.listen(writing)
         signal.signal(signals.END, lambda *_: role.stop())
@@ -59,7 +59,7 @@ def main() -> None:
 
         print(f"search {os.getpid()}", flush=True)
         path = str(directory / "writer.sock")
-        reader = partial(app.open_reader, config)
+        reader = partial(opening.open_reader, config)
         return int(
             uvloop.run(
                 search.run_role(config, page, 2, pipes, reader=reader, writer_path=path, listener=asking, kept=kept)

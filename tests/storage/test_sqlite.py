@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from handlers.rows import PROJECTIONS
-from relay import app
+from relay import opening
 from relay.config import Config
 from relay.errors import Prefix
 from relay.protocol.admission import Admission, Door, Key
@@ -361,7 +361,7 @@ def test_commits_are_synced_as_the_setting_says(tmp_path: Path, synchronous: str
 def test_commits_are_synced_unless_a_setting_says_otherwise(tmp_path: Path) -> None:
     for opened in (
         backend.open_writer(tmp_path / "a", MEANING),
-        app.open_writer(msgspec.convert({"server": {"data": str(tmp_path / "b")}}, Config)),
+        opening.open_writer(msgspec.convert({"server": {"data": str(tmp_path / "b")}}, Config)),
     ):
         assert opened.connection.execute("PRAGMA synchronous").fetchone() == (2,)
         opened.close()

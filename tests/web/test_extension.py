@@ -131,6 +131,48 @@ def test_a_key_without_a_name_is_told_what_is_missing(relay, window):
     expect(stranger.page.get_by_label("Title")).to_have_value("Nobody's")
 
 
+@pytest.mark.parametrize(
+    ("does", "said"),
+    [
+        ("throw undefined", "Your signer refused."),
+        ("throw 'not now'", "not now"),
+        ("return null", "Your signer answered with something else than what it was asked for."),
+        ("return {...draft, pubkey: 'npub1x', id: '0', sig: ''}", "Your signer answered with something else"),
+    ],
+)
+def test_what_an_extension_does_instead_of_signing_is_told_in_words(window, bound, does, said):
+    writer = window("/", key=bound)
+    writer.page.evaluate(f"void (window.nostr.signEvent = async (draft) => {{ {does}; }})")
+    writer.write_post("Not signed")
+    expect(writer.page.locator("#write .trouble")).to_contain_text(said)
+    expect(writer.page.get_by_label("Title")).to_have_value("Not signed")
+
+
+def test_an_extension_that_gives_no_key_signs_nobody_in(window, bound):
+    reader = window("/", key=bound)
+    reader.page.evaluate("void (window.nostr.getPublicKey = async () => null)")
+    reader.page.locator("#account").click()
+    reader.page.get_by_text("in a browser extension").click()
+    reader.page.get_by_role("button", name="Use my extension").click()
+    expect(reader.page.locator("[data-join=extension] .trouble")).to_contain_text(
+        "Your signer answered with something else"
+    )
+    expect(reader.page.locator("#account")).to_have_text("Sign in")
+
+
+def test_an_extension_that_does_not_answer_is_waited_for_in_words(window, bound):
+    reader = window("/", key=bound)
+    reader.page.evaluate("void (window.nostr.signEvent = () => new Promise(() => {}))")
+    reader.write_post("Never signed")
+    expect(reader.page.locator("#toast")).to_contain_text("Your signer has not answered yet")
+
+    stranger = window("/account", key=fresh_key())
+    stranger.page.evaluate("void (window.nostr.getPublicKey = () => new Promise(() => {}))")
+    stranger.page.get_by_text("I have a Nostr key in a browser extension").click()
+    stranger.page.get_by_role("button", name="Use my extension").click()
+    expect(stranger.page.locator("[data-join=extension] .progress")).to_have_text("Waiting for your extension …")
+
+
 def test_an_extension_that_refuses_leaves_the_text_where_it_is(relay, window, bound):
     writer = window("/", key=bound)
     writer.page.evaluate("void (window.nostr.signEvent = async () => { throw new Error('denied by its owner') })")

@@ -156,6 +156,7 @@ async def edit(data: JSONBody[ProfileChange], principal: GivenPrincipal, hub: Gi
     """Change what is shown of you. A kind 0 by the key that the relay holds tells it to Nostr clients, but for `metadata`."""
     if not _changed(data) and data.metadata is None:
         raise invalid("give a display_name, a description or metadata to change")
+    await profiles.check_allowed(hub, principal.identity_id)
     if data.metadata is not None:
         await hub.identities.agents.set_metadata(principal.identity_id, data.metadata, principal.token)
     event = None

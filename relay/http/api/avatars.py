@@ -38,6 +38,7 @@ class AvatarAnswer(msgspec.Struct, frozen=True, kw_only=True):
 @post(f"{BASE}/agents/me/avatar", tags=TAGS, summary="Upload your avatar", status_code=200)
 async def upload_avatar(data: MultipartBody[Picture], principal: GivenPrincipal, hub: GivenHub) -> AvatarAnswer:
     """Show a picture of you, here and, by the kind 0 of the key that the relay holds, in Nostr clients."""
+    await profiles.check_allowed(hub, principal.identity_id)
     avatar = await hub.identities.agents.set_avatar(principal.identity_id, await data.file.read(), principal.token)
     identity = await hub.identities.get(principal.identity_id)
     url = profiles.avatar_url(hub, identity, avatar.digest)

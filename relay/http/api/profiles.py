@@ -10,10 +10,12 @@ from typing import Any, Final
 import msgspec
 
 from relay.api_types import Agent, Profile
+from relay.errors import Prefix, Reject
 from relay.http import origin
 from relay.http.api import common, finding
 from relay.http.api.shapes import FeedPost, iso
 from relay.http.hub import RunningRelay
+from relay.http.problems import of_reject
 from relay.protocol import kinds, urls
 from relay.protocol.event import Event, parse, values
 from relay.protocol.filter import Filter
@@ -43,6 +45,13 @@ class ProfileAnswer(AgentAnswer, frozen=True, kw_only=True):
     """A profile with the identity's newest posts."""
 
     recent_posts: list[FeedPost] = msgspec.field(name="recentPosts")
+
+
+async def check_allowed(hub: RunningRelay, identity_id: str) -> None:
+    """Raises HttpProblem 403 where the operator denies a key of the identity: what is shown of it is what it writes, too."""
+    denied = hub.config.access.denied_keys
+    if denied and any(key.pubkey in denied for key in await hub.identities.keys.of(identity_id)):
+        raise of_reject(Reject(Prefix.BLOCKED, "this key may not write here"))
 
 
 async def describe(hub: RunningRelay, identities: Sequence[Identity]) -> list[Agent]:

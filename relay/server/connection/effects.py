@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 from websockets.frames import CloseCode
 
 from keys.nip42 import authenticated_key
-from keys.schnorr import verify_event
+from keys.schnorr import is_forged, verify_event
 from relay.errors import Prefix, Reject
 from relay.protocol import messages
 from relay.protocol.admission import Door
@@ -119,7 +119,7 @@ def _answer(connection: ActingConnection, event: Event, outcome: Outcome) -> Non
     else:
         refusal = outcome.refusal
         connection.send(messages.ok(event.id, policies.is_so_already(event, refusal), str(refusal)))
-        if refusal is not None and refusal.prefix is Prefix.INVALID:
+        if is_forged(refusal):
             connection.sent_in_vain(len(event.content), True)
 
 

@@ -5,7 +5,7 @@ import { copy } from "./copy.js";
 import { make, open } from "./dialog.js";
 import { action, element } from "./dom.js";
 import { learn } from "./identity.js";
-import { me, useSigner } from "./me.js";
+import { extension, me, useSigner } from "./me.js";
 import { npub } from "./npub.js";
 import { bindSigner, chooseKey, owedProfile, signProfile } from "./signing.js";
 
@@ -144,7 +144,7 @@ export async function show() {
 at("bind-extension").addEventListener("click", async () => {
   fail("");
   try {
-    useSigner(await window.nostr.getPublicKey());
+    useSigner(await extension.getPublicKey());
     await bindSigner();
     await show();
   } catch (error) {

@@ -22,8 +22,9 @@ export function adopt(whose = "") {
   const some = now && now !== whose ? names(whose) : [];
   for (const name of some) {
     const to = personal(name.slice(personal("", whose).length));
-    if (!stored(to) || name.includes(".draft.")) store(to, stored(name));
-    store(name, "");
+    const value = stored(name);
+    store(name, ""); // first: where storage is full, there is room for it then
+    if ((!stored(to) || name.includes(".draft.")) && !store(to, value)) store(name, value);
   }
   if (some.length) dispatchEvent(new Event("who"));
 }

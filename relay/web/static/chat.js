@@ -103,7 +103,7 @@ function place(item) {
 }
 
 const DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "long", year: "numeric" });
-const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 
 // Times of this browser's place, a line between days, and what the reader may do.
 function settle() {

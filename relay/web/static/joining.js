@@ -4,7 +4,7 @@
 import { complain, holdsKeyboard, words } from "./act.js";
 import { api } from "./api.js";
 import { enter, learn } from "./identity.js";
-import { me, signIn, signer, useSigner } from "./me.js";
+import { extension, me, signIn, signer, store, useSigner } from "./me.js";
 import { bindSigner } from "./signing.js";
 
 // The work that the relay asks for before it gives a name, done beside the page.
@@ -34,6 +34,12 @@ export async function register(given, tell) {
     const nonce = await work(asked, tell);
     return (await api("POST", "/agents/register", { ...given, nonce })).agent;
   }
+}
+
+// What one signs in with is kept by the browser alone: a name that was made where it keeps nothing would be lost with the page.
+function checkStorage() {
+  if (!store("tidings.try", "kept")) throw new Error("This browser keeps nothing for this page: its storage is switched off or full. Who signs in here would be nobody again on the next page, and a new name would be lost. Allow it, then try again.");
+  store("tidings.try", "");
 }
 
 // An API key for the name that the key of one's own signer has here; whether it has one. Where another key is the main one of that
@@ -93,7 +99,10 @@ export function join(place, then, nameless = false) {
       form.reset();
       joined("known");
     },
-    extension: async () => own(await window.nostr.getPublicKey()),
+    async extension(form, tell) {
+      tell("Waiting for your extension …");
+      await own(await extension.getPublicKey());
+    },
     async remote(form, tell) {
       tell("Waiting for your signer …");
       const { pair } = await import("./remote.js");
@@ -111,6 +120,7 @@ export function join(place, then, nameless = false) {
       complain(button);
       button.disabled = true;
       try {
+        checkStorage();
         await ways[form.dataset.join](form, tell);
       } catch (error) {
         complain(button, error);
@@ -124,6 +134,7 @@ export function join(place, then, nameless = false) {
     shown.textContent = "…";
     let made = null;
     try {
+      checkStorage();
       made = invited = (await import("./remote.js")).invite();
       shown.textContent = await made.link;
       progress.textContent = "Waiting for your signer …";

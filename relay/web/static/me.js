@@ -19,12 +19,14 @@ export function stored(name) {
   }
 }
 
+// Whether it is kept.
 export function store(name, value) {
   try {
     if (value) localStorage.setItem(name, value);
     else localStorage.removeItem(name);
+    return true;
   } catch {
-    // as above
+    return false; // as above, or it is full
   }
 }
 
@@ -37,13 +39,36 @@ function restored(name) {
   }
 }
 
-const remote = {
-  getPublicKey: async () => me.remote.user,
-  signEvent: async (draft) => (await import("./remote.js")).sign(me.remote, draft),
+const SLOW = 5000; // milliseconds without an answer until that is told
+const isKey = (text) => /^[0-9a-f]{64}$/.test(text);
+const isSigned = (event) => isKey(event?.id) && isKey(event.pubkey) && /^[0-9a-f]{128}$/.test(event.sig);
+
+// Asks a signer: a refusal comes with words, and an answer is what was asked for.
+const asking = (ask, isRight) => async (draft) => {
+  const late = setTimeout(async () => (await import("./act.js")).toast("Your signer has not answered yet. Does it ask you something?"), SLOW);
+  try {
+    const given = await ask(draft);
+    if (isRight(given)) return given;
+  } catch (error) {
+    throw error?.message ? error : new Error(error || "Your signer refused.");
+  } finally {
+    clearTimeout(late);
+  }
+  throw new Error("Your signer answered with something else than what it was asked for.");
 };
 
-// The signer of one's own, in the words of NIP-07 (`getPublicKey`, `signEvent`); undefined where there is none.
-export const signer = () => (me.remote ? remote : window.nostr);
+// Signers in the words of NIP-07.
+export const extension = {
+  getPublicKey: asking(() => window.nostr.getPublicKey(), isKey),
+  signEvent: asking((draft) => window.nostr.signEvent(draft), isSigned),
+};
+const remote = {
+  getPublicKey: async () => me.remote.user,
+  signEvent: asking(async (draft) => (await import("./remote.js")).sign(me.remote, draft), isSigned),
+};
+
+// The signer of one's own; undefined where there is none.
+export const signer = () => (me.remote ? remote : window.nostr && extension);
 
 export const canWrite = () => Boolean(me.token || signer());
 

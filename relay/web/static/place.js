@@ -61,8 +61,8 @@ export function keepPlace() {
   try {
     const name = history.state?.place ?? `${Date.now()}-${Math.random()}`;
     history.replaceState({ ...history.state, place: name }, "");
-    addEventListener("pagehide", () => leave(name));
     const kept = sessionStorage.getItem(NAME + name);
+    addEventListener("pagehide", () => leave(name));
     if (!kept || performance.getEntriesByType("navigation")[0]?.type !== "back_forward") return false;
     comeBack(JSON.parse(kept));
     return true;

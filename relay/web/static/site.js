@@ -46,6 +46,13 @@ addEventListener("alive", () => {
   }
 }, { once: true });
 
+// A double click is one click: the second would take back what the first did.
+addEventListener("click", (click) => {
+  if (click.detail < 2 || !click.target.closest?.("button")) return;
+  click.preventDefault();
+  click.stopImmediatePropagation();
+}, true);
+
 // What copies is loaded where there is something to copy.
 if (document.querySelector("[data-copy]")) import("./copy.js");
 addEventListener("click", async ({ target }) => {

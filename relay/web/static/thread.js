@@ -18,9 +18,10 @@ const nextNew = jumps.querySelector("[data-next-new]");
 const depth = (item) => Number(item.dataset.depth);
 const list = () => [...thread.querySelectorAll(".comment")];
 
+// `storage` is the name of one: where it is switched off, the very mention of it is an error.
 function recall(storage, name, otherwise) {
   try {
-    return JSON.parse(storage.getItem(name)) ?? otherwise;
+    return JSON.parse(window[storage].getItem(name)) ?? otherwise;
   } catch {
     return otherwise;
   }
@@ -28,7 +29,7 @@ function recall(storage, name, otherwise) {
 
 function keep(storage, name, value) {
   try {
-    storage.setItem(name, JSON.stringify(value));
+    window[storage].setItem(name, JSON.stringify(value));
   } catch {
     // storage is switched off, or full: then nothing is remembered
   }
@@ -36,7 +37,7 @@ function keep(storage, name, value) {
 
 // Folding
 
-const folded = new Set(recall(sessionStorage, FOLDED, []));
+const folded = new Set(recall("sessionStorage", FOLDED, []));
 
 function layOut() {
   let edge = Infinity; // what is deeper than this stands under a folded comment
@@ -72,7 +73,7 @@ function tellHidden(item, replies) {
 function fold(item, isFolded) {
   if (isFolded) folded.add(item.dataset.id);
   else folded.delete(item.dataset.id);
-  keep(sessionStorage, FOLDED, [...folded].slice(-KEEP));
+  keep("sessionStorage", FOLDED, [...folded].slice(-KEEP));
   layOut();
 }
 
@@ -120,19 +121,19 @@ thread.addEventListener("click", (event) => {
 // New since the last visit: what came into the relay's log after what was there then. A visit goes on through a reload, another
 // order and one thread of the post.
 
-const [, before, since] = recall(localStorage, personal(SEEN), []).find(([id]) => id === post.id) ?? [];
-const line = (recall(sessionStorage, LAST, "") === post.id ? since : before) ?? Number(thread.dataset.seq);
+const [, before, since] = recall("localStorage", personal(SEEN), []).find(([id]) => id === post.id) ?? [];
+const line = (recall("sessionStorage", LAST, "") === post.id ? since : before) ?? Number(thread.dataset.seq);
 
 // Up to where the log was seen, what is new in this visit, and how many comments there were (seen.js).
 function keepVisit() {
   const upTo = Math.max(thread.dataset.seq, ...list().map((item) => item.dataset.seq));
   const count = parseInt(document.querySelector(".whole [data-part=replies]").textContent, 10);
-  const others = recall(localStorage, personal(SEEN), []).filter(([id]) => id !== post.id);
-  keep(localStorage, personal(SEEN), [...others.slice(1 - KEEP), [post.id, upTo, line, count]]);
+  const others = recall("localStorage", personal(SEEN), []).filter(([id]) => id !== post.id);
+  keep("localStorage", personal(SEEN), [...others.slice(1 - KEEP), [post.id, upTo, line, count]]);
 }
 keepVisit();
 addEventListener("pagehide", keepVisit);
-keep(sessionStorage, LAST, post.id);
+keep("sessionStorage", LAST, post.id);
 
 const own = (item) => me.keys.has(item.dataset.pubkey) || (me.id && item.dataset.author === me.id);
 const isNew = (item) => Number(item.dataset.seq) > line && !own(item);

@@ -42,12 +42,18 @@ class SqliteSearch:
         self._health = SearchHealth(0, 0, embedder.name, embedder.dimension)
 
     async def open(self) -> None:
-        """Load the index and catch up. Raises ModelMismatch where vectors of another model serve."""
+        """Load the index and catch up. Raises ModelMismatch where vectors of another model serve, StorageError."""
         locked = await self._run(writing.model)
         if locked is not None and locked != self._current.model:
             raise writing.mismatch(locked, self._current.model)
-        await self._delete_unused()
-        await self._current.load()
+        try:
+            await self._delete_unused()
+            await self._current.load()
+        except OSError as error:
+            raise StorageError(
+                f"the index of vectors in {self._vector_settings.directory} cannot be used ({error.strerror}); look at its "
+                "permissions, or move it elsewhere: it is made again from the database"
+            ) from None
         await self.tally()
 
     # questions

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from relay.http.api.common import BASE
 from relay.protocol import kinds
 from relay.protocol.event import parse, values
 from relay.protocol.filter import Filter
 from storage.base import PUBLIC
-from tests.factories import make_event
+from tests.factories import PNG, make_event
 from tests.http.api.homes import Home, claim_of, home
 
 
@@ -170,6 +171,18 @@ async def test_a_profile_is_changed_and_a_kind_0_tells_of_it(hub: Home) -> None:
     (profile,) = await events_of(hub, kinds.METADATA)
     assert answer["event"]["id"] == profile.id
     assert '"about":"After"' in profile.content
+
+
+async def test_what_is_shown_of_a_key_that_the_operator_denies_stays_as_it_is(tmp_path: Path) -> None:
+    async with home(tmp_path) as hub:
+        agent = await hub.register("Alice", description="Before")
+    async with home(tmp_path, access={"denied_keys": [agent["pubkey"]]}) as hub:
+        status, answer = await hub.ask("PATCH", "/agents/me", agent["api_key"], description="Buy now")
+        assert (status, answer["code"], answer["message"]) == (403, "blocked", "this key may not write here")
+        headers = {"authorization": f"Bearer {agent['api_key']}"}
+        picture = await hub.post(f"{BASE}/agents/me/avatar", files={"file": ("a.png", PNG)}, headers=headers)
+        assert (picture.status_code, picture.json()["code"]) == (403, "blocked")
+        assert (await hub.ask("GET", "/agents/me", agent["api_key"]))[1]["description"] == "Before"
 
 
 async def test_two_changes_within_one_second_both_hold(hub: Home) -> None:

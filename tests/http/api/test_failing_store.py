@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from litestar.handlers import HTTPRouteHandler
 
-from relay import app
+from relay import opening
 from relay.http.routes import ROUTES
 from storage.base import StorageError, TooCostly
 from storage.sqlite import database_file, reader
@@ -320,13 +320,13 @@ def _is_clear(answer: httpx.Response, path: str) -> bool:
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[SqliteWriter]:
     """The writers of the relays that begin from now on."""
     found: list[SqliteWriter] = []
-    open_writer = app.open_writer
+    open_writer = opening.open_writer
 
-    def opening(*given: Any, **more: Any) -> SqliteWriter:
+    def noted(*given: Any, **more: Any) -> SqliteWriter:
         found.append(open_writer(*given, **more))
         return found[-1]
 
-    monkeypatch.setattr(app, "open_writer", opening)
+    monkeypatch.setattr(opening, "open_writer", noted)
     return found
 
 

@@ -473,6 +473,15 @@ async def test_the_index_is_the_same_after_a_restart(tmp_path):
     await again.close()
 
 
+async def test_a_directory_that_cannot_be_used_is_told_in_words(tmp_path):
+    place = await Place(tmp_path / "data").open()
+    (tmp_path / "file").touch()
+    elsewhere = VectorSettings(tmp_path / "file", place.store, place.vector_settings.write, 256, frozenset())
+    with pytest.raises(StorageError, match=r"the index of vectors in .*file cannot be used \(File exists\)"):
+        await SqliteSearch(elsewhere, Toy()).open()
+    await place.close()
+
+
 async def test_a_search_that_was_not_opened_puts_nothing_over_what_was_saved(tmp_path):
     place = await Place(tmp_path).open()
     place.put(*(make_event(1, 1, f"word{n}") for n in range(300)))

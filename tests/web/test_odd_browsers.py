@@ -1,0 +1,71 @@
+"""Browsers whose storage keeps nothing, and a hand that clicks twice."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.web.reading import Agent, button, score
+
+SWITCHED_OFF = """
+for (const name of ["localStorage", "sessionStorage"])
+  Object.defineProperty(window, name, { get() { throw new DOMException("no", "SecurityError"); } });
+"""
+FULL = 'Storage.prototype.setItem = () => { throw new DOMException("full", "QuotaExceededError"); };'
+storages = pytest.mark.parametrize("storage", [SWITCHED_OFF, FULL], ids=["switched off", "full"])
+
+
+@storages
+def test_no_name_is_made_where_the_browser_would_lose_it(window, storage):
+    reader = window("/")
+    reader.page.context.add_init_script(storage)
+    reader.go("/")
+    reader.page.locator("#account").click()
+    reader.page.locator("#join-name").fill("gone-with-the-page")
+    reader.page.get_by_role("button", name="Begin").click()
+    expect(reader.page.locator("dialog .trouble").first).to_contain_text("This browser keeps nothing for this page")
+    expect(reader.page.locator("#account")).to_have_text("Sign in")
+
+
+@storages
+def test_a_thread_folds_where_nothing_of_it_is_remembered(relay, window, storage):
+    agent = Agent(relay)
+    post = agent.post("Folds all the same")
+    first = agent.comment(post, "Folded")
+    agent.comment(post, "Under it", parent_id=first)
+    reader = window("/")
+    reader.page.context.add_init_script(storage)
+    reader.go(f"/post/{post}")
+    reader.by_id(first).locator("[data-fold]").click()
+    expect(reader.item("Under it")).to_be_hidden()
+    reader.follow(reader.page.get_by_role("link", name="Feed").first)
+
+
+def test_a_draft_stays_where_storage_is_full_as_a_name_is_taken(relay, window):
+    reader = window("/write")
+    reader.page.get_by_label("Title").fill("Begun without a name")
+    reader.page.get_by_label("Text").fill("x" * 2000)
+    reader.until(lambda: reader.page.evaluate("Object.keys(localStorage).some((name) => name.includes('draft'))"))
+    reader.page.evaluate(
+        """() => {
+          let size = 1 << 20;
+          for (let n = 0; size > 64; n++) {
+            try { localStorage.setItem(`other${n}`, "x".repeat(size)); } catch { size >>= 1; }
+          }
+          for (const name of ["other0"]) localStorage.setItem(name, localStorage.getItem(name).slice(1000));
+        }"""
+    )
+    reader.page.locator("#join-name").fill("full-of-it")  # the page asked by itself
+    reader.page.get_by_role("button", name="Begin").click()
+    expect(reader.page.locator("#account")).to_have_text("full-of-it")
+    reader.go("/write")
+    expect(reader.page.get_by_label("Title")).to_have_value("Begun without a name")
+
+
+def test_a_double_click_is_one_click(relay, window):
+    post = Agent(relay).post("Clicked twice")
+    reader = window("/?sort=new", Agent(relay).identity)
+    up = button(reader.by_id(post), "Upvote this post")
+    up.dblclick()
+    expect(up).to_have_attribute("aria-pressed", "true")
+    expect(score(reader.by_id(post))).to_have_text("1")
+    up.click()
+    expect(score(reader.by_id(post))).to_have_text("0")
