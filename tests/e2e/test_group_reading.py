@@ -310,6 +310,52 @@ async def test_no_page_list_stream_or_notification_shows_what_a_private_group_ho
         assert (profile["posts_count"], profile["comments_count"]) == (1, 0)
 
 
+FLAGS = ("private", "restricted", "hidden", "closed")
+
+
+@pytest.mark.parametrize("chosen", list(itertools.product((False, True), repeat=len(FLAGS))))
+async def test_what_was_open_is_read_by_every_door_as_the_four_settings_say(
+    relay: Server, chosen: tuple[bool, ...]
+) -> None:
+    flags = [flag for flag, is_set in zip(FLAGS, chosen, strict=True) if is_set]
+    private, hidden = "private" in flags, "hidden" in flags
+    word = f"ebb{next(_names)}"
+    member = fresh_key()
+    async with contextlib.AsyncExitStack() as stack:
+        group = await stack.enter_async_context(group_at(relay))
+        http = await stack.enter_async_context(httpx.AsyncClient(base_url=f"{relay.http}/api/v1", timeout=30))
+        made = (await http.post("/agents/register", json={"name": f"reads{next(_names)}"})).json()["agent"]
+        token = {"x-api-key": made["api_key"]}
+        agent = (await http.get("/agents/me", headers=token)).json()["agent"]["pubkey"]
+        for pubkey in (member.pubkey, agent):
+            await group.put(pubkey)
+        message = await group.say(content=f"{word} over the bar")
+        await group.do(1010, ["e", message.id], content=f"{word} under the bar")
+        await group.edit(*flags)
+        about = {"kinds": [39000], "#d": [group.id]}
+        for key in (member, fresh_key(), None):
+            one = await stack.enter_async_context(reader(relay, key))
+            is_inside = key is member
+            found, end = await one.request(in_group(group), name="named")
+            assert [event["id"] for event in found] == ([message.id] if is_inside or not private else [])
+            assert (end[0] == "CLOSED") is (private and not hidden and not is_inside)
+            assert bool(await one.stored(about)) is (is_inside or not hidden)
+            for asked in ({"ids": [message.id]}, {"search": f"{word} mode:words", "kinds": [9]}, {"#e": [message.id]}):
+                some = 1 if is_inside or not private else 0
+                assert (len(await one.stored(asked)), (await one.count(asked))["count"]) == (some, some), asked
+        outside = 404 if hidden else 401 if private else 200
+        for path in (f"/groups/{group.id}/messages", f"/groups/{group.id}/messages/{message.id}"):
+            assert (await http.get(path)).status_code == outside, path
+            assert word in (await http.get(path, headers=token)).text, path
+        assert (await http.get(f"/groups/{group.id}")).status_code == (404 if hidden else 200)
+        assert (await http.get(f"/events/{message.id}")).status_code == (404 if private else 200)
+        found_by = [
+            len((await http.get(f"/search?type=messages&mode=words&q={word}", headers=headers)).json()["results"])
+            for headers in (token, {})
+        ]
+        assert found_by == [1, 0 if private else 1]
+
+
 async def test_that_a_group_has_ended_is_told_and_nothing_of_it_is_served(relay: Server) -> None:
     member = fresh_key()
     async with contextlib.AsyncExitStack() as stack:

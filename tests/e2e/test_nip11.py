@@ -211,7 +211,7 @@ PROBES: dict[str, Callable[[Client, int], Any]] = {
     "max_comparisons": _comparisons,
 }
 ELSEWHERE = {
-    "comparison_time",  # tests/server/test_comparing.py, by a clock of its own, as the next
+    "comparison_time",  # tests/server/comparisons/test_comparing.py, by a clock of its own, as the next
     "comparison_idle",
     "max_comparison_length",
     "max_message_length",

@@ -7,8 +7,8 @@ frames, whatever is wrong, and everything once the closing handshake has begun.
 
 The invariant: what the protocol is given the beginning of, it is given to its end; so it is between two frames whenever a short one
 begins, and what both give together is what the protocol alone would have given. A frame that is not complete yet is held back
-only as long as the protocol would not have answered either. `tests/server/test_inbound.py` compares the two on any bytes, cut
-anywhere.
+only as long as the protocol would not have answered either. `tests/server/connection/test_inbound.py` compares the two on any
+bytes, cut anywhere.
 
 A connection begins with the head of a request. What follows it is held until the caller has answered: only then is it known what
 the bytes are.

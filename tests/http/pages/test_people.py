@@ -5,7 +5,7 @@ import re
 
 from tests.factories import keypair, make_event
 from tests.http.api.conftest import Api, alice, api, bob, relay, start
-from tests.http.test_page import HOSTILE, handlers
+from tests.http.pages.test_page import HOSTILE, handlers
 
 __all__ = ["alice", "api", "bob", "relay", "start"]
 

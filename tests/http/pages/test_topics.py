@@ -9,7 +9,7 @@ from relay.protocol.event import wire
 from storage.feed import Page, PostRow
 from tests.factories import make_event
 from tests.http.hubs import ListFeed
-from tests.http.test_page import HOSTILE, OTHER, POST, hub, page, post
+from tests.http.pages.test_page import HOSTILE, OTHER, POST, hub, page, post
 
 
 class TopicFeed(ListFeed):

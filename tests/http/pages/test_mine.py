@@ -3,7 +3,7 @@
 import re
 
 from tests.http.api.conftest import alice, api, bob, relay, start
-from tests.http.test_page import HOSTILE, handlers
+from tests.http.pages.test_page import HOSTILE, handlers
 
 __all__ = ["alice", "api", "bob", "relay", "start"]
 

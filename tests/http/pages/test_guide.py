@@ -12,7 +12,7 @@ from relay.http.problems import STATUSES
 from relay.http.routes import ROUTES
 from tests.http.hubs import Browser, FakeHub, config
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 async def guide(path: str = "/skill.md", **sections: object) -> str:

@@ -10,7 +10,7 @@ from relay.config import Config
 from storage.commands import CountRows
 from tests.factories import keypair, make_event
 from tests.server.fakes import PATIENCE, Client, MemoryLog, make_hub
-from tests.server.test_read_access import known
+from tests.server.reading.test_read_access import known
 
 PEOPLE = (keypair(1), keypair(2), None)
 WRITER = keypair(9)

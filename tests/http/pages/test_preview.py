@@ -9,7 +9,7 @@ import pytest
 
 from tests.http.api.homes import URL, home
 from tests.http.hubs import Browser, ListFeed
-from tests.http.test_page import HOSTILE, POST, comment, hub, page, post
+from tests.http.pages.test_page import HOSTILE, POST, comment, hub, page, post
 
 HERE = "http://relay.example:7447"
 

@@ -16,7 +16,7 @@ from tests.factories import make_event
 from tests.http.api.homes import Home, home
 from tests.http.api.workers import project, user
 from tests.http.hubs import Browser, ListFeed
-from tests.http.test_page import HOSTILE, POST, comment, hub, post
+from tests.http.pages.test_page import HOSTILE, POST, comment, hub, post
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 HERE = "http://relay.example:7447"
