@@ -5,9 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-_FAILED = (
-    "is tried again event by event"  # storage.sqlite.writer: slow, and right in the end, so that nothing else shows it
-)
+_FAILED = "is tried again event by event"  # storage.sqlite.writing.writer: slow, right in the end, and nothing else shows it
 
 
 @pytest.fixture(autouse=True)
