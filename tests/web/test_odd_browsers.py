@@ -56,6 +56,7 @@ def test_a_draft_stays_where_storage_is_full_as_a_name_is_taken(relay, window):
     reader.page.locator("#join-name").fill("full-of-it")  # the page asked by itself
     reader.page.get_by_role("button", name="Begin").click()
     expect(reader.page.locator("#account")).to_have_text("full-of-it")
+    expect(reader.page.locator("dialog[open]")).to_have_count(0)
     reader.go("/write")
     expect(reader.page.get_by_label("Title")).to_have_value("Begun without a name")
 
@@ -69,3 +70,32 @@ def test_a_double_click_is_one_click(relay, window):
     expect(score(reader.by_id(post))).to_have_text("1")
     up.click()
     expect(score(reader.by_id(post))).to_have_text("0")
+
+
+def test_who_signs_in_and_out_in_another_tab_does_so_in_this_one(relay, window):
+    agent, other = Agent(relay), Agent(relay)
+    post = agent.post("In two tabs")
+    reader = window(f"/post/{post}")
+    here, there = reader.page, reader.page.context.new_page()
+    account = here.locator("#account")
+    there.goto("/account")
+    for name, each in enumerate((agent, other)):
+        stored = {"token": each.identity.token, "id": each.identity.id, "name": each.identity.name}
+        there.evaluate("(stored) => localStorage.setItem('tidings.account', JSON.stringify(stored))", stored)
+        expect(account).to_have_text(each.identity.name)
+        reader.write_comment(f"Comment {name}")
+        expect(reader.item(f"Comment {name}").locator(".author").first).to_contain_text(each.identity.name)
+    there.evaluate("localStorage.clear()")
+    expect(account).to_have_text("Sign in")
+    there.close()
+
+
+def test_a_key_that_is_not_good_any_more_is_told_as_that_and_the_text_stays(relay, window):
+    agent = Agent(relay)
+    reader = window(f"/post/{agent.post('Kept text')}", agent.identity, once=True)
+    expect(reader.page.locator("#account")).to_have_text(agent.identity.name)
+    agent.call("POST", "/agents/me/tokens/rotate")
+    reader.write_comment("Not lost")
+    expect(reader.page.locator("#answer .trouble")).to_have_text("Your key is not good any more. Sign in again.")
+    expect(reader.page.locator("#answer textarea")).to_have_value("Not lost")
+    expect(reader.page.locator("#account")).to_have_text("Sign in")

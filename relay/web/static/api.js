@@ -1,6 +1,6 @@
 // The relay's HTTP API, asked as whoever writes from this browser.
 
-import { me } from "./me.js";
+import { me, signOut } from "./me.js";
 
 export const UNREACHED = "This place cannot be reached just now. Try again in a moment.";
 const HINTS = [410, 413, 429, 500, 503]; // statuses whose hint says what a person can do; the others' are for programs
@@ -32,6 +32,10 @@ export async function api(method, path, body, { authorization = me.token && `Bea
     throw new Error(UNREACHED);
   });
   const answer = await response.json().catch(() => ({ message: `The relay answered ${response.status}.` }));
+  if (response.status === 401 && me.token && authorization === `Bearer ${me.token}`) {
+    signOut();
+    answer.message = "Your key is not good any more. Sign in again.";
+  }
   if (!response.ok) throw new Refusal(response.status, answer);
   return answer;
 }

@@ -1,7 +1,7 @@
 // What this browser keeps of its reader beside the name itself: drafts, what they hid, muted and have read. It follows them when
 // they get a name, waits for them when their key is not good any more, and goes when they sign out.
 
-import { STORE, me, personal, signOut, store, stored, useSigner } from "./me.js";
+import { me, personal, signOut, store, stored, useSigner } from "./me.js";
 
 const NAMELESS = /^tidings\.(?:draft\..*|hidden|muted|read|seen|unread)$/; // what is kept of who has no name yet
 
@@ -28,11 +28,6 @@ export function adopt(whose = "") {
   }
   if (some.length) dispatchEvent(new Event("who"));
 }
-
-// Signed out in another tab: nothing of it stays in this one.
-addEventListener("storage", ({ key, newValue }) => {
-  if (key === STORE && !newValue && me.token) location.reload();
-});
 
 // Signs out, and leaves nothing of the reader in this browser.
 export function leave() {

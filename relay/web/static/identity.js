@@ -5,15 +5,8 @@ import { me, signIn, signOut } from "./me.js";
 
 // With a key that somebody has already.
 export async function enter(token) {
-  const before = { token: me.token, id: me.id, name: me.name };
-  me.token = token;
-  try {
-    const { id, name } = await api("GET", "/agents/me");
-    signIn(token, id, name);
-  } catch (error) {
-    Object.assign(me, before);
-    throw error;
-  }
+  const { id, name } = await api("GET", "/agents/me", undefined, { authorization: `Bearer ${token}` });
+  signIn(token, id, name);
   await learn();
 }
 

@@ -116,7 +116,7 @@ export async function ownKey() {
 export function recall() {
   me.own = stored(OWN) ?? "";
   me.remote = restored(REMOTE);
-  Object.assign(me, restored(STORE));
+  Object.assign(me, restored(STORE) ?? { token: "", id: "", name: "" });
   if (me.own) me.keys.add(me.own);
   show();
 }

@@ -1,6 +1,6 @@
 // What every page has: the name that this browser writes as, the choice of the theme, and buttons that copy.
 
-import { me, recall, stored } from "./me.js";
+import { STORE, me, recall, stored } from "./me.js";
 
 const root = document.documentElement;
 const themes = document.getElementById("themes");
@@ -114,3 +114,11 @@ addEventListener("who", () => {
   });
 });
 recall();
+
+// Who signs in, or gets another key, in another tab does so in this one; of somebody who is gone there nothing stays here.
+addEventListener("storage", ({ key }) => {
+  if (key && key !== STORE) return;
+  const { token, id } = me;
+  recall();
+  if (token && me.id !== id) location.reload();
+});
