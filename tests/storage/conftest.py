@@ -5,7 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-_FAILED = "is tried again event by event"  # storage.sqlite.writing.writer: slow, right in the end, and nothing else shows it
+_FAILED = (
+    "is tried again event by event"  # storage.sqlite.writing.writer: slow, right in the end, and nothing else shows it
+)
 
 
 @pytest.fixture(autouse=True)
