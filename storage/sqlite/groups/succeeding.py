@@ -22,7 +22,7 @@ from storage.sqlite import entries, log_rows
 from storage.sqlite.groups.reads import sql
 from storage.sqlite.log_rows import LogRow
 from storage.sqlite.statements import listed
-from storage.sqlite.transaction import Transaction
+from storage.sqlite.writing.transaction import Transaction
 
 AT_ONCE: Final = 4  # groups that a key leaves in one transaction
 MOST_EVENTS: Final = 64  # moderation events that are taken out in one transaction

@@ -6,7 +6,7 @@ from handlers.rows import PROJECTIONS
 from relay.protocol import kinds
 from relay.protocol.groups import belonging
 from storage.commands import Rebuild
-from storage.sqlite import rebuilding
+from storage.sqlite.rows import rebuilding
 from tests.factories import keypair
 from tests.storage.groups.world import BOB, World
 

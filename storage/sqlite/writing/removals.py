@@ -12,11 +12,12 @@ from relay.protocol.event import Event
 from relay.protocol.facts import Version
 from relay.protocol.filter import Filter
 from relay.protocol.groups import timeline
-from storage.sqlite import earlier, every, log_rows
+from storage.sqlite import earlier, log_rows
 from storage.sqlite.log_rows import AT_ONCE
-from storage.sqlite.query import FOR_EVER
+from storage.sqlite.reading import every
+from storage.sqlite.reading.query import FOR_EVER
 from storage.sqlite.statements import SIZES
-from storage.sqlite.transaction import Transaction
+from storage.sqlite.writing.transaction import Transaction
 
 _PAGE: Final = 1000  # events of an author removed in one step
 
