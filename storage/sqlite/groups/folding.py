@@ -85,10 +85,9 @@ class FoldedGroups:
     def wrong(self) -> Iterator[tuple[str, Mend]]:
         """What the tables say otherwise, for a person, and what mends it."""
         rows = {row.group.id: row for row in every_group(self._connection) if not row.group.home}
-        for group_id, group in self._groups.items():
+        for group_id, folded in self._groups.items():
             row = rows.get(group_id)
-            if group is not None and row is not None:
-                group = _as_closed(group, row.group)
+            group = folded if folded is None or row is None else _as_closed(folded, row.group)
             if group is not None and (row is None or row.group != group):
                 yield group_id, partial(_put_group, group=group)
         for key, member in _differing(self._members, every_member(self._connection), self._is_kept):
