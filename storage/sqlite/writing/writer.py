@@ -343,8 +343,11 @@ class SqliteWriter:
         kept = frozenset[int]()
         if event.kind == kinds.VANISH and admission.removals and self._known.any:
             kept = kept if self._vanishing.succeed(transaction, event, now) else frozenset(succession.KINDS)
+        is_all = not kept
         for removal in admission.removals:
-            removals.carry_out(self.connection, transaction, removal, kept)
+            is_all = removals.carry_out(self.connection, transaction, removal, kept) and is_all
+        if not is_all:
+            self._vanishing.note(transaction, event)
         if admission.refusal is not None:
             return Outcome(Status.REFUSED, refusal=admission.refusal)
         if admission.replaces is not None:
