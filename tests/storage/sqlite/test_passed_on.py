@@ -1,8 +1,7 @@
 """What is remembered of ephemeral events is bounded in number and time."""
 
-from storage.sqlite.writing.passed_on import PassedOn
-
 from storage.sqlite.writing import passed_on
+from storage.sqlite.writing.passed_on import PassedOn
 
 
 def test_the_oldest_is_forgotten_where_there_are_too_many() -> None:
