@@ -193,7 +193,7 @@ class PeerSession:
         def answered(event: Event, outcome: Outcome) -> None:
             self._record.counts.count(outcome)
             judge(self._connection, outcome)
-            self._received(event, outcome)
+            self._received(event, outcome, was_asked=False)
 
         await self._door.hand_in(event, answered)
 
@@ -207,16 +207,17 @@ class PeerSession:
         if self._known > self._connection.sent + self._record.counts.received:
             self._connection.bear("sent events again and again")
 
-    def _received(self, event: Event, outcome: Outcome) -> None:
-        """One event of the peer's has its outcome here."""
+    def _received(self, event: Event, outcome: Outcome, *, was_asked: bool = True) -> None:
+        """One event of the peer's has its outcome here; `was_asked`: a comparison told that it is lacking."""
         self._memory.note_theirs(event.id)
         refusal = outcome.refusal
         if refusal is not None and refusal.prefix in TEMPORARY:
             self._missed = True
         elif refusal is not None and refusal.message == UNBOUND:
             self._memory.refuse_unbound(event.id, event.pubkey)
-        elif outcome.status in (Status.REFUSED, Status.DUPLICATE) and not kinds.is_ephemeral(event.kind):
-            # What is here and still asked for is not public.
+        elif not kinds.is_ephemeral(event.kind) and (
+            outcome.status is Status.REFUSED or (outcome.status is Status.DUPLICATE and was_asked)
+        ):  # what is here and still asked for is not public
             is_for_now = event.created_at > time.time() or (refusal is not None and refusal.message in NOT_FOR_GOOD)
             self._memory.refuse(DOWN, event.id, for_good=not is_for_now)
         if outcome.status is Status.STORED:

@@ -113,6 +113,31 @@ async def test_what_is_never_stored_reaches_each_of_relays_that_are_each_others_
                 assert [(await listening.next())[2]["content"] for listening in (here, there)] == [str(count)] * 2
 
 
+async def test_what_comes_live_by_a_second_peer_is_not_noted_as_refused(tmp_path: Path) -> None:
+    first, second = notes(fresh_key(), 2)
+    data = tmp_path / "here"
+    with serving(tmp_path / "one") as one, serving(tmp_path / "two") as two:
+        peers = settings(tmp_path / "here.toml", one.url, two.url, direction="down")
+        with serving(data, file=peers) as here:
+            for peer in (one, two):
+                await in_state(here, peer.url, "in step")
+            await store(one, first)
+            await until_has(here, first)
+            await store(two, first, second)
+            await until_has(here, second)  # the first came before it
+    found = sqlite3.connect(data / "tidings.sqlite").execute("SELECT count(*) FROM peer_refusals").fetchone()
+    assert found == (0,)
+
+
+async def until_has(server: Server, event: Event) -> None:
+    """Returns when a relay has the note."""
+
+    async def has() -> bool:
+        return event.id in await ids(server, 1)
+
+    await until(has)
+
+
 @pytest.mark.parametrize("processes", ["on", "off"])
 async def test_two_relays_come_in_step_and_stay_so(tmp_path: Path, processes: str) -> None:
     key = fresh_key()
