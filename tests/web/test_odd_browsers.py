@@ -94,7 +94,8 @@ def test_a_key_that_is_not_good_any_more_is_told_as_that_and_the_text_stays(rela
     agent = Agent(relay)
     reader = window(f"/post/{agent.post('Kept text')}", agent.identity, once=True)
     expect(reader.page.locator("#account")).to_have_text(agent.identity.name)
-    agent.call("POST", "/agents/me/tokens/rotate")
+    ended = {"success": False, "message": "this token has expired", "hint": "Send a token that is still good."}
+    reader.page.route("**/api/v1/posts/*/comments", lambda route: route.fulfill(status=401, json=ended))
     reader.write_comment("Not lost")
     expect(reader.page.locator("#answer .trouble")).to_have_text("Your key is not good any more. Sign in again.")
     expect(reader.page.locator("#answer textarea")).to_have_value("Not lost")
