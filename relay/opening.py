@@ -20,7 +20,7 @@ from storage.commands import DropForeign
 from storage.identities.commands import AdoptSecret, RotateSecret
 from storage.sqlite import backend
 from storage.sqlite.tools import SqliteStore
-from storage.sqlite.writer import SqliteWriter
+from storage.sqlite.writing.writer import SqliteWriter
 
 WRITERS_SHARE: Final = 4  # the part of `storage.cache_mib` that the writer has: a quarter
 

@@ -42,7 +42,7 @@ from relay.setting_parts import ConfigError
 from storage.base import Locked, Reader, StorageError
 from storage.command_codec import decode
 from storage.commands import ListMembers
-from storage.sqlite import database_file
+from storage.sqlite.files import database_file
 
 WRITER_SOCKET: Final = "writer.sock"
 SEARCH_SOCKET: Final = "search.sock"

@@ -33,7 +33,7 @@ from storage.search import minilm
 from storage.search.embedders import Embedder, Endpoint, WordLlama
 from storage.search.engine import Hit, ModelMismatch, Progress, SearchedPassage, SearchHealth, SearchQuery
 from storage.search.minilm import MiniLm
-from storage.sqlite.reader import SqliteReader
+from storage.sqlite.reading.reader import SqliteReader
 from storage.sqlite.search.model_vectors import VectorSettings, Write
 from storage.sqlite.search.sqlite_search import SqliteSearch
 from storage.sqlite.tools import SqliteStore

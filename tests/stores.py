@@ -4,7 +4,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from storage.sqlite import database_file
+from storage.sqlite.files import database_file
 
 
 def with_schema(directory: Path) -> None:

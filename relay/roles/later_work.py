@@ -59,10 +59,14 @@ class LaterWork:
         self._done += 1
         took = ended - self._begun
         if more and took > LONG and not self.parts:
-            log.info("what changes of groups and of rows left to do takes longer: it goes on between other work")
+            log.info("what groups, rows and vanished keys left to do takes longer: it goes on between other work")
         if more:
             self.parts = self._done if took > LONG else 0
             return
         if self.parts:
-            log.info("what changes of groups and of rows left to do is done: %d parts in %.1f s", self._done, took)
+            log.info(
+                "what groups, rows and vanished keys left to do is done: %d parts in %.1f s",
+                self._done,
+                took,
+            )
         self._done = self.parts = 0

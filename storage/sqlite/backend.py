@@ -8,10 +8,11 @@ from pathlib import Path
 
 from relay.protocol.admission import Meaning
 from relay.protocol.chunks import Cutting
-from storage.sqlite import preparing, reader
-from storage.sqlite.rebuilding import Votes
+from storage.sqlite.reading import reader
+from storage.sqlite.rows.rebuilding import Votes
 from storage.sqlite.tools import SqliteStore
-from storage.sqlite.writer import SqliteWriter
+from storage.sqlite.writing import preparing
+from storage.sqlite.writing.writer import SqliteWriter
 
 
 def open_writer(

@@ -19,7 +19,7 @@ from storage.control_plane import (
     SoughtIssues,
     ThreadRow,
 )
-from storage.sqlite.source_lookups import parts
+from storage.sqlite.rows.source_lookups import parts
 from storage.sqlite.statements import listed, named, padded
 
 _FIRST: Final = (None, None)  # the place of a first page

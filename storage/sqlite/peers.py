@@ -10,7 +10,7 @@ from storage import peers as given
 from storage.peers import PeerPlace, PeerRow, PeerStatus
 from storage.sqlite.feed import RunQuery
 from storage.sqlite.statements import named, write_rows
-from storage.sqlite.transaction import Transaction
+from storage.sqlite.writing.transaction import Transaction
 
 CHANGED: Final = "peers"  # the kind of primary row that changed: which peers there are, not how it goes with them
 

@@ -23,11 +23,14 @@ from relay.protocol.event import Event, compute_id
 from relay.protocol.groups import belonging
 from relay.protocol.rows import Projection
 from storage.base import Missing, StorageError
-from storage.sqlite import committed, database_file, entries, reader, rebuilding
+from storage.sqlite import entries
+from storage.sqlite.files import committed, database_file
 from storage.sqlite.groups.authors import pair_of
 from storage.sqlite.groups.reads import GroupRow, every_group
 from storage.sqlite.log_rows import unpack_audience
-from storage.sqlite.reader import ReadingConnection, SqliteReader
+from storage.sqlite.reading import reader
+from storage.sqlite.reading.reader import ReadingConnection, SqliteReader
+from storage.sqlite.rows import rebuilding
 from storage.sqlite.statements import listed, named, padded
 from storage.tools import Inconsistency, Info
 

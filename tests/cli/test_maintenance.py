@@ -14,8 +14,8 @@ from relay.protocol import event as events
 from relay.protocol.words import counted
 from relay.server.control import Control
 from storage.base import Outcome, Status, StorageError
-from storage.sqlite import committed
-from storage.sqlite.database_file import Lock
+from storage.sqlite.files import committed
+from storage.sqlite.files.database_file import Lock
 from tests.cli.conftest import Tidings
 from tests.factories import NOW, make_event
 from tests.server.test_control import INFO, Remembering

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from relay.commands import control_client
-from storage.sqlite.database_file import FILE
+from storage.sqlite.files.database_file import FILE
 from tests.cli.conftest import Tidings
 
 URL = "wss://relay.example"

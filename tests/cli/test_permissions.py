@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.sqlite.database_file import FILE
+from storage.sqlite.files.database_file import FILE
 from tests.cli.conftest import Tidings
 
 _DROP = 24  # prctl(PR_CAPBSET_DROP)

@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 
 from relay.protocol.event import Event
 from relay.roles.supervisor import FAILED
-from storage.sqlite import committed
+from storage.sqlite.files import committed
 from tests.e2e.harness import PATIENCE, Client, Server, check_ok, client, command, fresh_key, serving
 from tests.factories import make_event
 

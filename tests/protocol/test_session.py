@@ -111,6 +111,32 @@ def test_private_kinds_need_authentication(verb: str, kind: int) -> None:
     assert str(answer[2]).startswith("auth-required: ")
 
 
+@pytest.mark.parametrize(
+    ("wanted", "closed", "prefix", "challenged"),
+    [
+        ({}, True, "auth-required", True),
+        ({}, False, None, False),
+        ({"kinds": [4]}, False, "auth-required", True),
+        ({"kinds": [4, 1059, 21059]}, False, "auth-required", True),
+        ({"kinds": [1, 1059]}, False, None, True),
+        ({"search": "x"}, False, "unsupported", False),
+        ({"#t": [str(n) for n in range(1001)]}, False, "rate-limited", False),
+    ],
+)
+def test_a_comparison_needs_what_a_request_needs(
+    wanted: dict[str, object], closed: bool, prefix: str | None, challenged: bool
+) -> None:
+    rules = Rules(2, 3, 1000, auth_to_read=closed, max_compared=10)
+    session = Session("c")
+    effect = ask(session, "NEG-OPEN", "n", wanted, "6100000200", rules=rules)
+    assert isinstance(effect, RefuseComparison) is (prefix is not None)
+    if prefix is not None:
+        answer = refusal(effect)
+        assert answer[:2] == ["NEG-ERR", "n"]
+        assert str(answer[2]).startswith(f"{prefix}: ")
+    assert session.challenge_due is challenged
+
+
 @pytest.mark.parametrize("verb", ["REQ", "COUNT"])
 def test_the_private_messages_of_others_are_restricted(verb: str) -> None:
     answer = refusal(ask(authenticated(ALICE), verb, "s", {"kinds": [1059], "#p": [BOB]}))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 _FAILED = (
-    "is tried again event by event"  # storage.sqlite.writer: slow, and right in the end, so that nothing else shows it
+    "is tried again event by event"  # storage.sqlite.writing.writer: slow, right in the end, and nothing else shows it
 )
 
 

@@ -12,8 +12,8 @@ from relay.protocol.groups import belonging
 from storage.base import Incoming, Outcome
 from storage.commands import CountRows, Rebuild
 from storage.sqlite import backend
-from storage.sqlite.database_file import FILE
-from storage.sqlite.writer import SqliteWriter
+from storage.sqlite.files.database_file import FILE
+from storage.sqlite.writing.writer import SqliteWriter
 from tests.factories import NOW
 from tests.storage.feed_model import Live, World, first
 from tests.stores import with_schema

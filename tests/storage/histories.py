@@ -14,7 +14,7 @@ from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from storage.base import Incoming, Limits
 from storage.sqlite import log_rows
-from storage.sqlite.writer import SqliteWriter
+from storage.sqlite.writing.writer import SqliteWriter
 from tests.factories import keypair, make_event
 
 T = TypeVar("T")

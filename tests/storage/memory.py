@@ -44,7 +44,7 @@ from storage.base import (
 )
 from storage.commands import Command, RemoveMatching, Sweep
 from storage.identities.types import Lookups
-from storage.sqlite.database_file import split
+from storage.sqlite.files.database_file import split
 from storage.sqlite.identities.reads import SqliteLookups
 from storage.sqlite.identities.writes import Change, act, carry_out
 from storage.sqlite.statements import migrations

@@ -8,7 +8,7 @@ from relay.protocol.admission import Meaning
 from relay.protocol.chunks import Cutting
 from relay.protocol.relay import GroupRules
 from storage.sqlite import backend
-from storage.sqlite.writer import SqliteWriter
+from storage.sqlite.writing.writer import SqliteWriter
 from tests.factories import keypair
 from tests.storage.groups.world import Own
 from tests.stores import with_schema

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from relay.protocol.event import Event, parse
-from storage.sqlite.database_file import FILE
+from storage.sqlite.files.database_file import FILE
 
 TABLES = (
     *("organizations", "organization_members", "projects", "threads", "repos", "project_repos", "messages", "issues"),

@@ -22,9 +22,10 @@ from relay.protocol.event import Event
 from storage.base import Incoming, Outcome, Status, StorageError
 from storage.identities.commands import OpenInvite, OpenKeyClaim, Register
 from storage.identities.types import NewIdentity
-from storage.sqlite import backend, fact_reader
-from storage.sqlite.transaction import Transaction
-from storage.sqlite.writer import SqliteWriter
+from storage.sqlite import backend
+from storage.sqlite.writing import fact_reader
+from storage.sqlite.writing.transaction import Transaction
+from storage.sqlite.writing.writer import SqliteWriter
 from tests.factories import NOW, keypair, make_event
 from tests.storage.histories import check_recent
 from tests.stores import with_schema

@@ -17,8 +17,8 @@ from storage.identities import commands as identity_commands
 from storage.identities import webhooks
 from storage.identities.types import Avatar, ChangeRefused, Held, NewIdentity, Resealed, StoredToken, User, Why
 from storage.identities.webhooks import Webhook
-from storage.sqlite import maintenance
 from storage.sqlite.identities import writes
+from storage.sqlite.writing import maintenance
 
 ID, HASH = "a" * 32, "b" * 64
 TOKEN = StoredToken(ID, ID, "name", None, 1, 2, None)

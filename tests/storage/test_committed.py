@@ -8,9 +8,10 @@ import pytest
 from handlers.rows import PROJECTIONS
 from storage.base import Missing, Status, StorageError
 from storage.commands import Compact
-from storage.sqlite import backend, committed
-from storage.sqlite.database_file import FILE
-from storage.sqlite.writer import SqliteWriter
+from storage.sqlite import backend
+from storage.sqlite.files import committed
+from storage.sqlite.files.database_file import FILE
+from storage.sqlite.writing.writer import SqliteWriter
 from tests.storage.contract import notes
 from tests.storage.histories import MEANING, NOW, incoming
 

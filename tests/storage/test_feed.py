@@ -16,8 +16,8 @@ from storage.commands import Compact
 from storage.feed import MAX_TREE, REPLIES, CommentRow, PostRow
 from storage.identities.commands import BindProven
 from storage.sqlite import backend, feed
-from storage.sqlite.reader import SqliteReader
-from storage.sqlite.writer import SqliteWriter
+from storage.sqlite.reading.reader import SqliteReader
+from storage.sqlite.writing.writer import SqliteWriter
 from tests.factories import NOW, keypair, make_event
 from tests.storage.feed_logs import MEANING, identity, open_log, rebuild, write
 

@@ -15,8 +15,8 @@ from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from storage.commands import RemoveMatching, Sweep
 from storage.identities.commands import BindProven, Unbind
-from storage.sqlite import projections, rebuilding
-from storage.sqlite.writer import SqliteWriter
+from storage.sqlite.rows import projections, rebuilding
+from storage.sqlite.writing.writer import SqliteWriter
 from tests.factories import keypair, make_event
 from tests.storage.feed_logs import identity, open_log, ordered, rebuild, tables, world, write
 from tests.storage.feed_model import feed

@@ -37,7 +37,7 @@ from storage.identities.commands import (
 from storage.identities.types import MAX_KEYS, ChangeRefused, NewIdentity, Resealed, StoredToken, Why
 from storage.sqlite import backend
 from storage.sqlite.identities import writes
-from storage.sqlite.writer import SqliteWriter
+from storage.sqlite.writing.writer import SqliteWriter
 from tests.factories import NOW, keypair, make_event
 from tests.stores import with_schema
 

@@ -20,7 +20,7 @@ from storage.commands import ListMembers
 from storage.identities.commands import BindProven, OpenInvite, OpenKeyClaim, Register, Unbind
 from storage.identities.types import ChangeRefused, NewIdentity
 from storage.sqlite import backend
-from storage.sqlite.writer import SqliteWriter
+from storage.sqlite.writing.writer import SqliteWriter
 from tests.factories import NOW, keypair, make_event
 
 RELAY = "ws://relay.example"

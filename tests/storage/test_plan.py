@@ -17,7 +17,7 @@ import pytest
 
 from handlers import table
 from storage.sqlite import backend
-from storage.sqlite.database_file import FILE
+from storage.sqlite.files.database_file import FILE
 
 ROOT = Path(__file__).parents[2]
 TABLES: dict[str, dict[str, Any]] = json.loads((ROOT / "tests" / "plan.json").read_text(encoding="utf-8"))

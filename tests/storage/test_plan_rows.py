@@ -12,8 +12,8 @@ from relay.protocol.admission import Door
 from relay.protocol.chunks import Cutting
 from relay.protocol.event import Event
 from storage.commands import ContinueGroups, Model, StoreVectors, Sweep
-from storage.sqlite import later_rows, projections, rebuilding
-from storage.sqlite.writer import SqliteWriter
+from storage.sqlite.rows import later_rows, projections, rebuilding
+from storage.sqlite.writing.writer import SqliteWriter
 from tests.factories import keypair, make_event
 from tests.storage.feed_logs import rebuild, write
 from tests.storage.plan_logs import OPERATOR, open_log

@@ -9,10 +9,11 @@ import pytest
 from relay.protocol.filter import Filter
 from relay.protocol.groups import state
 from storage.base import PUBLIC, TooCostly
-from storage.sqlite import backend, lookup, query, reader
-from storage.sqlite.database_file import FILE
+from storage.sqlite import backend
 from storage.sqlite.entries import reader_prefix, tag, visible_prefixes
-from storage.sqlite.scope import of_readers
+from storage.sqlite.files.database_file import FILE
+from storage.sqlite.reading import lookup, query, reader
+from storage.sqlite.reading.scope import of_readers
 from tests.factories import keypair, make_event
 from tests.storage.contract import ALICE, BOB, of
 from tests.storage.histories import KEYS, MEANING, NOW, incoming

@@ -22,8 +22,9 @@ from relay.protocol.event import Event, wire
 from storage.base import StorageError
 from storage.commands import Rebuild
 from storage.identities.commands import BindProven
-from storage.sqlite import backend, entries, rebuilding
-from storage.sqlite.database_file import FILE, split
+from storage.sqlite import backend, entries
+from storage.sqlite.files.database_file import FILE, split
+from storage.sqlite.rows import rebuilding
 from storage.sqlite.statements import migrations
 from tests.factories import NOW, keypair, make_event
 from tests.storage.feed_logs import MEANING, identity, open_log, ordered, rebuild, tables, world, write

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from relay.protocol.filter import Filter
 from storage.base import PUBLIC, Limits
-from storage.sqlite import backend, lookup, reader, short
-from storage.sqlite.database_file import FILE
+from storage.sqlite import backend
 from storage.sqlite.entries import visible_prefixes
-from storage.sqlite.query import FOR_EVER
+from storage.sqlite.files.database_file import FILE
+from storage.sqlite.reading import lookup, reader, short
+from storage.sqlite.reading.query import FOR_EVER
 from tests.factories import make_event
 from tests.storage.contract import ALICE, BOB, of
 from tests.storage.histories import MEANING, NOW, batches, incoming, questions

@@ -11,7 +11,7 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Event, values
 from relay.protocol.rows import About, Live, Owner, Tagged
 from storage.identities.commands import BindProven
-from storage.sqlite.sources import SqliteSources
+from storage.sqlite.rows.sources import SqliteSources
 from tests.factories import NOW, keypair
 from tests.handlers.sources import FakeSources
 from tests.storage.feed_logs import identity, open_log, tables, world, write

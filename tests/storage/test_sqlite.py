@@ -17,11 +17,12 @@ from relay.protocol.event import Event, wire
 from relay.protocol.facts import Facts, Need
 from storage.base import PUBLIC, Locked, Status, StorageError
 from storage.commands import Compact, DropForeign, RemoveMatching, TryRoom
-from storage.sqlite import backend, database_file, entries
-from storage.sqlite.database_file import FILE
+from storage.sqlite import backend, entries
+from storage.sqlite.files import database_file
+from storage.sqlite.files.database_file import FILE
 from storage.sqlite.statements import migrations
 from storage.sqlite.tools import SqliteStore
-from storage.sqlite.writer import SqliteWriter
+from storage.sqlite.writing.writer import SqliteWriter
 from storage.tools import Inconsistency
 from tests.factories import make_event
 from tests.storage.contract import ALICE, ANYTHING, BOB, Contract, Log, notes, of

@@ -20,7 +20,7 @@ from storage.identities.webhooks import (
     Webhook,
 )
 from storage.sqlite import backend
-from storage.sqlite.writer import SqliteWriter
+from storage.sqlite.writing.writer import SqliteWriter
 
 ALICE, BOB, NOW, CHECK = "a" * 32, "b" * 32, 1_700_000_000, "check"
 HOOK = Webhook("1" * 32, ALICE, "https://agent.example/", b"sealed", NOW, 7)

@@ -26,6 +26,7 @@ from relay.protocol.groups.belonging import (
 from relay.protocol.groups.case import MAX_TARGETS, GroupDecision, roles_of, said
 from relay.protocol.groups.editing import edit_draft
 from relay.protocol.groups.fold import GroupView, code_hashes, hash_of, targets
+from relay.protocol.groups.roles import is_privileged
 from relay.protocol.groups.state import ADMIN, OWNER, Group, Member, invite_key, member_key
 
 # The kinds whose events by the key must be looked at, each with the `h` of the group.
@@ -78,13 +79,17 @@ def succeed(
 
 
 def _fields(group: Group, authored: Sequence[Event], view: GroupView, now: int, cause: str) -> Iterator[Draft]:
-    """A parent's list is said again too: where the group stands in it may have come by what goes."""
-    if any(one.kind == EDIT_METADATA for one in authored):
+    """A parent's list is said again too: where the group stands in it may have come by what goes.
+
+    So is what others have changed by roles that the key had given them: in what is left of the log they did not have these yet.
+    """
+    gave = any(one.kind == PUT_USER and any(map(is_privileged, targets(one.tags).values())) for one in authored)
+    if gave or any(one.kind == EDIT_METADATA for one in authored):
         yield edit_draft(group.id, group, now, cause)
         parent = view.live_group(group.parent)
         if parent is not None:
             yield edit_draft(parent.id, parent, now, cause, group.id)  # one for each, so that the last word comes last
-    if any(one.kind == UPDATE_PINS for one in authored):
+    if gave or any(one.kind == UPDATE_PINS for one in authored):
         yield Draft(UPDATE_PINS, [["h", group.id], *map(list, group.pins), ["cause", cause]], "", now)
 
 

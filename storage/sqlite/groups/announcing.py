@@ -17,7 +17,7 @@ from relay.protocol.membership import MOST_AHEAD
 from storage.groups import GroupLookups
 from storage.sqlite.groups.reads import GroupRow
 from storage.sqlite.log_rows import Audience, LogRow
-from storage.sqlite.transaction import Transaction
+from storage.sqlite.writing.transaction import Transaction
 
 AT_ONCE: Final = 16  # groups that waited and are told of in one transaction
 LARGE: Final = announce.MOST_LISTED  # members above which the list may wait

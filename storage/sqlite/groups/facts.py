@@ -7,7 +7,6 @@ from typing import Final
 from relay.protocol import kinds
 from relay.protocol.facts import Facts
 from relay.protocol.groups.state import is_replica
-from storage.sqlite.changes import Changes
 from storage.sqlite.groups.known import KnownGroups
 from storage.sqlite.groups.reads import (
     groups_of_addresses,
@@ -20,6 +19,7 @@ from storage.sqlite.groups.reads import (
     sql,
 )
 from storage.sqlite.log_rows import LogRow
+from storage.sqlite.writing.changes import Changes
 
 
 class GroupFacts:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Final, TypeVar
 
+import msgspec
+
 from relay.protocol.event import Event, first_value
 from relay.protocol.facts import Facts
 from relay.protocol.groups import succession
@@ -83,25 +85,24 @@ class FoldedGroups:
     def wrong(self) -> Iterator[tuple[str, Mend]]:
         """What the tables say otherwise, for a person, and what mends it."""
         rows = {row.group.id: row for row in every_group(self._connection) if not row.group.home}
-        for group_id, group in self._groups.items():
+        for group_id, folded in self._groups.items():
             row = rows.get(group_id)
+            group = folded if folded is None or row is None else _as_closed(folded, row.group)
             if group is not None and (row is None or row.group != group):
                 yield group_id, partial(_put_group, group=group)
-        for key, member in _differing(self._members, every_member(self._connection)):
-            if member is not None or not self._has_ended(key[_KEY + 1 :]):
-                yield key, partial(_put_member, key=key, member=member)
-        for key, invite in _differing(self._invites, every_invite(self._connection)):
-            if invite is not None or not self._has_ended(key[_KEY + 1 :]):
-                yield key, partial(_put_invite, key=key, invite=invite)
+        for key, member in _differing(self._members, every_member(self._connection), self._is_kept):
+            yield key, partial(_put_member, key=key, member=member)
+        for key, invite in _differing(self._invites, every_invite(self._connection), self._is_kept):
+            yield key, partial(_put_invite, key=key, invite=invite)
         for group_id, sizes in self._sizes(self._members.items(), self._invites.items()).items():
             row = rows.get(group_id)
             if row is not None and not row.group.ended and (row.members, row.owners, row.codes) != tuple(sizes):
                 yield group_id, _nothing
         yield from ((group_id, _nothing) for group_id in rows if self._groups[group_id] is None)
 
-    def _has_ended(self, group_id: str) -> bool:
-        """What told of who was in it may have gone with somebody who vanished, and nothing took its place."""
-        group = self._groups[group_id]
+    def _is_kept(self, key: str) -> bool:
+        """Of an ended group: what told of who was in it may have gone with somebody who vanished, and nothing took its place."""
+        group = self._groups[key[_KEY + 1 :]]
         return group is not None and group.ended
 
     def mend(self, changes: GroupChanges) -> None:
@@ -146,12 +147,22 @@ class FoldedGroups:
             del self._relays[group_id]
 
 
-def _differing(folded: _Folded[V], stored: Iterable[tuple[str, V]]) -> Iterator[tuple[str, V | None]]:
-    """The keys under which something else is stored, each with what should be; None for nothing."""
+def _as_closed(group: Group, stored: Group) -> Group:
+    """A group that has ended stays as closed as it is: what said so may have gone with somebody who vanished."""
+    if not (group.ended and stored.ended):
+        return group
+    private, hidden = group.private or stored.private, group.hidden or stored.hidden
+    return msgspec.structs.replace(group, private=private, hidden=hidden)
+
+
+def _differing(
+    folded: _Folded[V], stored: Iterable[tuple[str, V]], is_kept: Callable[[str], bool]
+) -> Iterator[tuple[str, V | None]]:
+    """The keys under which something else is stored that is not kept, each with what should be; None for nothing."""
     seen = set()
     for key, value in stored:
         seen.add(key)
-        if folded[key] != value:
+        if folded[key] != value and not is_kept(key):
             yield key, folded[key]
     yield from ((key, value) for key, value in folded.items() if value is not None and key not in seen)
 

@@ -1,7 +1,7 @@
 """Who may read what a group holds has changed: its events are entered anew, the newest first, a part at a time.
 
 `moving` is the highest number up to which events may still be entered for those who might read them before. Above it all are
-right; up to it, readers leave out what the group must not show (storage.sqlite.scope). So a change holds from the moment
+right; up to it, readers leave out what the group must not show (storage.sqlite.reading.scope). So a change holds from the moment
 it is committed, however many events there are, and a change back begins again from the top.
 """
 
@@ -13,9 +13,9 @@ from relay.protocol.groups.belonging import ANSWERING, DESCRIBING, names_of
 from relay.protocol.groups.state import UNKNOWN_HOME
 from storage.sqlite import entries
 from storage.sqlite.groups.reads import GroupRow, moving_groups, sql
-from storage.sqlite.source_lookups import numbered
+from storage.sqlite.rows.source_lookups import numbered
 from storage.sqlite.statements import listed
-from storage.sqlite.transaction import Transaction
+from storage.sqlite.writing.transaction import Transaction
 
 AT_ONCE: Final = 128  # events of a part
 MOST_AT_ONCE: Final = 256  # events that say what a group is, entered anew with the change itself

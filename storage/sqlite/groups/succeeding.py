@@ -5,7 +5,8 @@ A key may be in thousands of groups, and may have changed one of them as often. 
 notes the key as vanishing, and the rest follows in parts: in each the relay says what holds of the next things that the key
 changed, which go with it, and the key leaves their groups; at last it leaves those that it changed nothing in. What the relay
 says stands behind all that is left of the key, so that no part undoes it. From the request on the key reads nothing as a
-member, and what else it wrote is gone; a crash loses no part, since the note goes with the last one.
+member, and what else it wrote is gone, but for what is more than `removals.AT_REQUEST` events: that goes in parts, too. A crash
+loses no part, since the note goes with the last one.
 """
 
 import sqlite3
@@ -22,7 +23,8 @@ from storage.sqlite import entries, log_rows
 from storage.sqlite.groups.reads import sql
 from storage.sqlite.log_rows import LogRow
 from storage.sqlite.statements import listed
-from storage.sqlite.transaction import Transaction
+from storage.sqlite.writing import removals
+from storage.sqlite.writing.transaction import Transaction
 
 AT_ONCE: Final = 4  # groups that a key leaves in one transaction
 MOST_EVENTS: Final = 64  # moderation events that are taken out in one transaction
@@ -53,17 +55,20 @@ class VanishingKeys:
     def succeed(self, transaction: Transaction, event: Event, now: int) -> bool:
         """Say in every group what holds of what the author of `event` changed there up to its time, and have the key leave.
 
-        False where these are too many: then nothing is done but that the key is noted, and `go_on` does it.
+        False where these are too many: then nothing is done, and the key is to be noted, so that `go_on` does it.
         """
         transaction.flush()
         part = self._next_part(transaction, event.pubkey, event.created_at, AT_ONCE + 1, MOST_EVENTS + 1)
         if len(part.rows) > MOST_EVENTS or part.is_cut or len(part.groups) > AT_ONCE:
-            self._connection.execute(sql("put_vanishing"), (event.pubkey, event.created_at, event.id))
-            transaction.known.unfinished = True
-            transaction.changed(VANISHING, event.pubkey)
             return False
         self._leave(transaction, event, part, now)
         return True
+
+    def note(self, transaction: Transaction, event: Event) -> None:
+        """The author of `event`, a request to vanish, has more left than one transaction takes."""
+        self._connection.execute(sql("put_vanishing"), (event.pubkey, event.created_at, event.id))
+        transaction.known.unfinished = True
+        transaction.changed(VANISHING, event.pubkey)
 
     def go_on(self, transaction: Transaction, now: int) -> bool:
         """Do the next part for a key that is vanishing; whether there may be more to do."""
@@ -75,7 +80,9 @@ class VanishingKeys:
         self._leave(transaction, Event(cause, pubkey, until, kinds.VANISH, [], "", ""), part, now)
         for row in part.rows:
             transaction.take_row(row)
-        if not part.rows and len(part.groups) < AT_ONCE:
+        if part.rows or len(part.groups) == AT_ONCE:
+            return True
+        if removals.vanished_part(self._connection, transaction, pubkey, until, cause):
             self._connection.execute(sql("drop_vanishing"), (pubkey,))
         return True
 

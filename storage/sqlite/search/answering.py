@@ -20,7 +20,7 @@ from storage.search.embedders import Vectors
 from storage.search.engine import Hit, SearchedPassage, SearchQuery
 from storage.search.vectors import top
 from storage.sqlite import entries
-from storage.sqlite.query import under
+from storage.sqlite.reading.query import under
 from storage.sqlite.search import fts, snippets
 from storage.sqlite.search.fts import Conditions
 from storage.sqlite.search.model_vectors import ModelVectors, as_json, embeddings, wires_of

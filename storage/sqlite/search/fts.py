@@ -15,9 +15,10 @@ from relay.protocol.filter import Filter
 from relay.protocol.groups import state
 from relay.protocol.search import Term
 from storage.search.engine import SearchQuery
-from storage.sqlite import entries, query
+from storage.sqlite import entries
 from storage.sqlite.log_rows import pack_audience
-from storage.sqlite.scope import group_ids, of_readers
+from storage.sqlite.reading import query
+from storage.sqlite.reading.scope import group_ids, of_readers
 from storage.sqlite.statements import listed, named, padded
 
 MAX_SPLIT: Final = 48  # terms of a question whose runs were taken apart

@@ -21,7 +21,7 @@ from storage.commands import Command, Model, StoreVectors
 from storage.search import event_vectors
 from storage.search.embedders import Embedder, EmbeddingError, Vectors
 from storage.search.vectors import STALE, VectorIndex
-from storage.sqlite.reader import SqliteReader
+from storage.sqlite.reading.reader import SqliteReader
 from storage.sqlite.statements import named
 
 BATCH: Final = 256  # passages embedded at once

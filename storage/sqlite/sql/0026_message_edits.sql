@@ -11,7 +11,7 @@ INSERT OR IGNORE INTO edited_groups (name)
 SELECT g.id FROM entries AS e CROSS JOIN events AS v ON v.seq = e.seq CROSS JOIN groups AS g ON g.number = v.group_number
 WHERE e.key IN (x'4b', x'4f4b') AND e.kind IN (5, 1010);
 
--- Those that edits name, and the places of edits in `entries`, are found by storage/sqlite/upgrades.py.
+-- Those that edits name, and the places of edits in `entries`, are found by storage/sqlite/files/upgrades.py.
 
 DROP VIEW message_embeddings;
 DROP VIEW messages;

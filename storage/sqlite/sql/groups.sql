@@ -148,7 +148,7 @@ SELECT group_concat(seq) FROM (
 
 -- name: put_vanishing
 INSERT INTO vanishing (pubkey, until, cause) VALUES (?, ?, ?)
-ON CONFLICT (pubkey) DO UPDATE SET until = max(until, excluded.until)
+ON CONFLICT (pubkey) DO UPDATE SET until = excluded.until, cause = excluded.cause WHERE excluded.until >= until
 
 -- name: vanishing
 SELECT pubkey, until, cause FROM vanishing LIMIT 1

@@ -1,4 +1,4 @@
--- Rows that are made after the change that they follow from, see storage/sqlite/later_rows.py.
+-- Rows that are made after the change that they follow from, see storage/sqlite/rows/later_rows.py.
 
 -- name: put
 INSERT INTO rows_due (dependent, id, created_at, rank, seq) VALUES {rows}

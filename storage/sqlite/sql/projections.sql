@@ -1,4 +1,4 @@
--- Derived rows, whatever the table: in single braces what storage.sqlite.row_statements fills in, in double ones lists of values.
+-- Derived rows, whatever the table: in single braces what storage.sqlite.rows.row_statements fills in, in double ones lists of values.
 
 -- name: stored
 -- The rows at some places, in one step. JSON is only how they are handed over.

@@ -1,4 +1,4 @@
--- Fragments that storage/sqlite/query.py composes. Shared parameters: ?1 since, ?2 until, ?3 upto, ?4 limit, ?5 now, ?6 and ?7 after.
+-- Fragments that storage/sqlite/reading/query.py composes. Shared parameters: ?1 since, ?2 until, ?3 upto, ?4 limit, ?5 now, ?6 and ?7 after.
 
 -- name: arm
 SELECT e.created_at, e.rank, e.seq FROM entries AS e

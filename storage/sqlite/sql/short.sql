@@ -1,4 +1,4 @@
--- What the usual questions with short answers are answered by, see storage/sqlite/short.py. A row is a wire form; NULL stands for
+-- What the usual questions with short answers are answered by, see storage/sqlite/reading/short.py. A row is a wire form; NULL stands for
 -- what takes the long way. ?1 since, ?2 until, ?3 upto, ?4 now, ?5 limit, then keys and kinds.
 
 -- name: one

@@ -1,4 +1,4 @@
--- What storage/sqlite/upgrades.py asks and writes. Keys of entries: x'4b' is every public event by kind, x'4f4b' every private one.
+-- What storage/sqlite/files/upgrades.py asks and writes. Keys of entries: x'4b' is every public event by kind, x'4f4b' every private one.
 
 -- name: edits
 SELECT e.kind, e.created_at, e.rank, e.seq, v.wire FROM entries AS e CROSS JOIN events AS v ON v.seq = e.seq

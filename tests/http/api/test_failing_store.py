@@ -15,8 +15,9 @@ from litestar.handlers import HTTPRouteHandler
 from relay import opening
 from relay.http.routes import ROUTES
 from storage.base import StorageError, TooCostly
-from storage.sqlite import database_file, reader
-from storage.sqlite.writer import SqliteWriter
+from storage.sqlite.files import database_file
+from storage.sqlite.reading import reader
+from storage.sqlite.writing.writer import SqliteWriter
 from tests.factories import PNG, make_event
 from tests.http.api.homes import BASE, Home, claim_of, home
 from tests.http.api.proofs import ORIGIN, nostr, proof

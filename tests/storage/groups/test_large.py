@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from relay.protocol.groups.state import Group
-from storage.sqlite import database_file
+from storage.sqlite.files import database_file
 from storage.sqlite.groups.reads import COLUMNS, SqliteGroupLookups, columns_of
 from tests.storage.feed_logs import open_log
 

@@ -6,7 +6,7 @@ from handlers.rows import PROJECTIONS
 from relay.protocol import kinds
 from relay.protocol.groups import belonging
 from storage.commands import Rebuild
-from storage.sqlite import rebuilding
+from storage.sqlite.rows import rebuilding
 from tests.factories import keypair
 from tests.storage.groups.world import BOB, World
 
@@ -51,9 +51,12 @@ async def test_the_log_makes_what_the_tables_say(world: World) -> None:
     world.begin(group="late")
     world.put(5, roles=["admin"], group="late")
     world.put(6, by=5, group="late")
+    world.put(7, group="late")
+    world.put(7, by=5, roles=["moderator"], group="late")
+    world.edit(["private"], ["hidden"], by=5, group="late")
     world.say(1, belonging.DELETE_GROUP, group="late")
     world.now += 1
-    world.say(5, kinds.VANISH, ["relay", "ALL_RELAYS"], group=None)  # and nobody says again whom it had taken in
+    world.say(5, kinds.VANISH, ["relay", "ALL_RELAYS"], group=None)  # and nobody says again what it had changed
     before = tables(world)
     assert problems(world) == []
     rebuild(world)

@@ -9,9 +9,9 @@ from relay.protocol.filter import Filter
 from relay.protocol.groups import belonging
 from storage.commands import ContinueGroups, RemoveMatching
 from storage.sqlite import entries
-from storage.sqlite.database_file import FILE, add_functions, split
+from storage.sqlite.files.database_file import FILE, add_functions, split
+from storage.sqlite.files.upgrades import AFTER
 from storage.sqlite.statements import migrations
-from storage.sqlite.upgrades import AFTER
 from storage.tools import Inconsistency
 from tests.factories import make_event
 from tests.storage.groups.world import ALICE, BOB, NOW, World

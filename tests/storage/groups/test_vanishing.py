@@ -7,6 +7,7 @@ import pytest
 from relay.protocol.filter import Filter
 from storage.commands import ContinueGroups
 from storage.sqlite.groups import announcing, succeeding
+from storage.sqlite.writing import removals
 from tests.factories import keypair, make_event
 from tests.storage.groups.test_histories import contents
 from tests.storage.groups.test_rebuilding import problems
@@ -87,6 +88,49 @@ async def test_a_key_vanishes_out_of_many_groups_in_parts_and_after_a_restart(
     assert world.writer.tables.member(BOB, GROUPS[1]).roles[0] == "owner"  # type: ignore[union-attr]
     await at_once.close()
     await world.close()
+
+
+def waiting(world: World) -> bool:
+    """Whether a key is vanishing."""
+    return bool(world.writer.connection.execute("SELECT count(*) FROM vanishing").fetchone()[0])
+
+
+async def test_a_key_that_wrote_much_vanishes_in_parts_and_after_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worlds = []
+    for place, at_request in (("one", 100), ("other", 5)):
+        monkeypatch.setattr(removals, "AT_REQUEST", at_request)
+        monkeypatch.setattr(removals, "A_PART", 3)
+        world = World(tmp_path / place)
+        begun = world.now
+        old = [make_event(1, 1, f"text {n}", [], begun + n) for n in range(12)]
+        wraps = [make_event(5, 1059, f"{n}", [["p", ALICE]], begun - n) for n in range(9)]
+        sent = world.send(*old, *wraps, make_event(2, 1, "stays", [], begun))
+        assert [one.refusal for one in sent] == [None] * 22
+        world.now += 60
+        vanish(world)
+        assert waiting(world) == (place == "other")
+        new, mail = make_event(1, 1, "again", [], world.now + 1), make_event(5, 1059, "new", [["p", ALICE]], begun - 1)
+        assert [one.refusal for one in world.send(new, mail)] == [None, None]
+        parts = 0
+        while waiting(world):
+            assert problems(world) == []
+            assert all(one.refusal is not None for one in world.send(old[-1], wraps[-1]))
+            now = world.now
+            world.writer.close()
+            world = World(tmp_path / place)
+            world.now = now
+            world.writer.execute(ContinueGroups(), world.now)
+            parts += 1
+        assert parts == (3 if place == "other" else 0)
+        assert all(one.refusal is not None for one in world.send(*old, *wraps))
+        left = world.writer.connection.execute("SELECT id, kind FROM events").fetchall()
+        assert {new.id, mail.id} < {bytes(event_id).hex() for event_id, _ in left}
+        worlds.append(sorted(kind for _, kind in left))
+        assert problems(world) == []
+        world.writer.close()
+    assert worlds[0] == worlds[1] == [1, 1, 62, 1059]
 
 
 async def test_what_stood_below_a_group_that_ends_is_told_in_parts(

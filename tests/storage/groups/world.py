@@ -18,7 +18,7 @@ from relay.protocol.groups.state import Group, members, moderators
 from storage.base import Incoming, Outcome, Status
 from storage.sqlite import backend
 from storage.sqlite.tools import SqliteStore
-from storage.sqlite.writer import SqliteWriter
+from storage.sqlite.writing.writer import SqliteWriter
 from tests.factories import keypair, make_event
 from tests.stores import with_schema
 

@@ -11,10 +11,11 @@ import pytest
 
 from storage.base import Status
 from storage.commands import Compact
-from storage.sqlite import backend, checkpoints
-from storage.sqlite.checkpoints import Checkpoints
-from storage.sqlite.database_file import FILE
-from storage.sqlite.writer import SqliteWriter
+from storage.sqlite import backend
+from storage.sqlite.files import checkpoints
+from storage.sqlite.files.checkpoints import Checkpoints
+from storage.sqlite.files.database_file import FILE
+from storage.sqlite.writing.writer import SqliteWriter
 from tests.storage.contract import notes
 from tests.storage.histories import MEANING, NOW, incoming
 from tests.stores import with_schema

@@ -11,9 +11,10 @@ from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from storage.base import Status
 from storage.commands import RemoveMatching
-from storage.sqlite import backend, recent_events
-from storage.sqlite.recent_events import RecentEvents
-from storage.sqlite.writer import SqliteWriter
+from storage.sqlite import backend
+from storage.sqlite.writing import recent_events
+from storage.sqlite.writing.recent_events import RecentEvents
+from storage.sqlite.writing.writer import SqliteWriter
 from tests.factories import make_event
 from tests.storage.histories import NOW, incoming
 

@@ -24,9 +24,10 @@ from storage.base import Incoming, StorageError
 from storage.commands import Command, Compact
 from storage.search.embedders import EmbeddingError, Vectors, WordLlama, normalised
 from storage.search.engine import Hit, ModelMismatch, SearchQuery
-from storage.sqlite import backend, preparing
+from storage.sqlite import backend
 from storage.sqlite.search.model_vectors import VectorSettings
 from storage.sqlite.search.sqlite_search import SqliteSearch
+from storage.sqlite.writing import preparing
 from tests.factories import NOW, keypair, make_event
 from tests.storage.feed_logs import rebuild
 from tests.stores import with_schema

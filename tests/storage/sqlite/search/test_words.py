@@ -22,7 +22,7 @@ from relay.protocol.filter import Filter
 from relay.protocol.search import SearchedText
 from storage.base import Incoming, StorageError
 from storage.sqlite import backend
-from storage.sqlite.database_file import FILE, split
+from storage.sqlite.files.database_file import FILE, split
 from storage.sqlite.search import fts, words
 from storage.sqlite.statements import migrations
 from tests.factories import NOW, make_event

@@ -10,7 +10,7 @@ from relay.protocol.event import rank, wire
 from storage.commands import AdoptModel, BeginModel, ForgetVectors, StoreVectors
 from storage.search.engine import ModelMismatch
 from storage.sqlite import backend, entries
-from storage.sqlite.database_file import split
+from storage.sqlite.files.database_file import split
 from storage.sqlite.search import writing
 from storage.sqlite.search.writing import Model
 from storage.sqlite.statements import migrations

@@ -16,7 +16,7 @@ from storage.base import Incoming, RelaySigner
 from storage.identities.types import Lookups
 from storage.sqlite.groups.announcing import Announcements, Due
 from storage.sqlite.log_rows import Audience
-from storage.sqlite.transaction import Transaction
+from storage.sqlite.writing.transaction import Transaction
 
 
 class OwnEvents:

@@ -25,18 +25,19 @@ from relay.protocol.groups.belonging import ANSWERING, DELETE_EVENT, PUT_USER
 from relay.protocol.groups.state import UNKNOWN_HOME, GroupChange
 from relay.protocol.rows import Live
 from storage.base import Incoming, Logged, Readers, Written
-from storage.sqlite import earlier, every, log_rows, lookup, scope
-from storage.sqlite.changes import Changes
-from storage.sqlite.fact_reader import FactReader, newest
+from storage.sqlite import earlier, log_rows
 from storage.sqlite.groups.changes import GroupChanges
 from storage.sqlite.groups.events import GroupEvents
 from storage.sqlite.groups.known import KnownGroups
 from storage.sqlite.groups.reads import moving_groups
 from storage.sqlite.identities.reads import Bindings
 from storage.sqlite.log_rows import AT_ONCE, Audience, LogRow
-from storage.sqlite.projections import Touched
-from storage.sqlite.query import FOR_EVER
-from storage.sqlite.recent_events import RecentEvents
+from storage.sqlite.reading import every, lookup, scope
+from storage.sqlite.reading.query import FOR_EVER
+from storage.sqlite.rows.projections import Touched
+from storage.sqlite.writing.changes import Changes
+from storage.sqlite.writing.fact_reader import FactReader, newest
+from storage.sqlite.writing.recent_events import RecentEvents
 
 _NAMING: Final = (kinds.DELETION, DELETE_EVENT, PUT_USER)  # what these name in an import is of their group
 

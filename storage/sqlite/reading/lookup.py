@@ -18,9 +18,10 @@ from relay.protocol import event as events
 from relay.protocol.filter import Filter, matches
 from relay.protocol.item_set import ID_BYTES, Item
 from storage.base import SMALLEST_PAGE, TooCostly
-from storage.sqlite import entries, query
-from storage.sqlite.query import FOR_EVER, Arm, Give, QueryPlan
-from storage.sqlite.scope import Scope
+from storage.sqlite import entries
+from storage.sqlite.reading import query
+from storage.sqlite.reading.query import FOR_EVER, Arm, Give, QueryPlan
+from storage.sqlite.reading.scope import Scope
 from storage.sqlite.statements import SIZES, listed, named, padded
 
 FIRST_EVENTS: Final = 500

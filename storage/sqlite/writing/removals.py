@@ -1,30 +1,33 @@
 """Removals: what deletions, replaced posts and authors who vanish take out of the log, and the marks that refuse it from now on."""
 
 import sqlite3
-from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 
 from relay.protocol import feed, kinds
 from relay.protocol.admission import AllowTime, Removal, RemoveAddress, RemoveAuthor, RemoveEdits, RemoveEvent
-from relay.protocol.event import Event
 from relay.protocol.facts import Version
 from relay.protocol.filter import Filter
 from relay.protocol.groups import timeline
-from storage.sqlite import earlier, every, log_rows
+from storage.sqlite import earlier, log_rows
 from storage.sqlite.log_rows import AT_ONCE
-from storage.sqlite.query import FOR_EVER
+from storage.sqlite.reading import every
+from storage.sqlite.reading.query import FOR_EVER
 from storage.sqlite.statements import SIZES
-from storage.sqlite.transaction import Transaction
+from storage.sqlite.writing.transaction import Transaction
 
-_PAGE: Final = 1000  # events of an author removed in one step
+AT_REQUEST: Final = 1000  # events that go in the transaction of a request to vanish, and as many gift wraps
+A_PART: Final = 200  # of either, that go in each part after it
 
 
 def carry_out(
     connection: sqlite3.Connection, transaction: Transaction, removal: Removal, kept: frozenset[int] = frozenset()
-) -> None:
-    """Remove what a removal covers, and mark it; of an author nothing of the kinds that are `kept`."""
+) -> bool:
+    """Remove what a removal covers, and mark it; of an author nothing of the kinds that are `kept`.
+
+    Whether that is all: of an author more than AT_REQUEST events are left for `vanished_part`.
+    """
     match removal:
         case AllowTime():
             _time(transaction, removal)
@@ -38,7 +41,23 @@ def carry_out(
         case RemoveEdits():
             _edits(connection, transaction, removal)
         case RemoveAuthor():
-            _author(connection, transaction, removal, kept)
+            return _author(connection, transaction, removal, kept)
+    return True
+
+
+def vanished_part(
+    connection: sqlite3.Connection, transaction: Transaction, pubkey: str, until: int, cause: str
+) -> bool:
+    """Remove the next of what a key that asked to vanish has left, the newest first; whether that was all.
+
+    `cause` is the request's id, which stays. Gift wraps that came after it are new mail.
+    """
+    request = transaction.row(cause)
+    stays = 0 if request is None else request.seq
+    seqs = every.seqs_of(connection, Filter(authors=frozenset([pubkey]), until=until), A_PART + 1)
+    for _ in transaction.take_seqs([seq for seq in seqs if seq != stays][-A_PART:]):
+        pass
+    return _wraps(connection, transaction, pubkey, A_PART, stays) and len(seqs) <= A_PART
 
 
 def _time(transaction: Transaction, removal: AllowTime) -> None:
@@ -78,27 +97,29 @@ def _edits(connection: sqlite3.Connection, transaction: Transaction, removal: Re
 
 def _author(
     connection: sqlite3.Connection, transaction: Transaction, removal: RemoveAuthor, kept: frozenset[int]
-) -> None:
+) -> bool:
     pubkey, until = removal.pubkey, removal.until
     transaction.vanish(pubkey, until)
     transaction.flush()
     wanted = Filter(authors=frozenset([pubkey]), until=until)
+    seqs = every.seqs_of(connection, wanted, AT_REQUEST + 1)
+    goes = set(seqs[-AT_REQUEST:])
     if kept:
-        stays = every.seqs_of(connection, msgspec.structs.replace(wanted, kinds=kept), FOR_EVER)
-        goes = set(every.seqs_of(connection, wanted, FOR_EVER)).difference(stays)
-        gone = transaction.take_seqs(sorted(goes))
-    else:
-        gone = _all(connection, transaction, wanted)
-    for _ in gone:
+        goes.difference_update(every.seqs_of(connection, msgspec.structs.replace(wanted, kinds=kept), FOR_EVER))
+    for _ in transaction.take_seqs(sorted(goes)):
         pass
     earlier.forget_author(connection, pubkey, until)
-    wraps = Filter(kinds=frozenset([kinds.GIFT_WRAP]), tags={"p": frozenset([pubkey])})
-    for wrap in _all(connection, transaction, wraps):
+    return _wraps(connection, transaction, pubkey, AT_REQUEST) and len(seqs) <= AT_REQUEST
+
+
+def _wraps(
+    connection: sqlite3.Connection, transaction: Transaction, pubkey: str, most: int, before: int | None = None
+) -> bool:
+    """Remove and mark gift wraps to a key, those before the number `before` of the log; whether that was all."""
+    wanted = Filter(kinds=frozenset([kinds.GIFT_WRAP]), tags={"p": frozenset([pubkey])})
+    seqs = every.seqs_of(connection, wanted, FOR_EVER)
+    seqs = seqs if before is None else [seq for seq in seqs if seq < before]
+    for wrap in transaction.take_seqs(seqs[-most:]):
         transaction.mark(wrap.id, pubkey)
     transaction.flush()
-
-
-def _all(connection: sqlite3.Connection, transaction: Transaction, wanted: Filter) -> Iterable[Event]:
-    """Remove all that a filter matches, each event as it goes."""
-    while seqs := every.seqs_of(connection, wanted, _PAGE):
-        yield from transaction.take_seqs(seqs)
+    return len(seqs) <= most

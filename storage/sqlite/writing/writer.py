@@ -23,19 +23,21 @@ from relay.protocol.groups import succession
 from relay.protocol.groups.state import GroupChange
 from storage.base import Incoming, Logged, Missing, Outcome, RelaySigner, Status, StorageError, Written
 from storage.commands import Command, Compact, ContinueGroups, ListMembers
-from storage.sqlite import committed, database_file, later_rows, maintenance, numbers, projections, removals
-from storage.sqlite.checkpoints import Checkpoints
+from storage.sqlite.files import committed, database_file
+from storage.sqlite.files.checkpoints import Checkpoints
 from storage.sqlite.groups import moving
 from storage.sqlite.groups.announcing import Due
 from storage.sqlite.groups.known import KnownGroups
 from storage.sqlite.groups.succeeding import VanishingKeys
 from storage.sqlite.identities import writes as identities
 from storage.sqlite.identities.reads import Bindings, SqliteLookups
-from storage.sqlite.own_events import OwnEvents
-from storage.sqlite.passed_on import PassedOn
-from storage.sqlite.recent_events import RecentEvents
+from storage.sqlite.rows import later_rows, numbers, projections
 from storage.sqlite.statements import named
-from storage.sqlite.transaction import Transaction, come_by
+from storage.sqlite.writing import maintenance, removals
+from storage.sqlite.writing.own_events import OwnEvents
+from storage.sqlite.writing.passed_on import PassedOn
+from storage.sqlite.writing.recent_events import RecentEvents
+from storage.sqlite.writing.transaction import Transaction, come_by
 
 _log: Final = logging.getLogger("tidings.storage")
 LISTED: Final = 1.0  # seconds between two lists of the members of a large group
@@ -341,8 +343,11 @@ class SqliteWriter:
         kept = frozenset[int]()
         if event.kind == kinds.VANISH and admission.removals and self._known.any:
             kept = kept if self._vanishing.succeed(transaction, event, now) else frozenset(succession.KINDS)
+        is_all = not kept
         for removal in admission.removals:
-            removals.carry_out(self.connection, transaction, removal, kept)
+            is_all = removals.carry_out(self.connection, transaction, removal, kept) and is_all
+        if not is_all:
+            self._vanishing.note(transaction, event)
         if admission.refusal is not None:
             return Outcome(Status.REFUSED, refusal=admission.refusal)
         if admission.replaces is not None:

@@ -3,7 +3,7 @@ import sqlite3
 import pytest
 
 from storage.base import StorageError
-from storage.sqlite.loop_reader import LoopReader, is_small
+from storage.sqlite.reading.loop_reader import LoopReader, is_small
 from tests.storage.contract import of
 
 ENDLESS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000) SELECT count(*) FROM n"

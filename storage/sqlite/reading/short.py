@@ -17,9 +17,10 @@ import msgspec
 
 from relay.protocol.filter import Filter
 from storage.base import Found, Limits
-from storage.sqlite import entries, lookup
-from storage.sqlite.query import FOR_EVER
-from storage.sqlite.scope import Scope
+from storage.sqlite import entries
+from storage.sqlite.reading import lookup
+from storage.sqlite.reading.query import FOR_EVER
+from storage.sqlite.reading.scope import Scope
 from storage.sqlite.statements import blob, named, padded
 
 MOST: Final = lookup.FIRST_EVENTS

@@ -18,7 +18,7 @@ from typing import Final, TypeVar
 
 from relay.protocol.filter import Filter
 from storage.base import StorageError
-from storage.sqlite import database_file
+from storage.sqlite.files import database_file
 
 _MOST: Final = 0.001  # seconds of the thread's CPU time
 _PATIENCE: Final = 0.05  # seconds on the wall

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from storage.base import Locked, Missing, StorageError, TooCostly
-from storage.sqlite import checkpoints
+from storage.sqlite.files import checkpoints
+from storage.sqlite.files.upgrades import AFTER
 from storage.sqlite.search import words
 from storage.sqlite.statements import migrations, named
-from storage.sqlite.upgrades import AFTER
 
 FILE: Final = "tidings.sqlite"
 LOCK: Final = "tidings.lock"

@@ -13,10 +13,11 @@ from relay.protocol.chunks import Cutting
 from relay.protocol.event import Event
 from relay.protocol.groups.state import Group, Member, member_key
 from relay.protocol.rows import About, Children, FeedPlace, Live, Owner, Place, Projection, Tagged
-from storage.sqlite import entries, source_lookups
-from storage.sqlite.row_statements import statements_of
+from storage.sqlite import entries
+from storage.sqlite.rows import source_lookups
+from storage.sqlite.rows.row_statements import statements_of
+from storage.sqlite.rows.source_lookups import Newest, parts
 from storage.sqlite.search import writing as search
-from storage.sqlite.source_lookups import Newest, parts
 from storage.sqlite.statements import blob, listed, named, padded
 
 _UNDER: Final = (kinds.POST, kinds.COMMENT)  # what is edited and voted on in the feed

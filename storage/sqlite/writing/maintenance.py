@@ -14,11 +14,15 @@ from relay.protocol.feed import EDITED
 from relay.protocol.groups.belonging import MODERATION
 from storage import commands as given
 from storage.base import StorageError
-from storage.sqlite import database_file, entries, every, peers, rebuilding, removals
+from storage.sqlite import entries, peers
+from storage.sqlite.files import database_file
 from storage.sqlite.groups.succeeding import stand_in
+from storage.sqlite.reading import every
+from storage.sqlite.rows import rebuilding
 from storage.sqlite.search import writing
 from storage.sqlite.statements import named
-from storage.sqlite.transaction import Transaction
+from storage.sqlite.writing import removals
+from storage.sqlite.writing.transaction import Transaction
 
 
 def carry_out(connection: sqlite3.Connection, wanted: Any, transaction: Transaction, now: int) -> Any:

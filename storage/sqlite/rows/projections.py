@@ -2,7 +2,7 @@
 
 Which rows there are is not decided here. Keys go in, some at a time; a projection makes their rows, what differs is written by
 a few statements, counters move by the difference, and keys of later projections follow from the rows that came, went or
-changed. A rebuild does the same with all keys, and a check does it without writing: see storage.sqlite.rebuilding.
+changed. A rebuild does the same with all keys, and a check does it without writing: see storage.sqlite.rows.rebuilding.
 """
 
 import sqlite3
@@ -15,9 +15,9 @@ import msgspec
 
 from relay.protocol.event import Event
 from relay.protocol.rows import Change, Count, Live, Owner, Place, Projection, Sources
-from storage.sqlite import later_rows
-from storage.sqlite.row_statements import COUNTERS, adding, forgetting, statements_of
-from storage.sqlite.sources import SqliteSources
+from storage.sqlite.rows import later_rows
+from storage.sqlite.rows.row_statements import COUNTERS, adding, forgetting, statements_of
+from storage.sqlite.rows.sources import SqliteSources
 from storage.sqlite.statements import SIZES, listed, padded, write_rows
 
 _OWN: Final = ("seq",)  # the primary key of rows that are an event's own

@@ -20,14 +20,15 @@ from relay.protocol.chunks import Cutting
 from relay.protocol.rows import Owner, Place, Projection
 from storage.base import StorageError
 from storage.commands import Rebuild, Rebuilt
-from storage.sqlite import entries, later_rows
+from storage.sqlite import entries
 from storage.sqlite.groups.changes import GroupChanges
 from storage.sqlite.groups.folding import FoldedGroups, FoldHolder
 from storage.sqlite.groups.known import KnownGroups
-from storage.sqlite.projections import Difference, Refresh, key_getter
-from storage.sqlite.row_statements import COUNTERS, adding, statements_of
+from storage.sqlite.rows import later_rows
+from storage.sqlite.rows.projections import Difference, Refresh, key_getter
+from storage.sqlite.rows.row_statements import COUNTERS, adding, statements_of
+from storage.sqlite.rows.source_lookups import lives_of
 from storage.sqlite.search import writing as search
-from storage.sqlite.source_lookups import lives_of
 from storage.sqlite.statements import named, write_rows
 
 AT_ONCE: Final = 128  # events or rows of a part

@@ -7,9 +7,9 @@ from typing import Final
 
 from relay.protocol.chunks import Cutting
 from storage.commands import Rebuild
-from storage.sqlite import numbers, rebuilding
+from storage.sqlite.rows import numbers, rebuilding
 from storage.sqlite.search import writing
-from storage.sqlite.writer import SqliteWriter
+from storage.sqlite.writing.writer import SqliteWriter
 
 _TOLD: Final = 50_000  # rows between two lines that tell how far a rebuild is
 

@@ -17,7 +17,7 @@ from relay.protocol.groups.belonging import SHARED
 from storage.base import Readers
 from storage.sqlite import entries
 from storage.sqlite.groups.reads import MovingGroup, moving_groups
-from storage.sqlite.query import FOR_EVER, Place
+from storage.sqlite.reading.query import FOR_EVER, Place
 
 _MEMBERS: Final = state.members("")
 _MODERATORS: Final = state.moderators("")

@@ -22,15 +22,17 @@ from relay.protocol.groups import state
 from relay.protocol.item_set import ItemSet
 from storage.base import Counted, Found, Limits, Logged, Readers, StorageError, StoredEvent, TooCostly
 from storage.identities.types import Lookups
-from storage.sqlite import database_file, earlier, every, lookup, short
+from storage.sqlite import earlier
 from storage.sqlite.feed import SqliteFeed
+from storage.sqlite.files import database_file
 from storage.sqlite.groups.reads import MovingGroup, moving_groups
 from storage.sqlite.identities.reads import SqliteLookups
 from storage.sqlite.log_rows import Audience, unpack_audience
-from storage.sqlite.loop_reader import LoopReader, is_small
 from storage.sqlite.peers import SqlitePeers
-from storage.sqlite.query import FOR_EVER
-from storage.sqlite.scope import Scope, scoped
+from storage.sqlite.reading import every, lookup, short
+from storage.sqlite.reading.loop_reader import LoopReader, is_small
+from storage.sqlite.reading.query import FOR_EVER
+from storage.sqlite.reading.scope import Scope, scoped
 from storage.sqlite.statements import listed, migrations, named
 
 _STEPS_A_CALL: Final = 100_000  # instructions between two looks at the bound

@@ -6,9 +6,10 @@ from typing import Final
 import msgspec
 
 from relay.protocol.filter import Filter
-from storage.sqlite import entries, lookup
+from storage.sqlite import entries
 from storage.sqlite.groups.reads import sql
-from storage.sqlite.scope import EVERYTHING, Scope
+from storage.sqlite.reading import lookup
+from storage.sqlite.reading.scope import EVERYTHING, Scope
 
 _GROUPS: Final = 400  # looked through by one query: some kinds of each are far from what a filter may ask for
 

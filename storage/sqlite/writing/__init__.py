@@ -1,0 +1,1 @@
+"""The one writer: a transaction, what decisions know, what they change, and commands."""
