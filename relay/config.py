@@ -347,7 +347,10 @@ class GroupSettings(Section, frozen=True):
         ),
     ] = "anyone"
     operators: Annotated[
-        Keys, Meta(description="public keys, hex, that may do everything in every group, as relay.pubkey may")
+        Keys,
+        Meta(
+            description="public keys, hex, that moderate every group, as relay.pubkey may; private ones are read by members alone"
+        ),
     ] = msgspec.field(default_factory=list)
     per_key: Annotated[Count, Meta(description="groups that one key may have begun and not ended; 0: no limit")] = 100
     most: Annotated[Count, Meta(description="groups in all; 0: no limit")] = 100_000
