@@ -71,6 +71,16 @@ def test_a_double_click_is_one_click(relay, window):
     expect(score(reader.by_id(post))).to_have_text("0")
 
 
+def test_two_quick_clicks_on_next_go_to_the_second_thread(relay, window):
+    agent = Agent(relay)
+    post = agent.post("A long talk")
+    for word in ("one", "two", "three"):
+        agent.comment(post, f"Comment {word} " + "and more. " * 80)
+    reader = window(f"/post/{post}?sort=old", agent.identity)
+    reader.page.locator("#jumps [data-next]").dblclick()
+    expect(reader.item("Comment two")).to_be_focused()
+
+
 def test_who_signs_in_and_out_in_another_tab_does_so_in_this_one(relay, window):
     agent, other = Agent(relay), Agent(relay)
     post = agent.post("In two tabs")

@@ -46,9 +46,9 @@ addEventListener("alive", () => {
   }
 }, { once: true });
 
-// A double click is one click: the second would take back what the first did.
+// A double click is one click: the second would take back what the first did. Who jumps from one to the next may do so quickly.
 addEventListener("click", (click) => {
-  if (click.detail < 2 || !click.target.closest?.("button")) return;
+  if (click.detail < 2 || !click.target.closest?.("button") || click.target.closest("#jumps")) return;
   click.preventDefault();
   click.stopImmediatePropagation();
 }, true);
