@@ -189,6 +189,21 @@ def test_what_is_saved_is_found_again_until_it_is_removed(window, alice, bob):
     reader.until(lambda: alice.call("GET", "/saved")["total"] == 0)
 
 
+def test_what_is_saved_is_told_in_a_menu_that_is_opened_before_ones_keys_are_known(window, alice, bob):
+    alice.call("POST", "/saved", id=bob.post("Kept, and opened quickly"))
+    bob.post("Saved first, so that the scripts are there")
+    reader = window("/docs", alice.identity)
+    held = []
+    reader.page.route("**/agents/me/keys", lambda route: held.append(route))  # noqa: PLW0108 it takes no method of a list
+    reader.go("/?sort=new")
+    choose(reader.item("Saved first, so that the scripts are there"), "Save")
+    expect(reader.page.get_by_role("status").filter(has_text="Saved.")).to_be_visible()
+    rows = menu(reader.item("Kept, and opened quickly"))
+    expect(button(rows, "Save")).to_be_visible()
+    held[0].continue_()
+    expect(button(rows, "Remove from saved")).to_be_visible()
+
+
 def test_what_is_muted_or_hidden_is_put_away_until_it_is_shown(window, alice, bob):
     bob.post("By one who is muted")
     reader = window("/?sort=new", alice.identity)

@@ -55,7 +55,7 @@ export function toggleMenu(menu) {
   const item = menu.closest(".item");
   fillMenu(item);
   menu.open = !menu.open;
-  if (menu.open && canWrite()) import("./keeping.js").then(({ tellStanding }) => tellStanding(item)).catch(() => null);
+  if (menu.open && canWrite()) ready().then(() => import("./keeping.js")).then(({ tellStanding }) => tellStanding(item)).catch(() => null);
 }
 
 const tellAll = () => document.querySelectorAll(".item:has(.menu .rows)").forEach(tellOwn);
