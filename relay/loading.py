@@ -24,7 +24,9 @@ from relay.setting_parts import GREATEST, LONGEST, ConfigError
 
 KEPT: Final = "settings.toml"  # in the data directory
 _NEAR: Final = 0.75  # how alike a name and what is meant by it are, of 1
-_USUAL: Final = dict.fromkeys(("server.port", "server.host", "server.address", "server.bind"), "server.listen")
+_USUAL: Final = dict.fromkeys(
+    ("server.port", "server.host", "server.address", "server.bind"), "server.listen"
+)  # elsewhere
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 
 
@@ -62,10 +64,10 @@ def _load(files: Sequence[Path], environ: Mapping[str, str], flags: Mapping[str,
         if variable.startswith(PREFIX) and variable not in known:
             meant = likely_setting(variable.removeprefix(PREFIX).lower().replace("_", ".", 1))
             meant = f"{PREFIX}{meant.replace('.', '_').upper()}" if meant else ""
-            raise ConfigError(f"environment variable {variable} is no setting{_meaning(meant)}")
+            raise ConfigError(f"environment variable {variable} is no setting{_did_you_mean(meant)}")
     for name, text in flags.items():
         if name not in _BY_NAME:
-            raise ConfigError(f"{name!r} is no setting{_meaning(likely_setting(name))}")
+            raise ConfigError(f"{name!r} is no setting{_did_you_mean(likely_setting(name))}")
         _put(tables, _BY_NAME[name], text, "command line")
     config = msgspec.convert(tables | {PEERS: peers}, Config)
     _check(config)
@@ -93,7 +95,7 @@ def _merge_file(tables: dict[str, dict[str, Any]], file: Path) -> list[PeerSetti
             setting = _BY_NAME.get(f"{section}.{field}")
             if setting is None:
                 name = f"{section}.{field}"
-                raise ConfigError(f"{file}: {name} is no setting{_meaning(likely_setting(name))}")
+                raise ConfigError(f"{file}: {name} is no setting{_did_you_mean(likely_setting(name))}")
             _convert(setting, value, str(file))
             tables.setdefault(section, {})[field] = value
     return peers
@@ -112,7 +114,7 @@ def likely_setting(name: str) -> str:
     return next(iter(get_close_matches(name, _BY_NAME, 1, _NEAR)), "")
 
 
-def _meaning(likely: str) -> str:
+def _did_you_mean(likely: str) -> str:
     return (
         f"; did you mean {likely}? `tidings config` lists them all" if likely else "; `tidings config` lists them all"
     )
