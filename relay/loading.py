@@ -24,9 +24,8 @@ from relay.setting_parts import GREATEST, LONGEST, ConfigError
 
 KEPT: Final = "settings.toml"  # in the data directory
 _NEAR: Final = 0.75  # how alike a name and what is meant by it are, of 1
-_USUAL: Final = dict.fromkeys(
-    ("server.port", "server.host", "server.address", "server.bind"), "server.listen"
-)  # elsewhere
+# What other programs call a setting.
+_USUAL: Final = dict.fromkeys(("server.port", "server.host", "server.address", "server.bind"), "server.listen")
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 
 

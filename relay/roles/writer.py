@@ -159,8 +159,10 @@ class WriterRole:
         self._page.store(self._role, degraded=state, faults=self._faults, applied=self._number)
 
     def _try_room(self) -> None:
-        """Find out whether the database can be written, where that was tried not lately. Nobody else may: while `/health` says
-        that it cannot, whatever stands before the relay may send nobody."""
+        """Find out whether the database can be written, once in ROOM_INTERVAL.
+
+        It does not wait for an event to find out: a load balancer may send nobody while `/health` says that it cannot.
+        """
         if time.monotonic() < self._room_due:
             return
         self._room_due = time.monotonic() + ROOM_INTERVAL
