@@ -236,7 +236,8 @@ class Supervisor:
         pause = PAUSES[min(child.deaths, len(PAUSES)) - 1]
         child.due = now + pause
         self._cleared(child.number)
-        reason = "" if child.ready else f" ({child.said.decode('utf-8', 'replace').strip()})"
+        said = child.said.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        reason = f" ({said})" if said and not child.ready else ""
         again = f" in {pause:g} s" if pause else ""
         log.error("%s %s%s; it is started again%s", child.role.name, _how(status), reason, again)
 

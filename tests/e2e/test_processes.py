@@ -17,6 +17,7 @@ from relay.protocol.event import Event
 from tests.e2e.harness import PATIENCE, Client, Server, client, command, free_port, fresh_key, serving
 from tests.factories import make_event
 
+UNOPENED = "unable to open database file"  # as SQLite says it
 SETTINGS = ("server.processes=on", "server.fronts=2")
 
 
@@ -159,6 +160,29 @@ async def test_connections_of_other_fronts_notice_nothing_when_the_writer_or_a_f
             await publisher.store(event)
         for one in clients:
             assert (await one.next())[2]["id"] == event.id
+
+
+async def test_where_the_writer_cannot_start_again_that_is_told_and_it_is_there_once_it_can(relay: Server) -> None:
+    """Its socket outlives it, so that what was sent there was never answered."""
+    database, aside, stored = relay.data / "tidings.sqlite", relay.data / "aside", make_event(fresh_key())
+    async with client(relay) as one, httpx.AsyncClient(base_url=relay.http, timeout=PATIENCE) as http:
+        await one.store(stored)
+        database.rename(aside)
+        database.mkdir()
+        os.kill(writer_of(relay), signal.SIGKILL)
+        answer = await http.post("/api/v1/agents/register", json={"name": "alice", "description": ""})
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        assert "writer is being started again" in answer.json()["error"]
+        assert (await http.get("/health")).status_code == 503
+        assert await one.stored({"ids": [stored.id]}) == [stored.id]
+        database.rmdir()
+        aside.rename(database)
+        await one.store(make_event(fresh_key()))
+        assert (await http.get("/health")).json()["status"] == "ok"
+    assert (
+        f"(the database cannot be opened; look at the permissions of the data directory ({UNOPENED}): {database})"
+        in relay.log()
+    )
 
 
 def writer_of(server: Server) -> int:

@@ -3,6 +3,10 @@
 What was sent and is not answered is kept. When the link breaks because the writer died, it is made again and the events are sent
 again: one that was committed before is a duplicate, which is as good an answer. Commands are not repeated; whoever sent one is
 told that the relay failed.
+
+States: away (no connection, or one on which nobody has spoken yet: the listening socket outlives the writer), here (the writer has
+spoken, which it does at once). Where it stays away, because its disk cannot be written, say, nobody waits without end: commands
+are refused after PATIENCE, events after HELD.
 """
 
 import asyncio
@@ -13,7 +17,7 @@ from typing import Any, Final, TypeVar, cast, get_args
 
 import msgspec
 
-from relay.errors import Changed, Reject
+from relay.errors import Changed, Prefix, Reject
 from relay.protocol.facts import GivenToken
 from relay.roles.channel import FrameReader, frame
 from relay.roles.fair_queue import FairQueue
@@ -42,6 +46,7 @@ T = TypeVar("T")
 Settle = Callable[[Outcome], None]  # called on the loop once the outcome is known and durable
 
 PATIENCE: Final = 2.0  # seconds that a command waits for a writer that is being started again
+HELD: Final = 10.0  # seconds that events wait for it, the first time; then PATIENCE, until it is there
 PART: Final = 64 * 1024  # bytes of events in one message, about
 TAKEN: Final = 16  # events taken in turn before it is looked whether they are a message
 UNREAD: Final = 256 * 1024  # bytes that the writer has not read, beyond which others wait for their turn
@@ -57,6 +62,13 @@ class Lost(StorageError):
         super().__init__(
             "the relay's writer is being started again; whether this was done is not known: look, then try again"
         )
+
+
+class Away(StorageError):
+    """There is no writer to ask."""
+
+    def __init__(self) -> None:
+        super().__init__("the relay's writer is being started again; nothing was done: try again later")
 
 
 class _Asked(msgspec.Struct):
@@ -93,7 +105,9 @@ class Link(asyncio.Protocol):
         self._turned = turned
         self._report = report
         self._transport: asyncio.Transport | None = None
-        self._connected = asyncio.Event()
+        self._here = asyncio.Event()
+        self._limit: asyncio.TimerHandle | None = None  # of how long events wait for a writer that is away
+        self._held_for = HELD
         self._reader = FrameReader()
         self._token = 0
         self._events: dict[int, tuple[Entry, Settle]] = {}
@@ -120,13 +134,15 @@ class Link(asyncio.Protocol):
         )
         self._events[self._token] = (entry, settle)
         self._outgoing.put(entry.client, entry)
+        if not self._here.is_set():
+            self._hold()
 
     def push(self) -> None:
         """Send what was submitted, of each client in turn, as far as the writer reads it; the rest follows when it has.
 
         Whatever is on the way stands in one line: who sends little would wait behind all that somebody else has sent.
         """
-        while self._outgoing and self._transport is not None and not self._is_full:
+        while self._outgoing and self._transport is not None and self._here.is_set() and not self._is_full:
             entries: list[Entry] = []
             size = 0
             while self._outgoing and size < PART:
@@ -136,8 +152,11 @@ class Link(asyncio.Protocol):
             self._transport.write(frame(encode(Submit(entries))))
 
     async def execute(self, command: Command[T], token: GivenToken | None = None, quota: Quota | None = None) -> T:
-        """Have a command carried out; what it gives. Raises what the command may, TooFast by its `quota`, StorageError, Lost."""
-        if self._transport is None:
+        """Have a command carried out; what it gives.
+
+        Raises what the command may, TooFast by its `quota`, StorageError, Away, Lost.
+        """
+        if not self._here.is_set():
             await self._wait()
         assert self._transport is not None
         self._token += 1
@@ -149,8 +168,11 @@ class Link(asyncio.Protocol):
         return await future
 
     async def recall(self, name: bytes, digest: bytes) -> Recalled:
-        """What is known of a request, once it is; see `relay.roles.answers`. After BEGIN, `answered` must follow. Raises Lost."""
-        if self._transport is None:
+        """What is known of a request, once it is; see `relay.roles.answers`. After BEGIN, `answered` must follow.
+
+        Raises Away, Lost.
+        """
+        if not self._here.is_set():
             await self._wait()
         assert self._transport is not None
         self._token += 1
@@ -175,12 +197,28 @@ class Link(asyncio.Protocol):
             self._transport.write(frame(encode(Answered(name, answer))))
 
     async def _wait(self) -> None:
-        """Until there is a writer at the other end. Raises Lost when that takes too long."""
+        """Until there is a writer at the other end. Raises Away when that takes too long."""
         try:
             async with asyncio.timeout(PATIENCE):
-                await self._connected.wait()
+                await self._here.wait()
         except TimeoutError:
-            raise Lost from None
+            raise Away from None
+
+    def _hold(self) -> None:
+        """Events wait for a writer that is away, but not for ever."""
+        if self._limit is None:
+            self._limit = asyncio.get_running_loop().call_later(self._held_for, self._give_up)
+
+    def _give_up(self) -> None:
+        """Answer every event that waits. Some may have been sent to the writer before it went away."""
+        self._limit, self._held_for = None, PATIENCE
+        self._outgoing = FairQueue()
+        reason = str(Lost())
+        self._failed(reason)
+        refused = Outcome(Status.REFUSED, refusal=Reject(Prefix.ERROR, reason))
+        for token in list(self._events):
+            self._settle(token, refused)
+        self._turned()
 
     def could_begin(self) -> bool:
         """Whether there is something to push, and nothing that was pushed before is unanswered."""
@@ -195,12 +233,18 @@ class Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._connected.set()
         self._gone.clear()
         self._is_full = False
         self._transport.set_write_buffer_limits(high=UNREAD)
         self._reader = FrameReader()
-        self._transport.write(frame(encode(Follow(self._role, self._kinds))))
+        self._transport.write(frame(encode(Follow(self._role, self._kinds))))  # it answers with Behind
+
+    def _meet(self) -> None:
+        """The writer has spoken: give it what is unanswered."""
+        if self._limit is not None:
+            self._limit.cancel()
+        self._limit, self._held_for = None, HELD
+        self._here.set()
         self._outgoing = FairQueue()
         for entry, _ in self._events.values():
             self._outgoing.put(entry.client, entry)
@@ -215,7 +259,9 @@ class Link(asyncio.Protocol):
 
     def connection_lost(self, _exc: Exception | None) -> None:
         self._transport = None
-        self._connected.clear()
+        self._here.clear()
+        if self._events:
+            self._hold()
         commands, self._commands = self._commands, {}
         for asked in commands.values():
             if not asked.future.done():
@@ -240,6 +286,8 @@ class Link(asyncio.Protocol):
     # in
 
     def data_received(self, data: bytes) -> None:
+        if not self._here.is_set():
+            self._meet()
         try:
             bodies = self._reader.feed(data)
             for body in bodies:

@@ -221,6 +221,7 @@ async def test_a_full_queue_has_no_room_until_it_is_worked_off(make: Make) -> No
 
 async def test_a_command_runs_between_transactions_in_its_turn(make: Make) -> None:
     bench = await make()
+    await bench.ingest.execute(CountRows())  # the writer has been heard of: until then nothing is sent
     bench.log.gate.clear()
     first = asyncio.create_task(bench.ingest.write([Incoming(EVENTS[0], wire(EVENTS[0]), Door.IMPORT, NOW)]))
     call = asyncio.create_task(bench.ingest.execute(CountRows()))
