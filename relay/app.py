@@ -264,6 +264,7 @@ async def federating(site: "Site") -> AsyncIterator[Callable[[], None]]:
         )
     )
     hub.follow(manager.applied)
+    hub.rules.tell(manager.reconfigured)
     await manager.open()
     try:
         yield manager.reconfigured
@@ -368,7 +369,7 @@ def reconfigure(hub: Hub, load: Callable[[], Config] | None) -> None:
     if load is None:
         return
     try:
-        config, kept = reload(hub.config, load())
+        config, kept = reload(hub.settings.file, load())
     except ConfigError as error:
         log.error("not reloaded: %s", error)
         return

@@ -43,7 +43,7 @@ class LiveRules:
         self._tables = tables
         self._execute = execute
         self._tasks = Tasks(faults)
-        self._changed = changed
+        self._changed = [changed]
         self._relay = relay
         self._looking = asyncio.Lock()
         self._due = self._closed = False
@@ -54,13 +54,18 @@ class LiveRules:
         """The settings without what the operator said."""
         return self._settings.file
 
+    def tell(self, changed: Callable[[], None]) -> None:
+        """From now on call this, too, when the settings may be others."""
+        self._changed.append(changed)
+
     async def look(self) -> None:
         """Put in force what is said now. Raises StorageError."""
         async with self._looking:  # who looks later finds no less
             said = await self._tables.ask(lambda tables: tables.operator_rules())
             if said != self._settings.said:
                 self._settings.hear(said)
-                self._changed()
+                for changed in self._changed:
+                    changed()
 
     async def change(self, change: RuleChange) -> bool:
         """Carry it out; whether there was something to change. It is in force here then, elsewhere within a moment.

@@ -324,6 +324,25 @@ async def test_what_a_rule_of_this_relay_refused_comes_when_the_rule_has_changed
             assert len(peer.connections) == (3 if how == "reload" else 2)
 
 
+@pytest.mark.parametrize("processes", ["on", "off"])
+async def test_what_the_operator_banned_comes_when_that_is_lifted(tmp_path: Path, processes: str) -> None:
+    key = fresh_key()
+    events, file = notes(key, 10), tmp_path / "here.toml"
+    done = command("ban", key.pubkey, data=tmp_path / "here")
+    assert done.returncode == 0, done.stderr
+    async with FakePeer(events).serving() as peer:
+        settings(file, peer.url, direction="down", more="")
+        with serving(tmp_path / "here", f"server.processes={processes}", file=file) as here:
+            await in_state(here, peer.url, "in step", refused=10, stored=0)
+            file.write_text("a file that [nobody can read")
+            here.reload()  # nothing has changed then, for nobody
+            more = fresh_key()
+            assert command("ban", more.pubkey, data=here.data).returncode == 0
+            assert command("unban", key.pubkey, data=here.data).returncode == 0
+            await in_state(here, peer.url, "in step", stored=10)
+            assert await ids(here, 1) == {event.id for event in events}
+
+
 async def test_peers_that_lie_are_named_and_harm_nobody_else(tmp_path: Path) -> None:
     key = fresh_key()
     events = notes(key, 60)
