@@ -264,6 +264,7 @@ async def federating(site: "Site") -> AsyncIterator[Callable[[], None]]:
         )
     )
     hub.follow(manager.applied)
+    hub.rules.told.append(manager.reconfigured)
     await manager.open()
     try:
         yield manager.reconfigured
