@@ -7,6 +7,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+from collections.abc import Callable
 from typing import Final
 
 from relay.errors import Prefix, Reject
@@ -30,21 +31,46 @@ def event_in_header(value: str) -> Event:
     return parse(data)
 
 
+def same_url(given: str, ours: str) -> bool:
+    """Whether a `u` tag names our URL."""
+    found, wanted = urls.parse(given, urls.WEB), urls.parse(ours, urls.WEB)
+    return given == ours or (found is not None and wanted is not None and found.place == wanted.place)
+
+
+def same_relay(given: str, ours: str) -> bool:
+    """Whether a `u` tag names our relay's URL (ws:// or wss://), as WebSocket or as HTTP, with or without a last slash (NIP-86)."""
+    found, wanted = urls.parse(given), urls.parse(ours)
+    return found is not None and wanted is not None and _folded(found) == _folded(wanted)
+
+
+def _folded(url: urls.Url) -> tuple[str, str, int, str, str]:
+    scheme, host, port, path, query = url.place
+    return scheme.replace("ws", "http", 1), host, port, path.rstrip("/"), query
+
+
 def authenticated_key(
-    event: Event, url: str, method: str | None, payload: str | None, now: int, *, required: bool = True
+    event: Event,
+    url: str,
+    method: str | None,
+    payload: str | None,
+    now: int,
+    *,
+    required: bool = True,
+    same: Callable[[str, str], bool] = same_url,
 ) -> str:
     """The pubkey that the event authenticates for this request.
 
     `url` is absolute and ours, `method` None where that does not matter, `payload` the SHA-256 in hex of what the event must
     cover, None where there is nothing to. Unless it is `required`, the event may leave it out (NIP-98 has it as a SHOULD); what it
-    says must be right all the same. `now` is unix seconds. Raises Reject(invalid) naming what is wrong. Its id and signature must
+    says must be right all the same. `now` is unix seconds. `same` tells whether the URL
+    in the proof is ours. Raises Reject(invalid) naming what is wrong. Its id and signature must
     have been verified before.
     """
     if event.kind != kinds.HTTP_AUTH:
         raise Reject(Prefix.INVALID, f"the proof is an event of kind {kinds.HTTP_AUTH}, not {event.kind} (NIP-98)")
     if abs(now - event.created_at) > WINDOW:
         raise Reject(Prefix.INVALID, f"the proof was made more than {WINDOW} seconds from now; check the clock")
-    if not same_url(_only(event, "u"), url):
+    if not same(_only(event, "u"), url):
         raise Reject(Prefix.INVALID, f"the proof is for another URL; this one is {url}")
     if method is not None and _only(event, "method").upper() != method.upper():
         raise Reject(Prefix.INVALID, f"the proof is for another method; this one is {method.upper()}")
@@ -57,12 +83,6 @@ def authenticated_key(
 def payload_of(data: bytes) -> str | None:
     """What a payload tag must hold for this body; None for an empty one."""
     return hashlib.sha256(data).hexdigest() if data else None
-
-
-def same_url(given: str, ours: str) -> bool:
-    """Whether a `u` tag names our URL."""
-    found, wanted = urls.parse(given, urls.WEB), urls.parse(ours, urls.WEB)
-    return given == ours or (found is not None and wanted is not None and found.place == wanted.place)
 
 
 def _only(event: Event, name: str) -> str:

@@ -34,11 +34,13 @@ from relay.server.connection import listener
 from relay.server.events import policies
 from relay.server.hub import Hub
 from relay.server.identities.identities import Identities
+from relay.server.limits.addresses import AddressSet
 from relay.server.limits.replay_guard import ReplayGuard
 from relay.server.reading.remote_search import RemoteSearch
 from relay.server.settings import Settings
 from relay.server.supervision import Faults
 from relay.setting_parts import ConfigError
+from storage.access import RuleChange, SetText
 from storage.base import Reader, StorageError
 from storage.command_codec import decode as decode_command
 from storage.commands import Command
@@ -49,7 +51,7 @@ from storage.sqlite.tools import SqliteStore
 from storage.tools import Info, Tools
 
 SOFTWARE = "https://github.com/tidings-relay/tidings"
-PROTOCOL_NIPS = (1, 5, 11, 42, 45, 50, 67, 77, 98)  # what relay.protocol and relay.http do themselves
+PROTOCOL_NIPS = (1, 5, 11, 42, 45, 50, 67, 77, 86, 98)  # what relay.protocol and relay.http do themselves
 NIPS = tuple(sorted({*PROTOCOL_NIPS, *table.NIPS, *(nip for row in policies.POLICIES for nip in row.nips)}))
 SWITCH_INTERVAL = (
     0.001  # seconds; the writer takes the interpreter back after every SQLite step and must not queue for it
@@ -99,6 +101,7 @@ class Site:
         self.follow = hub.follow
         self.readers_of = hub.access.readers_of_identity
         self.rooms = hub.rooms
+        self.rules = hub.rules
         self.rotate_master = hub.identities.signing.rotate
         self.reader = store
         self.feed = store.feed
@@ -118,6 +121,11 @@ class Site:
         """The effective settings, as of now."""
         return self.hub.config
 
+    @property
+    def blocked(self) -> AddressSet:
+        """The addresses whose clients are refused, as of now."""
+        return self.hub.gate.blocked
+
     async def compact(self) -> None:
         """As `storage.commands.Compact`; removed vectors leave their files too."""
         await self.engine.purge()
@@ -126,7 +134,8 @@ class Site:
     async def reembed(self, settings: Search, progress: Progress) -> int:
         """Go over to the model that these settings name, while serving; how many vectors were made."""
         made = await self.engine.reembed(settings, progress)
-        self.hub.configure(msgspec.structs.replace(self.config, search=adopted(self.config.search, settings)))
+        file = self.hub.settings.file
+        self.hub.configure(msgspec.structs.replace(file, search=adopted(file.search, settings)))
         return made
 
     async def rebuild(self) -> int:
@@ -142,6 +151,13 @@ class Site:
     async def change_peer(self, change: PeerChange) -> bool:
         """Carry out a change of which peers there are; whether there was something to change."""
         return await self.hub.ingest.execute(cast(Command[bool | None], change)) is not False
+
+    async def change_rules(self, change: RuleChange) -> bool:
+        """Carry out what the operator says; whether there was something to change. Raises StorageError and Reject."""
+        done = await self.rules.change(change)
+        if isinstance(change, SetText):
+            await self.identities.profiles.introduce_relay()
+        return done
 
     async def info(self) -> Info:
         """As `storage.tools.Tools.info`."""
@@ -189,6 +205,7 @@ async def core(config: Config, url: str = "") -> AsyncIterator[Site]:
             hub = make_hub(Settings(config, opening.relay_url(config, url)), page, store, secrets, faults=faults)
             await hub.connect(thread.connect())
             thread.start()
+            await hub.rules.look()
             sets = ComparedSets(store, hub.log, faults)
             hub.follow(sets.applied)
             hub.comparisons.answering = sets.front()

@@ -6,6 +6,7 @@ the environment variable are made of (`limits.max_subscriptions`, `--set limits.
 """
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Annotated, Any, Final, Literal, get_type_hints
 
 import msgspec
@@ -186,8 +187,11 @@ class LimitSettings(Section, frozen=True):
     ] = 0
 
 
-class Access(Section, frozen=True):
-    """Who may read and write, and which kinds."""
+class Access(Section, frozen=True, dict=True):
+    """Who may read and write, and which kinds.
+
+    What `tidings ban` and `tidings allow` say (storage.access) is added to the lists of a relay that runs.
+    """
 
     challenge: Annotated[
         Literal["needed", "always"],
@@ -206,12 +210,45 @@ class Access(Section, frozen=True):
         default_factory=list
     )
     denied_kinds: Annotated[Kinds, Meta(description="kinds refused", extra=LIVE)] = msgspec.field(default_factory=list)
-    allowed_keys: Annotated[Keys, Meta(description="the only authors taken, hex; empty: all", extra=LIVE)] = (
-        msgspec.field(default_factory=list)
-    )
+    allowed_keys: Annotated[
+        Keys,
+        Meta(
+            description="the only authors taken, hex, beside those of `tidings allow`; empty: all, unless only_allowed",
+            extra=LIVE,
+        ),
+    ] = msgspec.field(default_factory=list)
+    only_allowed: Annotated[
+        bool,
+        Meta(description="only authors that are allowed are taken, also while allowed_keys names none", extra=LIVE),
+    ] = False
     denied_keys: Annotated[Keys, Meta(description="authors refused, hex", extra=LIVE)] = msgspec.field(
         default_factory=list
     )
+    denied_addresses: Annotated[
+        list[str],
+        Meta(
+            description="addresses and networks (CIDR) whose clients are refused; an IPv6 client counts by its /64",
+            extra=LIVE,
+        ),
+    ] = msgspec.field(default_factory=list)
+    operators: Annotated[
+        Keys,
+        Meta(
+            description="public keys, hex, that manage this relay as relay.pubkey may: its reports, its peers, and what "
+            "NIP-86 has",
+            extra=LIVE,
+        ),
+    ] = msgspec.field(default_factory=list)
+
+    @cached_property
+    def refused_keys(self) -> frozenset[str]:
+        """`denied_keys`, to look one up in."""
+        return frozenset(self.denied_keys)
+
+    @cached_property
+    def taken_keys(self) -> frozenset[str] | None:
+        """`allowed_keys`, to look one up in; None for all."""
+        return frozenset(self.allowed_keys) if self.allowed_keys or self.only_allowed else None
 
 
 class Rates(Section, frozen=True):

@@ -243,11 +243,15 @@ def _check(config: Config) -> None:
         raise ConfigError("search.embedder = endpoint needs search.endpoint_url and search.endpoint_model")
     for one in config.federation.follow:
         _check_followed(one)
-    for network in config.server.trusted_proxies:
-        try:
-            ip_network(network)
-        except ValueError as error:
-            raise ConfigError(f"server.trusted_proxies: {error}; write networks like 10.0.0.0/8") from None
+    for name, networks in (
+        ("server.trusted_proxies", config.server.trusted_proxies),
+        ("access.denied_addresses", config.access.denied_addresses),
+    ):
+        for network in networks:
+            try:
+                ip_network(network)
+            except ValueError as error:
+                raise ConfigError(f"{name}: {error}; write networks like 10.0.0.0/8") from None
 
 
 def _check_followed(one: str) -> None:

@@ -316,6 +316,7 @@ async def _serve(
         stack.push_async_callback(hub.close)
         connected = asyncio.create_task(link.keep(hub.ingest.link, plan.writer), name="the link to the writer")
         stack.push_async_callback(hub.identities.close)
+        await hub.rules.look()
         await app.comparing(hub, plan.peers)
         site = await stack.enter_async_context(app.searching(hub, store, plan.search))
         server = listener.make(hub.shared, http.build(site))

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
-from storage import peers as _peers  # noqa: F401, as the next: its commands are known once it is imported
+from storage import access as _access  # noqa: F401, as the next: its commands are known once it is imported
+from storage import peers as _peers  # noqa: F401
 from storage.commands import Command
 from storage.identities import commands as _identities  # noqa: F401
 from storage.identities import webhooks as _webhooks  # noqa: F401

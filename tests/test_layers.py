@@ -22,6 +22,7 @@ GROUND = (
     "keys.tokens",
 )
 INTERFACES = (
+    "storage.access",
     "storage.base",
     "storage.commands",
     "storage.control_plane",

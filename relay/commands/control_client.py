@@ -38,6 +38,7 @@ from relay.server.control_messages import (
     named,
     to_outcome,
 )
+from storage.access import RuleChange
 from storage.base import Outcome
 from storage.commands import Compact, Rebuild
 from storage.peers import PeerChange
@@ -94,6 +95,10 @@ class Client:
 
     def change_peer(self, change: PeerChange) -> bool:
         """Carry it out; whether there was something to change."""
+        return bool(self._number(change))
+
+    def change_rules(self, change: RuleChange) -> bool:
+        """Carry out what the operator says; whether there was something to change."""
         return bool(self._number(change))
 
     def backup(self, target: Path) -> int:

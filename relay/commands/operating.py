@@ -22,7 +22,10 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from relay.server.events import policies
+from relay.server.operator_rules import check
+from relay.server.settings import Settings
 from relay.setting_parts import ConfigError
+from storage.access import RuleChange
 from storage.base import Incoming, LogWriter, Outcome, Reader, Status
 from storage.commands import Command, Compact, CountRows, Rebuild, RemoveMatching
 from storage.peers import KnowsPeers, PeerChange
@@ -78,6 +81,9 @@ class WriteTarget(Protocol):
     def change_peer(self, change: PeerChange) -> bool:
         """Carry it out; whether there was something to change."""
 
+    def change_rules(self, change: RuleChange) -> bool:
+        """Carry out what the operator says; whether there was something to change. Raises Reject."""
+
     def compact(self) -> None:
         """As storage.commands.Compact."""
 
@@ -91,9 +97,10 @@ class WriteTarget(Protocol):
 class Direct:
     """A WriteTarget over a writer of this process's own, with the policies that a running relay applies."""
 
-    def __init__(self, writer: LogWriter, settings: Config, relay: str = "") -> None:
+    def __init__(self, writer: LogWriter, settings: Settings, relay: str = "") -> None:
         self._writer = writer
         self._settings = settings
+        settings.hear(writer.tables.operator_rules())
         self._relay = relay
         self._writing = (
             threading.Lock()
@@ -112,6 +119,13 @@ class Direct:
         """As WriteTarget.change_peer."""
         return self._writer.execute(cast(Command[bool | None], change), int(time.time())) is not False
 
+    def change_rules(self, change: RuleChange) -> bool:
+        """As WriteTarget.change_rules."""
+        check(change, self._settings.file, self._relay)
+        done = self._writer.execute(cast(Command[bool], change), int(time.time()))
+        self._settings.hear(self._writer.tables.operator_rules())
+        return done
+
     def compact(self) -> None:
         """As WriteTarget.compact."""
         self._writer.execute(Compact(), int(time.time()))
@@ -127,7 +141,7 @@ class Direct:
         """As WriteTarget.submit."""
         now = int(time.time())
         sender = policies.Sender(door, relay=self._relay)
-        refusals = [policies.refuse(one, sender, self._settings, now) for one in batch]
+        refusals = [policies.refuse(one, sender, self._settings.config, now) for one in batch]
         accepted = [
             Incoming(one, events.wire(one), door, now, origin=origin)
             for one, refusal in zip(batch, refusals, strict=True)
@@ -148,7 +162,7 @@ def writing(settings: Config) -> Iterator[WriteTarget]:
             relay = relay_pubkey(data, settings.identities.relay_key)
         except VaultError as error:
             raise ConfigError(str(error)) from None
-        target = Direct(_backends().writer(settings), settings, relay)
+        target = Direct(_backends().writer(settings), Settings(settings, settings.relay.url), relay)
     try:
         yield target
     finally:

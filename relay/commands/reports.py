@@ -15,6 +15,7 @@ from relay.protocol import kinds, reports
 from relay.protocol.event import Event, first_value, parse
 from relay.protocol.filter import Filter
 from relay.protocol.words import counted
+from storage.access import RuleSubject
 
 LOOKED: Final = 1000  # reports, the newest
 EXCERPT: Final = 100  # characters of a text
@@ -38,12 +39,13 @@ def show_reports(settings: CommandSettings, limit: int, as_json: bool) -> None:
     """Print what is reported on this relay and still here.
 
     Of the newest 1,000 reports, those in private groups too; what was reported last comes first. --json prints one reported thing a
-    line. To remove one: `tidings delete` with its id.
+    line. To remove one: `tidings ban` with its id, to leave it alone: `tidings allow`; either takes short ids, with --event.
 
     \b
     Examples:
       tidings reports
       tidings reports --json | jq -r .event.id
+      tidings ban --event <id> --reason spam
     """
     found = run(_reported(settings, limit))
     for one in found:
@@ -57,7 +59,8 @@ async def _reported(settings: CommandSettings, limit: int) -> list[ReportedEvent
         newest: deque[Event] = deque(maxlen=LOOKED)
         async for record in database.scan(Filter(kinds=frozenset([kinds.REPORT]))):
             newest.append(parse(record.wire))
-        about = reports.by_target(reversed(newest))
+        allowed = await database.ask(lambda tables: tables.access_rules(RuleSubject.EVENT, True))
+        about = reports.without(reports.by_target(reversed(newest)), {rule.value: rule.at for rule in allowed})
         ids = [told[0].report.event_id for told in about.values() if told[0].report.event_id is not None]
         targets = {}
         if ids:

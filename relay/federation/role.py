@@ -25,6 +25,7 @@ from relay.server.comparisons.comparison_server import ComparisonServer
 from relay.server.events.ingest import Ingest
 from relay.server.events.link import keep
 from relay.server.events.publishing import Publisher
+from relay.server.live_rules import LiveRules
 from relay.server.settings import Settings
 from relay.server.supervision import Faults, Tasks
 
@@ -75,13 +76,17 @@ async def run_role(
             FederatedRelay(settings, store, ingest, publisher, ingest.execute, signer, faults, page, role, hear)
         )
         stack.push_async_callback(manager.close)
+        rules = LiveRules(settings, store, ingest.execute, faults, changed=manager.reconfigured)
+        stack.push_async_callback(rules.close)
+        await rules.look()
+        ingest.log.add(rules.applied)
         ingest.log.add(manager.applied)
         ingest.log.add(sets.applied)
         tasks.repeat(partial(server.listen, listener), "the socket of the peers role")
         tasks.repeat(partial(_say_alive, page, role, faults, ingest, server), "the signs of life")
 
         def reconfigure() -> None:
-            settings.config = reload(settings.config)
+            settings.read(reload(settings.config))
             manager.reconfigured()
 
         loop.add_signal_handler(signal.SIGHUP, reconfigure)

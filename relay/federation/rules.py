@@ -15,7 +15,7 @@ class PeerRules(msgspec.Struct, frozen=True):
 
     allowed_kinds: tuple[int, ...]
     denied_kinds: tuple[int, ...]
-    allowed_keys: tuple[str, ...]
+    allowed_keys: tuple[str, ...] | None  # None is all of them
     denied_keys: tuple[str, ...]
     max_event_tags: int
     max_content_length: int
@@ -33,7 +33,7 @@ class PeerRules(msgspec.Struct, frozen=True):
         return cls(
             tuple(sorted(set(access.allowed_kinds))),
             tuple(sorted(set(access.denied_kinds))),
-            tuple(sorted(set(access.allowed_keys))),
+            None if access.taken_keys is None else tuple(sorted(access.taken_keys)),
             tuple(sorted(set(access.denied_keys))),
             limits.max_event_tags,
             limits.max_content_length,
@@ -48,13 +48,8 @@ class PeerRules(msgspec.Struct, frozen=True):
     def take_more_than(self, before: "PeerRules") -> bool:
         """Whether something may be taken by these that was refused by those before."""
         return (
-            any(
-                _lists_more(new, old)
-                for new, old in (
-                    (self.allowed_kinds, before.allowed_kinds),
-                    (self.allowed_keys, before.allowed_keys),
-                )
-            )
+            _lists_more(self.allowed_kinds or None, before.allowed_kinds or None)
+            or _lists_more(self.allowed_keys, before.allowed_keys)
             or not set(self.denied_kinds).issuperset(before.denied_kinds)
             or not set(self.denied_keys).issuperset(before.denied_keys)
             or not set(self.knowledge_kinds).issuperset(before.knowledge_kinds)
@@ -71,9 +66,9 @@ class PeerRules(msgspec.Struct, frozen=True):
 DEFAULT: Final = PeerRules.of(Config())
 
 
-def _lists_more(new: tuple[object, ...], old: tuple[object, ...]) -> bool:
-    """Of lists of what alone is taken, of which an empty one takes everything."""
-    return bool(old) and (not new or not set(old).issuperset(new))
+def _lists_more(new: tuple[object, ...] | None, old: tuple[object, ...] | None) -> bool:
+    """Of lists of what alone is taken; None takes everything."""
+    return old is not None and (new is None or not set(old).issuperset(new))
 
 
 def _is_higher(new: int, old: int) -> bool:

@@ -6,6 +6,7 @@ A relay is one endpoint whatever the path (NIP-01), so NIP-11 is answered on eve
 from typing import Final
 
 import msgspec
+from litestar import Request
 from litestar.enums import ScopeType
 from litestar.types import (
     ASGIApp,
@@ -18,18 +19,19 @@ from litestar.types import (
     WebSocketReceiveMessage,
 )
 
-from relay.http import livekit, nip11, origin, slashes
-from relay.http.api import group_access, rates
+from relay.http import livekit, management, nip11, origin, slashes
+from relay.http.api import common, group_access, rates
 from relay.http.hub import RunningRelay
 from relay.http.negotiation import preferred
+from relay.server.limits.addresses import BLOCKED
 
 Headers = list[tuple[bytes, bytes]]
 
 API: Final = ("/api/", livekit.PATH)  # asked by programs of any origin, with a header that says who they are
 CORS: Final[Headers] = [
     (b"access-control-allow-origin", b"*"),
-    (b"access-control-allow-headers", b"*"),
-    (b"access-control-allow-methods", b"GET, HEAD, OPTIONS"),
+    (b"access-control-allow-headers", b"*, authorization"),  # `*` does not cover it (Fetch standard)
+    (b"access-control-allow-methods", b"GET, HEAD, POST, OPTIONS"),  # POST: NIP-86
 ]
 # Tokens travel in headers, never in cookies, so any origin may ask; `*` does not cover Authorization (Fetch standard).
 API_CORS: Final[Headers] = [
@@ -66,6 +68,9 @@ def front(app: ASGIApp, hub: RunningRelay) -> ASGIApp:
             return
         origin.visit.set(scope)
         method = scope["method"]
+        if hub.blocked and common.client_address(Request(scope), hub) in hub.blocked:
+            await _answer(send, 403, [(b"content-type", b"text/plain; charset=utf-8")], f"{BLOCKED}\n".encode())
+            return
         api = scope["path"].startswith(API)
         extra = list(API_CORS if api else ())  # headers of this answer; a route adds the rate of whoever asks
         scope = {**scope, rates.TOLD: extra}  # type: ignore[assignment]
@@ -80,18 +85,21 @@ def front(app: ASGIApp, hub: RunningRelay) -> ASGIApp:
         if method == "OPTIONS":
             extra += () if api else CORS
             await _answer(send, 204, [(b"access-control-max-age", b"86400")], b"")
-        elif method in ("GET", "HEAD") and preferred(_accept(scope)) == nip11.MEDIA_TYPE:
+        elif method in ("GET", "HEAD") and preferred(_header(scope, b"accept")) == nip11.MEDIA_TYPE:
             extra += () if api else CORS
             body = msgspec.json.encode(nip11.of_hub(hub))
             await _answer(send, 200, [(b"content-type", nip11.MEDIA_TYPE.encode())], body)
         else:
+            if method == "POST" and management.is_call(_header(scope, b"content-type")):
+                extra += () if api else CORS
+                scope = {**scope, "path": "/"}
             await app(scope, receive, send)
 
     return asgi
 
 
-def _accept(scope: Scope) -> str:
-    return ",".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"accept")
+def _header(scope: Scope, wanted: bytes) -> str:
+    return ",".join(value.decode("latin-1") for name, value in scope["headers"] if name == wanted)
 
 
 def _with_headers(send: Send, extra: Headers) -> Send:

@@ -16,9 +16,12 @@ from relay.protocol.facts import GivenToken
 from relay.server.events.follow import Follower
 from relay.server.events.link import Link
 from relay.server.identities.identities import Identities
+from relay.server.limits.addresses import AddressSet
 from relay.server.limits.rates import OpenConnections
+from relay.server.live_rules import LiveRules
 from relay.server.livekit import Rooms
 from relay.server.supervision import Faults
+from storage.access import RuleChange
 from storage.base import Expected, Log, Outcome, Readers, ScannedLog, VersionedLog
 from storage.feed import Feed
 from storage.peers import Peers
@@ -100,6 +103,14 @@ class RunningRelay(Protocol):
         """How many processes serve clients."""
 
     @property
+    def blocked(self) -> AddressSet:
+        """The addresses whose clients are refused."""
+
+    @property
+    def rules(self) -> LiveRules:
+        """What the operator said while it ran."""
+
+    @property
     def faults(self) -> Faults:
         """Where what nobody foresaw is reported."""
 
@@ -135,6 +146,9 @@ class RunningRelay(Protocol):
         Where something is `expected`, it is refused with `Changed` when that does not hold any more, and when the
         `token` that it was sent with has ended meanwhile.
         """
+
+    async def change_rules(self, change: RuleChange) -> bool:
+        """Carry out what the operator says; whether there was something to change. Raises StorageError and Reject."""
 
     def follow(self, follower: Follower) -> None:
         """From now on tell `follower` of every commit, in order, on the loop."""

@@ -133,6 +133,12 @@ _ROWS: Final = (
         "App data",
         "Records of groups and definitions of chat agents are read; all other app data is its author's business.",
     ),
+    (
+        86,
+        "Relay management API",
+        "Operators (relay.pubkey, access.operators) ban and allow keys, kinds, addresses and events, and change name, description "
+        "and icon, by requests to the relay's URL; roles are those of groups (NIP-29).",
+    ),
     (98, "HTTP authentication", "A signed event proves a key to one request, once, on the routes of users and claims."),
 )
 GROUPS: Final = 29  # what NIP-11 tells of them has an object of its own

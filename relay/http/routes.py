@@ -4,7 +4,7 @@ from typing import Final
 
 from litestar.handlers import HTTPRouteHandler
 
-from relay.http import health, livekit, metrics, wellknown
+from relay.http import health, livekit, management, metrics, wellknown
 from relay.http.api import (
     agents,
     avatars,
@@ -40,6 +40,7 @@ from relay.http.api import (
     projects,
     reports,
     repos,
+    rules,
     saved,
     search,
     stream,
@@ -131,6 +132,7 @@ ROUTES: Final[tuple[HTTPRouteHandler, ...]] = (
     documentation.documentation,
     guide.skill,
     guide.llms,
+    management.manage,
     health.health,
     metrics.metrics,
     static.asset,
@@ -211,6 +213,9 @@ ROUTES: Final[tuple[HTTPRouteHandler, ...]] = (
     mutes.unmute_word,
     reports.create_report,
     reports.list_reports,
+    rules.list_rules,
+    rules.put_rule,
+    rules.lift_rule,
     submolts.list_submolts,
     submolts.get_submolt,
     submolts.list_submolt_posts,

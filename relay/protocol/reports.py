@@ -1,7 +1,7 @@
 """Reports (NIP-56, kind 1984): somebody says that an event, or somebody, is not fit to be here, and why."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, Literal, NamedTuple, get_args
 
 import msgspec
@@ -48,6 +48,15 @@ def by_target(events: Iterable[Event]) -> dict[str, list[ReportEvent]]:
         if report is not None:
             found.setdefault(report.event_id or report.pubkey, []).append(ReportEvent(event, report))
     return found
+
+
+def without(about: Mapping[str, list[ReportEvent]], looked_at: Mapping[str, int]) -> dict[str, list[ReportEvent]]:
+    """Of what is reported (by_target) that of which something is reported since somebody looked at it, by id, at that second."""
+    return {
+        target: told
+        for target, told in about.items()
+        if target not in looked_at or max(one.event.created_at for one in told) > looked_at[target]
+    }
 
 
 def reasons(told: Iterable[ReportEvent]) -> dict[str, int]:

@@ -53,6 +53,7 @@ from relay.server.control_messages import (
     to_answer,
 )
 from relay.setting_parts import ConfigError
+from storage.access import LiftRule, RuleChange, SetRule, SetText
 from storage.base import Incoming, Outcome, StorageError
 from storage.commands import Compact, Rebuild
 from storage.peers import AddPeer, PausePeer, PeerChange, RemovePeer
@@ -87,6 +88,9 @@ class Service(Protocol):
 
     async def change_peer(self, change: PeerChange) -> bool:
         """Carry it out; whether there was something to change."""
+
+    async def change_rules(self, change: RuleChange) -> bool:
+        """Carry out what the operator says; whether there was something to change. May raise Reject as well."""
 
     async def backup(self, target: Path) -> int:
         """As `storage.tools.Tools.backup`; `target` is absolute."""
@@ -219,6 +223,8 @@ class Control:
                     return CommandDone(await self._service.reembed(request.settings, progress))
                 case AddPeer() | RemovePeer() | PausePeer():
                     return CommandDone(int(await self._service.change_peer(request)))
+                case SetRule() | LiftRule() | SetText():
+                    return CommandDone(int(await self._service.change_rules(request)))
                 case Backup():
                     return CommandDone(await self._service.backup(Path(request.target)))
                 case Describe():

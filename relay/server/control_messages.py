@@ -15,6 +15,7 @@ from relay.errors import Prefix, Reject
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.search_settings import Search
+from storage.access import LiftRule, SetRule, SetText
 from storage.base import Outcome, Status
 from storage.commands import Compact, Rebuild
 from storage.peers import AddPeer, PausePeer, RemovePeer
@@ -80,6 +81,9 @@ Request = (
     | AddPeer
     | RemovePeer
     | PausePeer
+    | SetRule
+    | LiftRule
+    | SetText
 )
 
 

@@ -31,6 +31,7 @@ from relay.server.identities.identities import Identities
 from relay.server.limits.gate import Gate
 from relay.server.limits.intake import Intake
 from relay.server.limits.proof_checks import ProofChecks
+from relay.server.live_rules import LiveRules
 from relay.server.livekit import Rooms
 from relay.server.reading.queries import Queries
 from relay.server.reading.read_access import ReadAccess
@@ -85,7 +86,10 @@ class Hub:
         self.publisher = Publisher(self.ingest, settings, self_pubkey)
         self.fanout = Fanout()
         self.access = self.log.kept = ReadAccess(reader, self.log.is_current, faults)
-        for follower in (self.access.before, self._publish, self.access.after):
+        self.rules = LiveRules(
+            settings, reader, self.ingest.execute, faults, changed=self._settings_replaced, relay=self_pubkey
+        )
+        for follower in (self.rules.applied, self.access.before, self._publish, self.access.after):
             self.log.add(follower)
         self.rooms = Rooms(reader, settings)
         self.comparisons = Comparisons(self.access, self.clock, faults)
@@ -133,8 +137,13 @@ class Hub:
 
     def configure(self, config: Config) -> None:
         """Put settings in force, at the start and again on a reload."""
-        self.settings.config = config
+        self.settings.read(config)
+        self._settings_replaced()
+
+    def _settings_replaced(self) -> None:
+        config = self.config
         self.gate.configure()
+        self.connections.end_blocked(self.gate.blocked)
         self.shared.configure()
         self.queries.configure(_limits(config), config.server.eose_hints)
         self.comparisons.configure(config.limits)
@@ -287,6 +296,7 @@ class Hub:
         assert self._drain is not None
         await self._drain
         await self._tasks.close()
+        await self.rules.close()
         await self.access.close()
         await self.queries.close()
         await self.comparisons.shut()

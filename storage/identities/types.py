@@ -11,6 +11,7 @@ from typing import Final, Literal, Protocol
 import msgspec
 
 from relay.protocol.facts import PendingKeyClaim
+from storage.access import AccessLookups
 from storage.control_plane import PlaneLookups
 from storage.groups import GroupLookups
 from storage.identities.webhooks import WebhookLookups
@@ -284,6 +285,7 @@ class Lookups(
     WebhookLookups,
     GroupLookups,
     PlaneLookups,
+    AccessLookups,
     Protocol,
 ):
     """What can be read; blocking, called on a reader's or the writer's thread."""

@@ -23,6 +23,8 @@ from relay.errors import Prefix, Reject
 from relay.protocol import event as events
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
+from relay.server.settings import Settings
+from storage.access import OperatorRules
 from storage.base import Outcome, Status
 from tests.factories import NOW, make_event
 from tests.server.fakes import PATIENCE
@@ -345,7 +347,8 @@ async def test_the_database_is_let_go_when_nothing_is_being_written() -> None:
         return []
 
     writer = mock.Mock(write=write, close=lambda: done.append("closed"))
-    target = Direct(writer, Config())
+    writer.tables.operator_rules = OperatorRules
+    target = Direct(writer, Settings(Config(), ""))
     writing = asyncio.create_task(asyncio.to_thread(target.submit, []))
     await asyncio.to_thread(begun.wait, PATIENCE)
     closing = asyncio.create_task(asyncio.to_thread(target.close))

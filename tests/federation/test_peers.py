@@ -324,6 +324,31 @@ async def test_what_a_rule_of_this_relay_refused_comes_when_the_rule_has_changed
             assert len(peer.connections) == (3 if how == "reload" else 2)
 
 
+async def test_a_ban_holds_for_what_peers_bring_and_what_it_refused_comes_when_it_is_lifted(tmp_path: Path) -> None:
+    key, other = fresh_key(), fresh_key()
+    events, later = notes(key, 5), notes(other, 3)
+    file = tmp_path / "here.toml"
+    with serving(tmp_path / "there") as there:
+        await store(there, *events)
+        settings(file, there.url, direction="down", more="")
+        with serving(tmp_path / "here", file=file) as here:
+            await in_state(here, there.url, "in step", stored=5)
+            run("ban", key.pubkey, "--remove", server=here)
+            run("ban", "--event", later[0].id, server=here)
+            assert await ids(here, 1) == set()
+            new = notes(key, 7)[5:]
+            await store(there, *new, *later)
+            await in_state(here, there.url, "in step", stored=7, refused=3)
+            assert await ids(here, 1) == {event.id for event in later[1:]}
+            run("unban", key.pubkey, server=here)
+            run("unban", "--event", later[0].id, server=here)
+
+            async def arrived() -> bool:
+                return {event.id for event in [*new, *later[1:]]} <= await ids(here, 1)
+
+            await until(arrived)
+
+
 async def test_peers_that_lie_are_named_and_harm_nobody_else(tmp_path: Path) -> None:
     key = fresh_key()
     events = notes(key, 60)

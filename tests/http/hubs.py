@@ -13,6 +13,7 @@ from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter, matches
 from relay.roles.page import SharedPage
 from relay.server.events.follow import Follower
+from relay.server.limits.addresses import AddressSet
 from relay.server.limits.rates import OpenConnections
 from relay.server.livekit import Rooms
 from relay.server.settings import Settings
@@ -134,6 +135,7 @@ class FakeHub:
         self.figures = Health()
         self.faults = Faults()
         self.fronts = 1
+        self.blocked = AddressSet(())
         self.rooms = Rooms(self.reader, Settings(self.config, "ws://relay.example/"))  # type: ignore[arg-type]
         self.streams = OpenConnections(SharedPage(("front",), fronts=1, addresses=100), 0, "streams", "stream ")
         self.followers: list[Follower] = []

@@ -28,6 +28,7 @@ from relay.server.connection.websocket import Connection
 from relay.server.hub import Hub
 from relay.server.settings import Settings
 from relay.server.supervision import Faults
+from storage.access import OperatorRules
 from storage.base import (
     PUBLIC,
     Counted,
@@ -55,6 +56,9 @@ Stored = tuple[int, Event, tuple[str, ...] | None]
 
 class GroupsTables:
     """Groups and their members."""
+
+    def operator_rules(self) -> OperatorRules:
+        return OperatorRules()
 
     def __init__(self) -> None:
         self.groups: dict[str, Group] = {}

@@ -90,6 +90,17 @@ async def proven_key(request: common.AnyRequest, hub: RunningRelay) -> str:
     return pubkey
 
 
+async def managing_key(request: common.AnyRequest, hub: RunningRelay, *, reads: bool) -> str:
+    """The key that a NIP-98 proof of a NIP-86 call names; see `Users.managing`. Raises HttpProblem 401 or 429."""
+    asked = await _request(request, hub)
+    try:
+        pubkey = hub.identities.users.managing(asked, origin.proven(request, hub), reads=reads)
+    except Reject as refusal:
+        raise _refused(request, hub, refusal, "Nostr") from None
+    rates.spend(request, hub, f"address {asked.address}")
+    return pubkey
+
+
 async def _request(request: common.AnyRequest, hub: RunningRelay, otherwise: str = "") -> Request:
     """What a proof must cover. `otherwise` stands for an Authorization header where there is none."""
     scope: Any = request.scope

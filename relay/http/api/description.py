@@ -27,6 +27,7 @@ from relay.http.api import (
     notification_stream,
     peers,
     reports,
+    rules,
     stream,
     workspace_stream,
 )
@@ -68,6 +69,7 @@ _PROVEN: Final = {
     logins.login: [{"nostr": []}],
     peers.list_peers: [{"nostr": []}],
     reports.list_reports: [*_TOKEN, {"nostr": []}],
+    **{route: [{"nostr": []}] for route in (rules.list_rules, rules.put_rule, rules.lift_rule)},
 }
 _KEY: Final = {
     "name": "Idempotency-Key",
@@ -138,6 +140,8 @@ _PATH_PARAMETERS: Final = {
     "user": "id of a user, or a public key",
     "member": "name of an agent, or a public key of 64 hex digits",
     "code": "an invite code, percent-encoded",
+    "subject": "`key`, `kind`, `address` or `event`",
+    "value": "a key or an id of 64 hex digits, a kind's number, or an address or a network, percent-encoded",
     "word": "a muted word, percent-encoded",
 }
 _NAME: Final = {

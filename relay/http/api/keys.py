@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from relay.api_types import KeyRow
 from relay.http import origin
-from relay.http.api import common
+from relay.http.api import common, profiles
 from relay.http.api.agents import NO_STORE
 from relay.http.api.common import BASE, GivenPrincipal
 from relay.http.api.shapes import Body, iso
@@ -79,6 +79,7 @@ async def list_keys(principal: GivenPrincipal, hub: GivenHub) -> KeyList:
 @post(f"{PATH}/claims", tags=TAGS, summary="A code to bind a key over the WebSocket", cache_control=NO_STORE)
 async def claim_key(principal: GivenPrincipal, hub: GivenHub) -> Code:
     """A code for one key, good for ten minutes."""
+    await profiles.check_allowed(hub, principal.identity_id)
     code, until = await hub.identities.keys.open_claim(principal.identity_id, principal.token)
     return Code(code=code, expires_at=iso(until))
 
@@ -87,7 +88,8 @@ async def claim_key(principal: GivenPrincipal, hub: GivenHub) -> Code:
 async def add_key(
     request: common.AnyRequest, data: JSONBody[NewKey], principal: GivenPrincipal, hub: GivenHub
 ) -> KeyList:
-    """Bind the key that signed the proof. 409 when it belongs to another identity."""
+    """Bind the key that signed the proof. 409 when it belongs to another identity, 403 where the operator denies a key of yours."""
+    await profiles.check_allowed(hub, principal.identity_id)
     identities = hub.identities
     url = origin.base_url(origin.proven(request, hub)) + request.url.path
     await identities.keys.bind(principal.identity_id, data.proof, url, principal.token)

@@ -1,7 +1,8 @@
-"""Who the operator is, over HTTP: whoever proves the key that `relay.pubkey` names, or has a token of its identity."""
+"""Who an operator is, over HTTP: whoever proves a key that `relay.pubkey` or `access.operators` names, or has a token of its
+identity.
+"""
 
-import hmac
-
+from relay.config import Config
 from relay.http.api import common, rates
 from relay.http.api.callers import proven_key
 from relay.http.hub import RunningRelay
@@ -9,23 +10,45 @@ from relay.http.problems import HttpProblem
 from relay.server.identities.identity_tokens import Principal
 
 
-async def require(request: common.AnyRequest, hub: RunningRelay) -> None:
-    """See that the operator asks. Raises HttpProblem 401, 403 or 429."""
-    if not await is_operator(hub, await asking(request, hub)):
+def keys(config: Config) -> frozenset[str]:
+    """The operators' public keys."""
+    return frozenset(filter(None, (config.relay.pubkey, *config.access.operators)))
+
+
+async def require(request: common.AnyRequest, hub: RunningRelay) -> str:
+    """The key of the operator who asks. Raises HttpProblem 401, 403 or 429."""
+    if _proves(request):
+        return await _prove(request, hub)
+    principal = await asking(request, hub)
+    key = None if principal is None else await _key_of(hub, principal)
+    if key is None:
         raise refusal()
+    return key
 
 
-async def _prove(request: common.AnyRequest, hub: RunningRelay) -> None:
-    """See that a NIP-98 proof names the operator's key. Raises HttpProblem 401, 403 or 429."""
-    operator, key = hub.config.relay.pubkey, await proven_key(request, hub)
-    if not operator or not hmac.compare_digest(operator, key):
+def _proves(request: common.AnyRequest) -> bool:
+    return request.headers.get("authorization", "")[:6].lower() == "nostr "
+
+
+async def _prove(request: common.AnyRequest, hub: RunningRelay) -> str:
+    """The operator's key that a NIP-98 proof names. Raises HttpProblem 401, 403 or 429."""
+    key = await proven_key(request, hub)
+    if key not in keys(hub.config):
         rates.spend(request, hub, f"address {common.client_address(request, hub)}")
         raise refusal()
+    return key
+
+
+async def _key_of(hub: RunningRelay, principal: Principal) -> str | None:
+    """The operator's key that is bound to the identity, None where none is."""
+    bound = await hub.identities.keys.of(principal.identity_id)
+    own = keys(hub.config)
+    return next((key.pubkey for key in bound if key.revoked_at is None and key.pubkey in own), None)
 
 
 async def asking(request: common.AnyRequest, hub: RunningRelay) -> Principal | None:
     """Who asks: None for the operator by a NIP-98 proof, else the identity of a token. Raises HttpProblem 401, 403 or 429."""
-    if request.headers.get("authorization", "")[:6].lower() == "nostr ":
+    if _proves(request):
         await _prove(request, hub)
         return None
     principal = await common.authenticate(request, hub)
@@ -42,14 +65,14 @@ async def asking(request: common.AnyRequest, hub: RunningRelay) -> Principal | N
 
 async def is_operator(hub: RunningRelay, principal: Principal | None) -> bool:
     """Whether this is the operator, as `asking` told who asks."""
-    if principal is None:
-        return True
-    keys = await hub.identities.keys.of(principal.identity_id)
-    return any(key.pubkey == hub.config.relay.pubkey and key.revoked_at is None for key in keys)
+    return principal is None or await _key_of(hub, principal) is not None
 
 
 def refusal() -> HttpProblem:
     """What everybody else is answered."""
     return HttpProblem(
-        403, "forbidden", "this is for the relay's operator", "prove the key that the setting relay.pubkey names"
+        403,
+        "forbidden",
+        "this is for the relay's operator",
+        "prove a key that the settings relay.pubkey or access.operators name",
     )

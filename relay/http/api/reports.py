@@ -32,6 +32,7 @@ from relay.protocol.filter import Filter
 from relay.protocol.reports import Reason, ReportEvent
 from relay.server.identities.group_tables import GroupStanding
 from relay.server.identities.identity_tokens import Principal
+from storage.access import RuleSubject
 from storage.base import Readers
 
 TAGS: Final = ["reports"]
@@ -170,10 +171,14 @@ async def page_of(hub: RunningRelay, principal: Principal | None, group: str, li
 
 
 async def reported(hub: RunningRelay, readers: Readers) -> list[Reported]:
-    """What is reported and still here, of the newest LOOKED reports that these may read; what was reported last first."""
+    """What is reported and still here, of the newest LOOKED reports that these may read; what was reported last first.
+
+    What the operator has looked at and allowed since (storage.access) is left out.
+    """
     wanted = Filter(kinds=frozenset([kinds.REPORT]), limit=LOOKED)
     events = (await publishing.newest(hub, wanted, readers)).events
-    about = reports.by_target(events)
+    looked_at = {rule.value: rule.at for rule in await hub.rules.said_of(RuleSubject.EVENT, allowed=True)}
+    about = reports.without(reports.by_target(events), looked_at)
     ids = [told[0].report.event_id for told in about.values() if told[0].report.event_id is not None]
     targets, people = await asyncio.gather(
         _targets(hub, ids, readers),

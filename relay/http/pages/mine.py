@@ -188,6 +188,7 @@ async def reports_page(
             more=shown.next_cursor,
             group=group,
             reasons=reports.WORDS,
+            banned=hub.config.access.refused_keys,
         )
     )
 

@@ -16,6 +16,7 @@ from websockets.frames import CloseCode
 from relay.errors import Reject
 from relay.protocol.session import Session
 from relay.server.events.fanout import LiveSubscription
+from relay.server.limits.addresses import BLOCKED, AddressSet
 from relay.server.settings import Settings
 from relay.server.supervision import Faults
 
@@ -38,6 +39,7 @@ class FlushedConnection(Protocol):
 class OpenConnection(FlushedConnection, Protocol):
     """A connection as it is looked after; times are seconds of the clock of this front."""
 
+    address: str  # as limits count it
     session: Session
     writable: bool
     paused: bool  # not read from, since too much of what it sent is unfinished
@@ -182,6 +184,11 @@ class Connections:
                 for name in list(connection.session.comparisons):
                     connection.end_comparison(name, reason)
         self.flush()
+
+    def end_blocked(self, blocked: AddressSet) -> None:
+        """Close those whose address is blocked."""
+        for connection in [one for one in self.open if one.address in blocked]:
+            self._attend(connection, partial(connection.say_goodbye, CloseCode.POLICY_VIOLATION, BLOCKED))
 
     def look_after(self, now: float) -> None:
         """Ping who is silent, cut who is dead; called about once a second."""

@@ -32,5 +32,6 @@ def answer(protocol: ServerProtocol, request: Request, peer: str, shared: Shared
     url = public_url(config, peer, request.headers.get_all) or relay_url
     reason = shared.gate.enter(address)
     if reason is not None:
-        return Handshake(protocol.reject(503 if shared.gate.draining else 429, f"{reason}\n"))
+        status = 503 if shared.gate.draining else 403 if address in shared.gate.blocked else 429
+        return Handshake(protocol.reject(status, f"{reason}\n"))
     return Handshake(response, address, url)

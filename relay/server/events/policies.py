@@ -139,14 +139,15 @@ def relays_own(event: Event, author: Sender, _config: Config, _now: int) -> Reje
 
 def key_denied(event: Event, _author: Sender, config: Config, _now: int) -> Reject | None:
     """`access.denied_keys`."""
-    if event.pubkey in config.access.denied_keys:
+    if event.pubkey in config.access.refused_keys:
         return Reject(Prefix.BLOCKED, "this key may not write here")
     return None
 
 
 def key_allowed(event: Event, _author: Sender, config: Config, _now: int) -> Reject | None:
-    """`access.allowed_keys`."""
-    if config.access.allowed_keys and event.pubkey not in config.access.allowed_keys:
+    """`access.allowed_keys` and `access.only_allowed`."""
+    taken = config.access.taken_keys
+    if taken is not None and event.pubkey not in taken:
         return Reject(Prefix.RESTRICTED, "only listed keys may write here")
     return None
 

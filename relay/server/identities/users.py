@@ -114,21 +114,33 @@ class Users:
         """The key that a NIP-98 header proves, which may leave the method out. Raises Reject as `identify`."""
         return self._check(request, lambda: self._proven_key(request, method_needed=False))
 
+    def managing(self, request: Request, url: str, *, reads: bool) -> str:
+        """The key that the header of a NIP-86 call proves: for the relay's `url`, with its payload. Raises Reject as `identify`.
+
+        A call that only `reads` may come again with the same proof: of two in one second clients make the same event.
+        """
+        return self._check(request, lambda: self._proven_key(request, method_needed=False, managed=url, once=not reads))
+
     def _check(self, request: Request, check: Callable[[], str]) -> str:
         return self._checks.run(request.address, self._settings.config.rates.wrong_proofs, check)
 
-    def _proven_key(self, request: Request, method_needed: bool = True) -> str:
-        """The key of a NIP-98 header. Raises Reject(auth-required) naming what is wrong: HTTP answers 401 (NIP-98)."""
+    def _proven_key(self, request: Request, *, method_needed: bool = True, managed: str = "", once: bool = True) -> str:
+        """The key of a NIP-98 header; `managed` is the URL of the relay where a call of NIP-86 must name that.
+
+        Raises Reject(auth-required) naming what is wrong: HTTP answers 401 (NIP-98).
+        """
         try:
             event = nip98.event_in_header(request.authorization)
             now = int(time.time())
             payload = nip98.payload_of(request.body)
-            required = self._needs_payload(request.origin)
+            required = bool(managed) or self._needs_payload(request.origin)
             method = request.method if method_needed or has_tag(event, "method") else None
-            url = request.origin + request.target
-            pubkey = nip98.authenticated_key(event, url, method, payload, now, required=required)
+            url = managed or request.origin + request.target
+            same = nip98.same_relay if managed else nip98.same_url
+            pubkey = nip98.authenticated_key(event, url, method, payload, now, required=required, same=same)
             verify_event(event)
-            self._replay_guard.use(event, now)
+            if once:
+                self._replay_guard.use(event, now)
         except Reject as refusal:
             if refusal.prefix is Prefix.INVALID:
                 raise Reject(Prefix.AUTH_REQUIRED, refusal.message) from None

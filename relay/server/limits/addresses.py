@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Final
 
 Network = IPv4Network | IPv6Network
+BLOCKED: Final = "this address is blocked here"
+_FINEST: Final = {4: 32, 6: 64}  # bits of a network that is one client
 
 
 def networks(written: Iterable[str]) -> tuple[Network, ...]:
@@ -26,6 +29,36 @@ def client_address(peer: str, forwarded: Sequence[str], trusted: Sequence[Networ
             break
         address = hop
     return _group(address)
+
+
+class AddressSet:
+    """Addresses and networks in which a client may be, as `client_address` writes it: an IPv6 client is its /64."""
+
+    def __init__(self, written: Iterable[str]) -> None:
+        """Raises ValueError on what is neither."""
+        found = {_counted(ip_network(item, strict=False)) for item in written}
+        self._single = {str(one.network_address) for one in found if one.prefixlen == _FINEST[one.version]}
+        self._networks = [one for one in found if one.prefixlen != _FINEST[one.version]]
+
+    def __len__(self) -> int:
+        return len(self._single) + len(self._networks)
+
+    def __contains__(self, address: str) -> bool:
+        if address in self._single:
+            return True
+        if not self._networks:
+            return False
+        try:
+            parsed = ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in self._networks)
+
+
+def _counted(network: Network) -> Network:
+    """The network with all that limits count as one with what is in it."""
+    finest = _FINEST[network.version]
+    return network if network.prefixlen <= finest else network.supernet(new_prefix=finest)
 
 
 def _node(hop: str) -> str:

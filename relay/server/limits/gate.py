@@ -35,12 +35,15 @@ class Gate:
         """The settings were replaced."""
         config = self._settings.config
         self.networks = addresses.networks(config.server.trusted_proxies)
+        self.blocked = addresses.AddressSet(config.access.denied_addresses)
         self.limits_messages = config.rates.messages_per_address > 0
 
     def enter(self, address: str) -> str | None:
         """Count a new connection in; why not, when there is no room for it."""
         if self.draining:
             return "this relay is shutting down; try again in a moment"
+        if address in self.blocked:
+            return addresses.BLOCKED
         config = self._settings.config
         return self.websockets.enter(address, config.rates.connections_per_address, config.server.max_connections)
 

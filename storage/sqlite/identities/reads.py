@@ -9,6 +9,7 @@ from relay.protocol.names import name_key
 from relay.protocol.rows import Owner
 from storage.identities.types import Avatar, BoundKey, Held, Holder, Identity, NewFollower, StoredToken, User
 from storage.identities.webhooks import LiveWebhook, Webhook
+from storage.sqlite.access import SqliteAccessLookups
 from storage.sqlite.control_plane import SqlitePlaneLookups
 from storage.sqlite.groups.reads import SqliteGroupLookups
 from storage.sqlite.statements import SIZES, listed, named, padded
@@ -254,6 +255,7 @@ class SqliteLookups(
     SqliteWebhookLookups,
     SqliteGroupLookups,
     SqlitePlaneLookups,
+    SqliteAccessLookups,
 ):
     """storage.identities.types.Lookups over one connection."""
 

@@ -21,7 +21,7 @@ from storage.sqlite.reading import every
 from storage.sqlite.rows import rebuilding
 from storage.sqlite.search import writing
 from storage.sqlite.statements import named
-from storage.sqlite.writing import removals
+from storage.sqlite.writing import access_rules, removals
 from storage.sqlite.writing.transaction import Transaction
 
 
@@ -110,5 +110,6 @@ _WORK: Final[dict[type, Callable[[sqlite3.Connection, Any, Transaction, int], An
         connection.execute(named("write")["keep_room"], (command.size,)) and None
     ),
     **peers.WORK,
+    **access_rules.work(_remove),
 }
 COMMANDS: Final = frozenset(_WORK)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from relay.http.api.common import BASE
@@ -16,6 +17,7 @@ from relay.protocol.filter import Filter
 from storage.base import PUBLIC
 from tests.factories import PNG, make_event
 from tests.http.api.homes import Home, claim_of, home
+from tests.http.api.proofs import ORIGIN, proof
 
 
 @pytest.fixture
@@ -182,6 +184,10 @@ async def test_what_is_shown_of_a_key_that_the_operator_denies_stays_as_it_is(tm
         headers = {"authorization": f"Bearer {agent['api_key']}"}
         picture = await hub.post(f"{BASE}/agents/me/avatar", files={"file": ("a.png", PNG)}, headers=headers)
         assert (picture.status_code, picture.json()["code"]) == (403, "blocked")
+        signed = msgspec.to_builtins(proof(5, "POST", f"{ORIGIN}{BASE}/agents/me/keys", agent["id"].encode()))
+        for path, body in (("/agents/me/keys/claims", {}), ("/agents/me/keys", {"proof": signed})):
+            status, answer = await hub.ask("POST", path, agent["api_key"], **body)
+            assert (status, answer["code"]) == (403, "blocked")  # no other key writes in its place
         assert (await hub.ask("GET", "/agents/me", agent["api_key"]))[1]["description"] == "Before"
 
 

@@ -1,0 +1,103 @@
+"""What the operator says while the relay runs, put in force by every process that takes events or serves clients."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, Protocol, TypeVar, cast
+
+from relay.config import Config
+from relay.server.events.follow import Applied
+from relay.server.operator_rules import check
+from relay.server.settings import Settings
+from relay.server.supervision import Faults, Tasks
+from storage.access import CHANGED, AccessRule, LoggedChange, RuleChange, RuleSubject
+from storage.base import PrimaryTables, StorageError
+from storage.commands import Command
+
+AGAIN: Final = 0.5  # seconds until another look where the database fails
+
+T = TypeVar("T")
+
+
+class Executes(Protocol):
+    """Has the writer carry out commands."""
+
+    async def __call__(self, command: Command[T], /) -> T:
+        """What it gives, durable. Raises as the command says."""
+
+
+class LiveRules:
+    """Keeps `settings` as the operator says; `changed` is called when they may be others. Used on the loop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        tables: PrimaryTables,
+        execute: Executes,
+        faults: Faults,
+        *,
+        changed: Callable[[], None],
+        relay: str = "",
+    ) -> None:
+        """`relay` is the relay's own key."""
+        self._settings = settings
+        self._tables = tables
+        self._execute = execute
+        self._tasks = Tasks(faults)
+        self._changed = changed
+        self._relay = relay
+        self._looking = asyncio.Lock()
+        self._due = self._closed = False
+        self._following: asyncio.Task[None] | None = None
+
+    @property
+    def file(self) -> Config:
+        """The settings without what the operator said."""
+        return self._settings.file
+
+    async def look(self) -> None:
+        """Put in force what is said now. Raises StorageError."""
+        async with self._looking:  # who looks later finds no less
+            said = await self._tables.ask(lambda tables: tables.operator_rules())
+            if said != self._settings.said:
+                self._settings.hear(said)
+                self._changed()
+
+    async def change(self, change: RuleChange) -> bool:
+        """Carry it out; whether there was something to change. It is in force here then, elsewhere within a moment.
+
+        Raises StorageError and Reject.
+        """
+        check(change, self._settings.file, self._relay)
+        done = await self._execute(cast(Command[bool], change))
+        await self.look()
+        return done
+
+    async def said_of(self, subject: RuleSubject, allowed: bool) -> list[AccessRule]:
+        """What is said of a subject, the latest first. Raises StorageError."""
+        return await self._tables.ask(lambda tables: tables.access_rules(subject, allowed))
+
+    async def logged(self, most: int) -> list[LoggedChange]:
+        """The last changes, the latest first. Raises StorageError."""
+        return await self._tables.ask(lambda tables: tables.logged_changes(most))
+
+    def applied(self, applied: Applied) -> None:
+        """A commit of the log."""
+        if self._closed or not (applied.anew or any(kind == CHANGED for kind, _ in applied.changes)):
+            return
+        self._due = True
+        if self._following is None or self._following.done():
+            self._following = self._tasks.start(self._look_until_done(), "what the operator says")
+
+    async def close(self) -> None:
+        """Look no more. Idempotent."""
+        self._closed = True
+        await self._tasks.close()
+
+    async def _look_until_done(self) -> None:
+        while self._due:
+            self._due = False
+            try:
+                await self.look()
+            except StorageError:
+                await asyncio.sleep(AGAIN)
+                self._due = True

@@ -1,0 +1,126 @@
+"""What the operator said while the relay ran (storage.access), as settings: it holds beside those of the file, and live.
+
+Who or what is denied by one of the two is denied. What is allowed is added to a list of what alone is taken, where there is one.
+"""
+
+from ipaddress import ip_network
+from typing import Final
+
+import msgspec
+
+from relay.config import Config
+from relay.errors import Prefix, Reject
+from relay.protocol import kinds, urls
+from relay.server.events import policies
+from storage.access import LiftRule, OperatorRules, RuleChange, RuleSubject, SetRule, SetText
+
+TEXTS: Final = ("relay.name", "relay.description", "relay.icon")  # settings that may have another text while it runs
+MOST_TEXT: Final = 5000  # characters of one
+MOST_REASON: Final = 1000  # characters
+_SHOWN: Final = 64  # characters of what makes no sense
+_NAMED: Final = {RuleSubject.KEY: "public key", RuleSubject.EVENT: "id of an event"}
+_DENIED: Final = {
+    RuleSubject.KEY: "denied_keys",
+    RuleSubject.KIND: "denied_kinds",
+    RuleSubject.ADDRESS: "denied_addresses",
+}  # settings
+_ALLOWED: Final = {RuleSubject.KEY: "allowed_keys", RuleSubject.KIND: "allowed_kinds"}
+_LOOPBACK: Final = (ip_network("127.0.0.0/8"), ip_network("::1"))
+
+
+def overlaid(config: Config, said: OperatorRules) -> Config:
+    """The settings with what the operator said."""
+    if said == OperatorRules():
+        return config
+    access = config.access
+    access = msgspec.structs.replace(
+        access,
+        denied_keys=[*access.denied_keys, *_values(said, RuleSubject.KEY, allowed=False)],
+        denied_kinds=[*access.denied_kinds, *map(int, _values(said, RuleSubject.KIND, allowed=False))],
+        denied_addresses=[*access.denied_addresses, *_values(said, RuleSubject.ADDRESS, allowed=False)],
+        allowed_keys=access.allowed_keys
+        if access.taken_keys is None
+        else [*access.allowed_keys, *_values(said, RuleSubject.KEY, allowed=True)],
+        allowed_kinds=access.allowed_kinds
+        and [*access.allowed_kinds, *map(int, _values(said, RuleSubject.KIND, allowed=True))],
+    )
+    texts = {name.removeprefix("relay."): text for name, text in said.texts.items() if name in TEXTS}
+    return msgspec.structs.replace(config, access=access, relay=msgspec.structs.replace(config.relay, **texts))
+
+
+def _values(said: OperatorRules, subject: RuleSubject, *, allowed: bool) -> list[str]:
+    return [one.value for one in said.rules if one.subject is subject and one.allowed is allowed]
+
+
+def value_of(subject: RuleSubject, text: str) -> str:
+    """What a rule is about, as it is kept. Raises Reject(invalid)."""
+    text = text.strip()
+    if subject in (RuleSubject.KEY, RuleSubject.EVENT):
+        if not kinds.is_hex(text.lower(), 64):
+            raise Reject(Prefix.INVALID, f"{text[:_SHOWN]!r} is no {_NAMED[subject]}: 64 hex digits")
+        return text.lower()
+    if subject is RuleSubject.KIND:
+        if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text) <= kinds.MAX_KIND):
+            raise Reject(Prefix.INVALID, f"{text[:_SHOWN]!r} is no kind: a whole number up to {kinds.MAX_KIND}")
+        return str(int(text))
+    try:
+        network = ip_network(text, strict=False)
+    except ValueError:
+        raise Reject(
+            Prefix.INVALID, f"{text[:_SHOWN]!r} is no address and no network; write 203.0.113.7 or 203.0.113.0/24"
+        ) from None
+    return str(network.network_address if network.num_addresses == 1 else network)
+
+
+def check(change: RuleChange, file: Config, relay: str) -> None:
+    """That a change does no harm, and would hold beside the settings of the `file`; `relay` is the relay's own key, "" for none.
+
+    Raises Reject, which says what to do.
+    """
+    if isinstance(change, SetText):
+        _check_text(change)
+        return
+    if len(change.reason) > MOST_REASON:
+        raise Reject(Prefix.INVALID, f"a reason may have {MOST_REASON} characters")
+    if isinstance(change, SetRule) and not change.allowed:
+        _check_denied(change.subject, change.value, file, relay)
+    name = _DENIED.get(change.subject)
+    ends_denial = change.allowed if isinstance(change, SetRule) else not change.allowed
+    if name and ends_denial and change.value in map(str, getattr(file.access, name)):
+        raise Reject(Prefix.INVALID, f"it stands in access.{name} of the settings; take it out there and send SIGHUP")
+    name = _ALLOWED.get(change.subject)
+    ends_allowance = isinstance(change, LiftRule) and change.allowed
+    if name and ends_allowance and change.value in map(str, getattr(file.access, name)):
+        raise Reject(Prefix.INVALID, f"it stands in access.{name} of the settings; take it out there and send SIGHUP")
+
+
+def _check_text(change: SetText) -> None:
+    if change.setting not in TEXTS:
+        raise Reject(Prefix.INVALID, f"{change.setting} cannot be changed so; {', '.join(TEXTS)} can")
+    if change.text is None:
+        return
+    if len(change.text) > MOST_TEXT:
+        raise Reject(Prefix.INVALID, f"{change.setting} may have {MOST_TEXT:,} characters here")
+    if change.setting == "relay.name" and not change.text.strip():
+        raise Reject(Prefix.INVALID, "a relay has a name")
+    if change.setting == "relay.icon" and change.text and urls.parse(change.text, urls.WEB) is None:
+        raise Reject(Prefix.INVALID, "an icon is the URL of a picture: https://…")
+
+
+def _check_denied(subject: RuleSubject, value: str, file: Config, relay: str) -> None:
+    match subject:
+        case RuleSubject.KEY if value == relay:
+            raise Reject(Prefix.INVALID, "this is the relay's own key")
+        case RuleSubject.KEY if value in (file.relay.pubkey, *file.access.operators):
+            raise Reject(Prefix.INVALID, "this is an operator's key (relay.pubkey, access.operators)")
+        case RuleSubject.KIND if int(value) in policies.COMING:
+            raise Reject(Prefix.INVALID, "coming, leaving and deleting is possible always")
+        case RuleSubject.ADDRESS if _holds_loopback(value):
+            raise Reject(
+                Prefix.INVALID, "this machine itself would be shut out, and a proxy on it with all its clients"
+            )
+
+
+def _holds_loopback(value: str) -> bool:
+    network = ip_network(value)
+    return any(one.version == network.version and one.overlaps(network) for one in _LOOPBACK)

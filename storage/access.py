@@ -1,0 +1,102 @@
+"""What the operator said while the relay ran: who may write, which kinds, from where, which events, and what the relay is called.
+
+It holds beside the settings' file: who is denied in one of the two is denied. Primary data, never rebuilt; each change stands in a
+log that is only added to. Commands are as in `storage.commands`; whoever sends one has checked and normalized what it says.
+"""
+
+import enum
+from typing import Final, Protocol
+
+import msgspec
+
+from storage.commands import Command
+
+CHANGED: Final = "operator rules"  # the kind of primary row that changed (storage.base.Commit)
+MOST_RULES: Final = 100_000  # of one subject: all of them are held in memory by every process that takes events
+MOST_LOGGED: Final = 1000  # changes that are read at once
+
+
+class RuleSubject(enum.StrEnum):
+    """What a rule is about, and how its `value` is written."""
+
+    KEY = "key"  # a public key, hex
+    KIND = "kind"  # a kind of event, decimal
+    ADDRESS = "address"  # an IP address or a network, as ipaddress writes it
+    EVENT = "event"  # the id of an event, hex
+
+
+class AccessRule(msgspec.Struct, frozen=True):
+    """One is allowed or denied, for a `reason` ("" for none told), by a key (hex; "" for a command) at this time (unix seconds)."""
+
+    subject: RuleSubject
+    value: str
+    allowed: bool
+    reason: str
+    by: str
+    at: int
+
+
+class OperatorRules(msgspec.Struct, frozen=True):
+    """What holds of each event and client: the rules but those about single events, and `texts` in place of settings, by name."""
+
+    rules: list[AccessRule] = []
+    texts: dict[str, str] = {}
+
+
+class LoggedChange(msgspec.Struct, frozen=True):
+    """A change as it was made: `done` is denied, allowed, lifted or changed; `subject` a RuleSubject, or `setting`."""
+
+    at: int
+    by: str
+    done: str
+    subject: str
+    value: str
+    reason: str
+
+
+class SetRule(Command[bool], frozen=True):
+    """Allow or deny something from now on, in place of what was said of it before; False where that is said already.
+
+    An event that is denied is removed if it is here, and refused; one that is allowed may come again, and what was reported of it
+    until now counts as looked at. Raises Reject where there are MOST_RULES of the subject.
+    """
+
+    subject: RuleSubject
+    value: str
+    allowed: bool
+    reason: str = ""
+    by: str = ""
+
+
+class LiftRule(Command[bool], frozen=True):
+    """Say neither any more of what was allowed, or was denied; False where it was not. An event may come again."""
+
+    subject: RuleSubject
+    value: str
+    allowed: bool
+    reason: str = ""
+    by: str = ""
+
+
+class SetText(Command[bool], frozen=True):
+    """Have this in place of a setting (`relay.name`, …), None for what the settings say; False where it is so already."""
+
+    setting: str
+    text: str | None
+    by: str = ""
+
+
+RuleChange = SetRule | LiftRule | SetText
+
+
+class AccessLookups(Protocol):
+    """What can be read of it."""
+
+    def operator_rules(self) -> OperatorRules:
+        """What holds."""
+
+    def access_rules(self, subject: RuleSubject, allowed: bool) -> list[AccessRule]:
+        """All that is said of a subject, the latest first."""
+
+    def logged_changes(self, most: int) -> list[LoggedChange]:
+        """The last changes, the latest first."""

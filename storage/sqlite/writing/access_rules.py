@@ -1,0 +1,97 @@
+"""What the operator's commands about access do (storage.access)."""
+
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+from relay.errors import Prefix, Reject
+from relay.protocol.admission import OPERATOR
+from relay.protocol.filter import Filter
+from storage import access as given
+from storage.access import CHANGED, RuleSubject
+from storage.commands import RemoveMatching
+from storage.sqlite.statements import named
+from storage.sqlite.writing.changes import deleter
+from storage.sqlite.writing.transaction import Transaction
+
+Remove = Callable[[sqlite3.Connection, RemoveMatching, Transaction, int], int]
+
+
+def work(remove: Remove) -> dict[type, Callable[[sqlite3.Connection, Any, Transaction, int], Any]]:
+    """What each command does; `remove` is the operator's removal of events."""
+
+    def set_rule(connection: sqlite3.Connection, command: given.SetRule, transaction: Transaction, now: int) -> bool:
+        said = connection.execute(_sql("rule"), (command.subject.value, command.value)).fetchone()
+        if said is None:
+            _require_room(connection, command.subject)
+        if command.subject is RuleSubject.EVENT:
+            if command.allowed:
+                _let_come(connection, command.value)
+            else:
+                transaction.mark(command.value, OPERATOR)
+                remove(connection, RemoveMatching(Filter(ids=frozenset([command.value])), 1), transaction, now)
+        if said == (int(command.allowed), command.reason):
+            return False
+        row = (command.subject.value, command.value, int(command.allowed), command.reason, command.by, now)
+        connection.execute(_sql("set_rule"), row)
+        _note(connection, transaction, command, "allowed" if command.allowed else "denied", now)
+        return True
+
+    return {given.SetRule: set_rule, given.LiftRule: _lift_rule, given.SetText: _set_text}
+
+
+def _lift_rule(connection: sqlite3.Connection, command: given.LiftRule, transaction: Transaction, now: int) -> bool:
+    if command.subject is RuleSubject.EVENT and not command.allowed:
+        _let_come(connection, command.value)
+    said = connection.execute(_sql("rule"), (command.subject.value, command.value)).fetchone()
+    if said is None or said[0] != command.allowed:
+        return False
+    connection.execute(_sql("lift_rule"), (command.subject.value, command.value))
+    _note(connection, transaction, command, "lifted", now)
+    return True
+
+
+def _set_text(connection: sqlite3.Connection, command: given.SetText, transaction: Transaction, now: int) -> bool:
+    said = connection.execute(_sql("text"), (command.setting,)).fetchone()
+    if (said and said[0]) == command.text:
+        return False
+    if command.text is None:
+        connection.execute(_sql("drop_text"), (command.setting,))
+    else:
+        connection.execute(_sql("set_text"), (command.setting, command.text))
+    done = "lifted" if command.text is None else "changed"
+    row = (now, command.by, done, "setting", command.setting, command.text or "")
+    connection.execute(_sql("log"), row)
+    transaction.written.changes.append((CHANGED, command.setting))
+    return True
+
+
+def _require_room(connection: sqlite3.Connection, subject: RuleSubject) -> None:
+    """Raises Reject where no more can be said of this subject."""
+    if connection.execute(_sql("number"), (subject.value,)).fetchone()[0] >= given.MOST_RULES:
+        raise Reject(
+            Prefix.BLOCKED,
+            f"there is something said of {given.MOST_RULES:,} already, by {subject.value}; lift what is not needed any more",
+        )
+
+
+def _let_come(connection: sqlite3.Connection, event_id: str) -> None:
+    """Take back that the operator removed an event; its author's word holds."""
+    stored = bytes.fromhex(event_id)
+    if connection.execute(_sql("unmark_id"), (stored, deleter(OPERATOR))).rowcount:
+        connection.execute(_sql("unmark_address"), (stored,))
+
+
+def _note(
+    connection: sqlite3.Connection,
+    transaction: Transaction,
+    command: given.SetRule | given.LiftRule,
+    done: str,
+    now: int,
+) -> None:
+    connection.execute(_sql("log"), (now, command.by, done, command.subject.value, command.value, command.reason))
+    transaction.written.changes.append((CHANGED, command.subject.value))
+
+
+def _sql(name: str) -> str:
+    return named("access")[name]

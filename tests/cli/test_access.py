@@ -1,0 +1,142 @@
+"""`ban`, `unban`, `allow`, `unallow` and `rules`, where no relay runs."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keys import encoding
+from relay.protocol import event as events
+from relay.protocol.event import Event
+from tests.cli.conftest import Tidings
+from tests.factories import keypair, make_event
+
+KEY, OTHER = keypair(1).pubkey, keypair(2).pubkey
+
+
+def listed(tidings: Tidings, data: Path, *more: str) -> list[Any]:
+    result = tidings("rules", "--json", "--data", data, *more)
+    assert result.exit_code == 0, result.stderr
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def said(tidings: Tidings, data: Path) -> list[tuple[str, str, bool, str, str]]:
+    rows = listed(tidings, data)
+    return [(row["subject"], row["value"], row["allowed"], row["reason"], row["origin"]) for row in rows]
+
+
+def imported(tidings: Tidings, data: Path, *given: Event) -> int:
+    """How many of these events are taken."""
+    text = b"".join(events.wire(event) + b"\n" for event in given)
+    result = tidings("import", "--json", "--data", data, stdin=text)
+    return sum(json.loads(line).get("stored", 0) for line in result.stdout.splitlines())
+
+
+def test_all_that_can_be_banned_is_named_as_people_have_it(tidings: Tidings, data: Path) -> None:
+    event_id = "ab" * 32
+    what = [
+        encoding.encode("npub", KEY),
+        OTHER.upper(),
+        "203.0.113.7",
+        "2001:db8::/32",
+        "kind:1063",
+        encoding.encode("note", event_id),
+    ]
+    result = tidings("ban", *what, "--reason", "spam", "--data", data)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert f"key {KEY}: banned" in result.stderr
+    assert sorted(said(tidings, data)) == sorted(
+        [
+            ("address", "2001:db8::/32", False, "spam", "command"),
+            ("address", "203.0.113.7", False, "spam", "command"),
+            ("key", KEY, False, "spam", "command"),
+            ("key", OTHER, False, "spam", "command"),
+            ("kind", "1063", False, "spam", "command"),
+            ("event", event_id, False, "spam", "command"),
+        ]
+    )
+    again = tidings("ban", KEY, "--reason", "spam", "--json", "--data", data)
+    assert json.loads(again.stdout) == {"subject": "key", "value": KEY, "done": "unchanged", "removed": 0}
+    lifted = tidings("unban", *what[:5], "--event", "--data", data)
+    assert lifted.exit_code == 2  # 203.0.113.7 is no event
+    assert tidings("unban", *what, "--data", data).exit_code == 0
+    assert said(tidings, data) == []
+
+
+def test_what_is_banned_is_not_imported_and_what_is_stored_goes_if_asked(tidings: Tidings, data: Path) -> None:
+    mine = [make_event(1, content=str(number)) for number in range(3)]
+    theirs = make_event(2)
+    assert imported(tidings, data, *mine[:2], theirs) == 3
+    result = tidings("ban", KEY, "--remove", "--json", "--data", data)
+    assert json.loads(result.stdout) == {"subject": "key", "value": KEY, "done": "banned", "removed": 2}
+    assert imported(tidings, data, mine[2]) == 0
+    found = tidings("scan", "{}", "--data", data)
+    assert [json.loads(line)["id"] for line in found.stdout.splitlines()] == [theirs.id]
+    assert tidings("unban", KEY, "--data", data).exit_code == 0
+    assert imported(tidings, data, mine[2]) == 1
+
+
+def test_a_banned_event_is_removed_and_may_come_again(tidings: Tidings, data: Path) -> None:
+    event = make_event(1)
+    assert imported(tidings, data, event) == 1
+    assert tidings("ban", "--event", event.id, "--data", data).exit_code == 0
+    assert imported(tidings, data, event) == 0
+    assert tidings("allow", "--event", event.id, "--data", data).exit_code == 0
+    assert imported(tidings, data, event) == 1
+
+
+def test_a_name_stands_for_all_keys_that_it_has(tidings: Tidings, data: Path) -> None:
+    imported(tidings, data, make_event(1))
+    result = tidings("ban", "@nobody", "--data", data)
+    assert (result.exit_code, "nobody here is called nobody" in result.stderr) == (1, True)
+
+
+def test_only_allowed_keys_are_taken_where_the_settings_say_so(
+    tidings: Tidings, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDINGS_ACCESS_ONLY_ALLOWED", "true")
+    assert imported(tidings, data, make_event(1)) == 0
+    assert tidings("allow", KEY, "--data", data).exit_code == 0
+    assert imported(tidings, data, make_event(1), make_event(2)) == 1
+    assert tidings("unallow", KEY, "--data", data).exit_code == 0
+    assert imported(tidings, data, make_event(1, content="more")) == 0
+
+
+def test_what_the_settings_say_is_printed_and_not_lifted(
+    tidings: Tidings, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDINGS_ACCESS_DENIED_KEYS", KEY)
+    imported(tidings, data, make_event(2))
+    assert said(tidings, data) == [("key", KEY, False, "", "settings")]
+    result = tidings("unban", KEY, "--data", data)
+    assert (result.exit_code, "access.denied_keys" in result.stderr) == (1, True)
+
+
+def test_every_change_is_in_the_log_the_latest_first(tidings: Tidings, data: Path) -> None:
+    tidings("ban", KEY, "--reason", "spam", "--data", data)
+    tidings("unban", KEY, "--data", data)
+    assert [(row["done"], row["value"], row["reason"]) for row in listed(tidings, data, "--log")] == [
+        ("lifted", KEY, ""),
+        ("denied", KEY, "spam"),
+    ]
+    assert "by a command: spam" in tidings("rules", "--log", "--data", data).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["ban"], "WHAT"),
+        (["ban", "nonsense"], "no key"),
+        (["ban", "npub1xyz"], "npub1xyz"),
+        (["ban", "nsec1xyz"], "secret key"),
+        (["ban", "kind:70000"], "no kind"),
+        (["ban", "kind:1", "--remove"], "--remove is for keys"),
+        (["allow", "203.0.113.7"], "banned or not"),
+        (["rules", "--reset", "relay.url"], "relay.url"),
+    ],
+)
+def test_what_makes_no_sense_is_a_misuse(tidings: Tidings, data: Path, arguments: list[str], words: str) -> None:
+    result = tidings(*arguments, "--data", data)
+    assert result.exit_code == 2
+    assert words in result.stderr

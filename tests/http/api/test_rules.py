@@ -1,0 +1,102 @@
+"""`/rules`: what the operator bans and allows over HTTP, by a token or a proof."""
+
+import itertools
+import time
+from urllib.parse import quote
+
+import msgspec
+import pytest
+
+from tests.factories import keypair
+from tests.http.api.conftest import Api
+from tests.http.api.homes import BASE
+from tests.http.api.proofs import ORIGIN, header, proof
+
+OPERATOR, STRANGER = 1, 3
+KEY = keypair(STRANGER).pubkey
+_numbers = itertools.count()
+
+
+@pytest.fixture
+async def relay(start):
+    return await start(relay={"url": "ws://relay.example:7447", "pubkey": keypair(OPERATOR).pubkey})
+
+
+async def asked(relay, method, path, key=OPERATOR, status=200, **body):
+    """Each request has a proof of its own: of two alike in one second those would be the same event, and a proof is good once."""
+    content = msgspec.json.encode(body) if body else None
+    made = proof(key, method, f"{ORIGIN}{BASE}{path}", content, created_at=int(time.time()) + next(_numbers) % 50)
+    found, answer = await relay.ask(method, path, header(made), **body)
+    assert found == status, answer
+    return answer
+
+
+async def listed(relay, subject, query=""):
+    answer = await asked(relay, "GET", f"/rules/{subject}{query}")
+    return [(one["value"], one["allowed"], one["reason"], one["by"]) for one in answer["rules"]]
+
+
+async def test_a_rule_is_put_changed_and_taken_back(relay):
+    by = keypair(OPERATOR).pubkey
+    made = await asked(relay, "PUT", f"/rules/key/{KEY}", allowed=False, reason=" spam ")
+    assert (made["message"], made["changed"]) == ("It is banned", True)
+    assert (await asked(relay, "PUT", f"/rules/key/{KEY}", allowed=False, reason="spam"))["changed"] is False
+    assert await listed(relay, "key") == [(KEY, False, "spam", by)]
+    assert relay.site.config.access.refused_keys == {KEY}
+    await asked(relay, "PUT", f"/rules/key/{KEY}", allowed=True)
+    assert (await listed(relay, "key"), await listed(relay, "key", "?allowed=true")) == ([], [(KEY, True, "", by)])
+    assert (await asked(relay, "DELETE", f"/rules/key/{KEY}"))["changed"] is True
+    assert (await asked(relay, "DELETE", f"/rules/key/{KEY}"))["changed"] is False
+    assert await listed(relay, "key", "?allowed=true") == []
+
+
+async def test_a_network_is_named_percent_encoded(relay):
+    await asked(relay, "PUT", f"/rules/address/{quote('203.0.113.0/24', safe='')}", allowed=False)
+    assert [one[0] for one in await listed(relay, "address")] == ["203.0.113.0/24"]
+
+
+async def test_pages_hold_every_rule_once(relay):
+    for kind in range(5):
+        await asked(relay, "PUT", f"/rules/kind/{30_000 + kind}", allowed=False)
+    found, cursor = [], ""
+    while cursor is not None:
+        answer = await asked(relay, "GET", f"/rules/kind?limit=2&cursor={cursor}")
+        found += [one["value"] for one in answer["rules"]]
+        cursor = answer["next_cursor"]
+    assert sorted(found) == [str(30_000 + kind) for kind in range(5)]
+
+
+async def test_what_makes_no_sense_is_refused(relay):
+    for path, body in (
+        ("/rules/nothing/1", {"allowed": False}),
+        ("/rules/key/npub1", {"allowed": False}),
+        ("/rules/kind/5", {"allowed": False}),
+        (f"/rules/key/{keypair(OPERATOR).pubkey}", {"allowed": False}),
+        ("/rules/address/127.0.0.1", {"allowed": False}),
+        (f"/rules/key/{KEY}", {"allowed": False, "reason": "x" * 1001}),
+        (f"/rules/key/{KEY}", {"allowed": "no"}),
+    ):
+        answer = await asked(relay, "PUT", path, status=400, **body)
+        assert answer["message"], path
+    assert await relay.site.rules.logged(10) == []
+
+
+async def test_nobody_else_reads_or_writes_it(relay, alice, api):
+    await asked(relay, "GET", "/rules/key", STRANGER, 403)
+    await asked(relay, "PUT", f"/rules/key/{KEY}", STRANGER, 403, allowed=True)
+    assert await alice.refused(403, "PUT", f"rules/key/{KEY}", {"allowed": False}) == "forbidden"
+    assert await alice.refused(403, "DELETE", f"rules/key/{KEY}") == "forbidden"
+    assert await alice.refused(403, "GET", "rules/key") == "forbidden"
+    assert await api.refused(401, "GET", "rules/key") == "auth_required"
+
+
+async def test_a_token_of_an_operators_identity_does(relay):
+    made = await relay.register("harbour")
+    harbour, path = Api(relay, made["api_key"]), f"rules/key/{KEY}"
+    assert await harbour.refused(403, "PUT", path, {"allowed": False}) == "forbidden"
+    file = relay.site.hub.settings.file
+    access = msgspec.structs.replace(file.access, operators=[made["pubkey"]])
+    relay.site.hub.configure(msgspec.structs.replace(file, access=access))
+    assert (await harbour.told("PUT", path, {"allowed": False}))["changed"] is True
+    assert await listed(relay, "key") == [(KEY, False, "", made["pubkey"])]
+    assert (await harbour.get("reports"))["reported"] == []
