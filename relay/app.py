@@ -264,7 +264,7 @@ async def federating(site: "Site") -> AsyncIterator[Callable[[], None]]:
         )
     )
     hub.follow(manager.applied)
-    hub.rules.tell(manager.reconfigured)
+    hub.rules.told.append(manager.reconfigured)
     await manager.open()
     try:
         yield manager.reconfigured
@@ -376,6 +376,10 @@ def reconfigure(hub: Hub, load: Callable[[], Config] | None) -> None:
     hub.configure(config)
     hub.identities.reconfigured()
     log.info("reloaded%s", f"; these need a restart: {', '.join(kept)}" if kept else "")
+    for setting in hub.settings.said.texts:
+        log.info(
+            "%s is what a client said (NIP-86); `tidings rules --reset %s` has what the settings say", setting, setting
+        )
 
 
 def reloaded(current: Config, load: Callable[[], Config]) -> Config:

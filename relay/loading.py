@@ -42,12 +42,17 @@ def load(file: Path | None, environ: Mapping[str, str], flags: Mapping[str, str]
 
 
 def kept_file(config: Config) -> Path | None:
-    """The settings that the data directory keeps (`relay.commands.first_start`); None where there are none, or none to read."""
+    """The settings that the data directory keeps (`relay.commands.first_start`); None where there are none, or where the
+    directory may not be looked into. What is there and cannot be read is an error when it is read.
+    """
     file = Path(config.server.data) / KEPT
     try:
-        return file if file.is_file() else None
-    except PermissionError:
+        file.lstat()
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return None
+    except OSError:
+        pass  # who reads it is told why
+    return file
 
 
 def _load(files: Sequence[Path], environ: Mapping[str, str], flags: Mapping[str, str]) -> Config:

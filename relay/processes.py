@@ -178,7 +178,8 @@ def _inner_socket(path: Path) -> Any:
         try:
             yield sock
         finally:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # the disk may only be read by now
+                path.unlink()
 
 
 def _run_role(work: Callable[[], int], pipes: SupervisorPipes) -> int:

@@ -76,7 +76,7 @@ async def run_role(
             FederatedRelay(settings, store, ingest, publisher, ingest.execute, signer, faults, page, role, hear)
         )
         stack.push_async_callback(manager.close)
-        rules = LiveRules(settings, store, ingest.execute, faults, changed=manager.reconfigured)
+        rules = LiveRules(settings, store, ingest.execute, faults, told=manager.reconfigured)
         stack.push_async_callback(rules.close)
         await rules.look()
         ingest.log.add(rules.applied)

@@ -252,13 +252,18 @@ class PeerSession:
     async def _catch_up(self) -> None:
         begun = int(time.time())
         self._record.tell(state="catching up")
-        since = max(self._since, (self._record.place.down_at or begun) - self._federation.overlap)
+        since = max(self._since, self._reached_until(begun) - self._federation.overlap)
         self._missed = False
         await self._describe_groups()
         for wanted in self._plan.filters:
             await self._synchronize(wanted, Direction.DOWN, since)
         if not self._missed:
             self._in_step(begun)
+
+    def _reached_until(self, now: int) -> int:
+        """Until when nothing is missing here, unix seconds; 0 where that was noted while the clock was wrong: nobody knows."""
+        down_at = self._record.place.down_at or now
+        return min(down_at, now) if down_at <= now + self._federation.overlap else 0
 
     def _in_step(self, at: int) -> None:
         self._was_useful = True
@@ -280,7 +285,7 @@ class PeerSession:
         while True:
             walked_at = self._record.place.walked_at
             if walked_at:
-                await asyncio.sleep(max(0.0, walked_at + gap - time.time()))
+                await asyncio.sleep(max(0.0, min(walked_at - time.time(), 0.0) + gap))
             await self._sent_so_far()
             await self._walk(at_leisure=bool(walked_at))
             gap = self._federation.walk_interval or math.inf

@@ -53,7 +53,7 @@ def toml(value: Any) -> str:
 
 
 _SHOWN: Final = ("limits", "access", "rates")
-_OF_OPERATORS: Final = "access.operators"  # says nothing to clients
+_OF_OPERATORS: Final = ("access.operators", "access.denied_addresses")  # for nobody else
 
 
 def in_force(config: Config) -> list[InForce]:
@@ -61,7 +61,7 @@ def in_force(config: Config) -> list[InForce]:
     shown = []
     for setting in SETTINGS:
         value = getattr(getattr(config, setting.section), setting.field)
-        if setting.section in _SHOWN and setting.name != _OF_OPERATORS and not _is_off(setting, value):
+        if setting.section in _SHOWN and setting.name not in _OF_OPERATORS and not _is_off(setting, value):
             shown.append(InForce(setting.name, setting.help.split(";")[0], _words(setting, value)))
     return shown
 

@@ -11,10 +11,21 @@ from relay.protocol.event import Draft
 
 CHANGES: Final = frozenset((kinds.MEMBER_ADDED, kinds.MEMBER_REMOVED))
 MOST_AHEAD: Final = 60  # seconds that the list may lie ahead of the clock, where it changes several times a second
+WRONG_CLOCK: Final = 900  # seconds ahead of the clock at which only one that was wrong can have made it
 UNBOUND: Final = (
     "this key was unbound from its posting identity; bind it again to write with it"  # why it may not write
 )
 _PROTECTED: Final = ["-"]
+
+
+def next_at(present: int | None, now: int, most_ahead: int = MOST_AHEAD) -> int | None:
+    """When to make the version after one of this time; None where that has to wait, since it would lie too far ahead.
+
+    What follows on one that was made while the clock was wrong is the older of the two, and takes its place all the same.
+    """
+    if present is None or present < now or present >= now + WRONG_CLOCK:
+        return now
+    return present + 1 if present < now + most_ahead else None
 
 
 def added(pubkey: str, now: int) -> Draft:

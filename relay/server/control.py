@@ -108,7 +108,7 @@ def listening(data: Path) -> Iterator[socket.socket]:
         try:
             yield listener
         finally:
-            path.unlink(missing_ok=True)
+            _remove(path)
 
 
 class Control:
@@ -144,7 +144,7 @@ class Control:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._path is not None:
-            self._path.unlink(missing_ok=True)
+            _remove(self._path)
             self._path = None
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -255,6 +255,11 @@ def peer_user(connection: socket.socket) -> int | None:
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     _, user, _ = struct.unpack("3i", credentials)
     return int(user)
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):  # it may be gone, or the disk only be read by now
+        path.unlink()
 
 
 def _bind(path: Path) -> socket.socket:

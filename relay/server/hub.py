@@ -87,7 +87,7 @@ class Hub:
         self.fanout = Fanout()
         self.access = self.log.kept = ReadAccess(reader, self.log.is_current, faults)
         self.rules = LiveRules(
-            settings, reader, self.ingest.execute, faults, changed=self._settings_replaced, relay=self_pubkey
+            settings, reader, self.ingest.execute, faults, told=self._settings_replaced, relay=self_pubkey
         )
         for follower in (self.rules.applied, self.access.before, self._publish, self.access.after):
             self.log.add(follower)

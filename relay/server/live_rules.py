@@ -26,7 +26,7 @@ class Executes(Protocol):
 
 
 class LiveRules:
-    """Keeps `settings` as the operator says; `changed` is called when they may be others. Used on the loop."""
+    """Keeps `settings` as the operator says; each of `told` is called when they may be others. Used on the loop."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class LiveRules:
         execute: Executes,
         faults: Faults,
         *,
-        changed: Callable[[], None],
+        told: Callable[[], None],
         relay: str = "",
     ) -> None:
         """`relay` is the relay's own key."""
@@ -43,7 +43,7 @@ class LiveRules:
         self._tables = tables
         self._execute = execute
         self._tasks = Tasks(faults)
-        self._changed = [changed]
+        self.told = [told]
         self._relay = relay
         self._looking = asyncio.Lock()
         self._due = self._closed = False
@@ -54,18 +54,14 @@ class LiveRules:
         """The settings without what the operator said."""
         return self._settings.file
 
-    def tell(self, changed: Callable[[], None]) -> None:
-        """From now on call this, too, when the settings may be others."""
-        self._changed.append(changed)
-
     async def look(self) -> None:
         """Put in force what is said now. Raises StorageError."""
         async with self._looking:  # who looks later finds no less
             said = await self._tables.ask(lambda tables: tables.operator_rules())
             if said != self._settings.said:
                 self._settings.hear(said)
-                for changed in self._changed:
-                    changed()
+                for tell in self.told:
+                    tell()
 
     async def change(self, change: RuleChange) -> bool:
         """Carry it out; whether there was something to change. It is in force here then, elsewhere within a moment.

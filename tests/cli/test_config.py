@@ -303,3 +303,16 @@ def test_a_wrong_setting_ends_in_one_line_and_code_2(tidings: Tidings, args: lis
     assert result.stdout == ""
     assert words in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_settings_of_the_data_directory_that_cannot_be_read_are_not_taken_for_none(tmp_path: Path) -> None:
+    """A reload would go on with other settings than the operator's, and say that all is well."""
+    kept = tmp_path / "settings.toml"
+    assert load(None, {}, {"server.data": str(tmp_path)}).relay.name == "Tidings"
+    kept.symlink_to(tmp_path / "a disk that is away" / "settings.toml")
+    with pytest.raises(ConfigError, match="No such file"):
+        load(None, {}, {"server.data": str(tmp_path)})
+    kept.unlink()
+    kept.mkdir()
+    with pytest.raises(ConfigError, match="Is a directory"):
+        load(None, {}, {"server.data": str(tmp_path)})

@@ -49,6 +49,13 @@ async def until_refused(server: Server, key: Keypair, prefix: str, connections: 
     await asyncio.wait_for(asyncio.gather(*(one() for _ in range(connections))), PATIENCE)
 
 
+def until_logged(server: Server, words: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while words not in server.log():
+        assert time.monotonic() < deadline, server.log()
+        time.sleep(0.01)
+
+
 @pytest.mark.parametrize("processes", ["on", "off"])
 async def test_a_ban_holds_on_every_front_at_once_and_after_a_restart(tmp_path: Path, processes: str) -> None:
     operator, spammer = fresh_key(), fresh_key()
@@ -65,6 +72,9 @@ async def test_a_ban_holds_on_every_front_at_once_and_after_a_restart(tmp_path: 
         async with client(server) as alice:
             assert (await alice.refused(make_event(spammer, content="again"))).startswith("blocked: ")
         assert call(server, operator, "listbannedpubkeys") == [{"pubkey": spammer.pubkey, "reason": "spam"}]
+        assert call(server, operator, "changerelayname", "Harbour") is True
+        server.reload()
+        await asyncio.to_thread(until_logged, server, "`tidings rules --reset relay.name` has what the settings say")
         done = command("unban", spammer.pubkey, data=server.data)
         assert done.returncode == 0, done.stderr
         await until_refused(server, spammer, "")

@@ -68,6 +68,14 @@ def test_a_hangup_while_the_relay_starts_is_heeded_when_it_is_up(tmp_path: Path,
             process.kill()
 
 
+@pytest.mark.parametrize("processes", ["on", "off"])
+def test_ends_well_where_the_data_directory_cannot_be_changed_any_more(tmp_path: Path, processes: str) -> None:
+    data = tmp_path / "data"
+    with serving(data, f"server.processes={processes}"):
+        data.rename(tmp_path / "aside")
+        data.write_text("a file, in which no socket can be removed")
+
+
 def _until_logged(server: Server, text: str) -> None:
     deadline = time.monotonic() + PATIENCE
     while text not in server.log():

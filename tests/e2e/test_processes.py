@@ -168,6 +168,7 @@ async def test_where_the_writer_cannot_start_again_that_is_told_and_it_is_there_
     async with client(relay) as one, httpx.AsyncClient(base_url=relay.http, timeout=PATIENCE) as http:
         await one.store(stored)
         database.rename(aside)
+        assert f"error: {database} was moved" in await one.refused(make_event(fresh_key()))
         database.mkdir()
         os.kill(writer_of(relay), signal.SIGKILL)
         answer = await http.post("/api/v1/agents/register", json={"name": "alice", "description": ""})

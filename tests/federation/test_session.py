@@ -112,6 +112,7 @@ def session_of(
     before: PeerRecord | None = None,
     holding: Sequence[Event] = (),
     door: OpenDoor | None = None,
+    federation: Federation | None = None,
 ) -> tuple[PeerSession, PeerRecord, asyncio.Event]:
     in_step = asyncio.Event()
 
@@ -123,7 +124,7 @@ def session_of(
     record = PeerRecord(PeerRow(link.url, "", False, place, status), noticed)
     parts = PeerParts(record, PeerMemory(link.url, NoPeers(), execute), door or OpenDoor(holding), log or ShortLog())
     plan = SessionPlan(direction, (Filter(),), 0, True)
-    return PeerSession(link, plan, parts, "", Federation()), record, in_step
+    return PeerSession(link, plan, parts, "", federation or Federation()), record, in_step
 
 
 @pytest.mark.parametrize("direction", list(Direction))
@@ -231,6 +232,32 @@ async def test_a_peer_that_takes_events_answers_no_questions_and_hangs_is_left(m
         await until(lambda: _so(bool(record.place.walked_at)))
         peer.hangs = True
         await _left_for_saying_nothing(running, link, monkeypatch)
+
+
+async def test_places_that_were_noted_while_the_clock_was_wrong_keep_nothing_from_coming() -> None:
+    """They lie in the future: nothing would have been fetched before, and nothing compared, until the clock came there."""
+    event, door, wrong = make_event(created_at=int(time.time()) - 7200), OpenDoor(), int(time.time()) + 86_400
+    async with FakePeer([event]).serving() as peer:
+        link = await PeerConnection.open(peer.url, allow_private=True)
+        place = PeerPlace(begun_at=1, down_at=wrong, walked_at=wrong)
+        before = PeerRecord(PeerRow(link.url, "", False, place, PeerStatus()), lambda: None)
+        session, record, in_step = session_of(link, Direction.DOWN, before=before, door=door)
+        running = asyncio.create_task(session.run())
+        await asyncio.wait_for(in_step.wait(), 20)
+        assert [one.id for one in door.taken] == [event.id]
+        assert record.place.down_at < wrong
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await link.close()
+    async with FakePeer([event]).serving() as peer:
+        link = await PeerConnection.open(peer.url, allow_private=True)
+        at_once = Federation(walk_pause=0.0)
+        session, record, _ = session_of(link, Direction.DOWN, before=before, federation=at_once)
+        running = asyncio.create_task(session.run())
+        await until(lambda: _so(record.place.walked_at < wrong))
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await link.close()
 
 
 async def test_a_peer_is_in_step_with_what_is_new_while_everything_is_compared_and_both_are_told() -> None:

@@ -177,6 +177,13 @@ def test_the_list_never_runs_far_ahead_of_the_clock_and_what_had_to_wait_comes_l
     assert listed(writer) == writer.tables.members(500)
 
 
+def test_after_the_clock_was_wrong_the_list_is_made_by_the_right_one(writer: SqliteWriter) -> None:
+    register(writer, 1, NOW + 86_400)
+    register(writer, 2, NOW)
+    assert sorted(listed(writer) or []) == sorted(keys(1, 2))
+    assert writer.connection.execute("SELECT created_at FROM events WHERE kind = 13534").fetchall() == [(NOW,)]
+
+
 def test_who_gets_an_identity_by_posting_is_told_of_too(tmp_path: Path) -> None:
     writer = backend.open_writer(tmp_path, table.meaning(RELAY, provision=True), synchronous="normal", cache_mib=1)
     writer.hand_signer(Own())

@@ -1,6 +1,7 @@
 """The SQLite log keeps the contract, and what it does with files, locks and broken databases."""
 
 import os
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
@@ -153,6 +154,23 @@ class TestDurability:
         assert len((await store.query([ANYTHING], PUBLIC, NOW)).wires) == 1
         writer.connection.execute("PRAGMA max_page_count = 1000000")
         assert writer.write(incoming(big), NOW)[0].seq == 2
+
+    @pytest.mark.parametrize("name", ["tidings.sqlite", "tidings.sqlite-wal", "tidings.sqlite-shm"])
+    async def test_nothing_is_taken_into_files_that_are_not_in_their_place_any_more(
+        self, writer: SqliteWriter, store: SqliteStore, tmp_path: Path, name: str
+    ) -> None:
+        """What they hold is gone when the last process that has them open ends."""
+        writer.write(incoming(notes("before")), NOW)
+        file, aside = writer.directory / name, tmp_path / "aside"
+        file.rename(aside)
+        with pytest.raises(StorageError, match=f"{name} was moved, replaced or deleted"):
+            writer.write(incoming(notes("into a file without a name")), NOW)
+        shutil.copy(aside, file)
+        with pytest.raises(StorageError, match=f"{name} was moved, replaced or deleted"):
+            writer.execute(TryRoom(0), NOW)
+        assert len((await store.query([ANYTHING], PUBLIC, NOW)).wires) == 1
+        aside.replace(file)
+        assert writer.write(incoming(notes("after")), NOW)[0].seq == 2
 
     async def test_whether_there_is_room_is_tried_and_nothing_of_it_stays(
         self, writer: SqliteWriter, store: SqliteStore

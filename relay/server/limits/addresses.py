@@ -40,9 +40,9 @@ class AddressSet:
 
     def __init__(self, written: Sequence[str], before: "AddressSet | None" = None) -> None:
         """What `before` has been made of need not be read again. Raises ValueError on what is no address and no network."""
-        known = {} if before is None else before._known
+        known: dict[str, Network] = {} if before is None else before._known
         self.written = written
-        self._known = {item: known.get(item) or counted(item) for item in written}
+        self._known: dict[str, Network] = {item: known.get(item) or counted(item) for item in written}
         self._single: set[str] = set()
         self._parts: dict[
             tuple[int, int], set[int]

@@ -81,6 +81,40 @@ class Lock:
             self._file = -1
 
 
+class SameFiles:
+    """Whether an open database is still the one at its path.
+
+    What is written to files that were deleted, or replaced by a backup, is gone with the last process that has them open.
+    """
+
+    def __init__(self, file: Path) -> None:
+        """Of a database that is open with a write-ahead log. Raises OSError."""
+        self._known = [(str(path), _identity(path)) for path in (file, *beside(file))]
+
+    def check(self) -> None:
+        """Raises StorageError where one of the files is another, or none."""
+        for path, known in self._known:
+            try:
+                found = _identity(path)
+            except OSError:
+                found = None
+            if found != known:
+                raise StorageError(
+                    f"{path} was moved, replaced or deleted while the relay runs;"
+                    " put back the one that was there, or stop the relay and restore a backup"
+                )
+
+
+def beside(file: Path) -> tuple[Path, Path]:
+    """The files that SQLite keeps beside a database: its write-ahead log and that log's index."""
+    return file.with_name(f"{file.name}-wal"), file.with_name(f"{file.name}-shm")
+
+
+def _identity(path: str | Path) -> tuple[int, int]:
+    found = os.stat(path)  # noqa: PTH116, it takes half as long
+    return found.st_dev, found.st_ino
+
+
 def connect_writer(directory: Path, synchronous: str, cache_mib: int) -> sqlite3.Connection:
     """The writing connection, with the schema brought up to date. Raises StorageError."""
     file = directory / FILE

@@ -10,10 +10,9 @@ import enum
 from collections.abc import Callable
 from typing import Final
 
-from relay.protocol import kinds
+from relay.protocol import kinds, membership
 from relay.protocol.event import Draft
 from relay.protocol.groups import announce
-from relay.protocol.membership import MOST_AHEAD
 from storage.groups import GroupLookups
 from storage.sqlite.groups.reads import GroupRow
 from storage.sqlite.log_rows import Audience, LogRow
@@ -69,27 +68,26 @@ class Announcements:
             if row.group.ended:
                 if present is not None:
                     self._transaction.take_row(present)
-            elif self._may_say(kind, row, present, now):
-                self._say(kind, row, present, now)
             else:
-                done = False
+                done = self._say(kind, row, present, now) and done
         self._transaction.groups.set_listing_due(row, not done)
         return done
 
-    def _may_say(self, kind: int, row: GroupRow, present: LogRow | None, now: int) -> bool:
-        ahead = 0 if kind == announce.MEMBERS and row.members > LARGE else MOST_AHEAD
-        return present is None or present.event.created_at < now + ahead
-
-    def _say(self, kind: int, row: GroupRow, present: LogRow | None, now: int) -> None:
+    def _say(self, kind: int, row: GroupRow, present: LogRow | None, now: int) -> bool:
+        """Say it, if it says something new; False where that has to wait."""
+        ahead = 0 if kind == announce.MEMBERS and row.members > LARGE else membership.MOST_AHEAD
+        created_at = membership.next_at(None if present is None else present.event.created_at, now, ahead)
+        if created_at is None:
+            return False
         members = []
         if kind == announce.MEMBERS:
             members = self._tables.members_of(row.group.id, limit=announce.MOST_LISTED)
         elif kind == announce.ADMINS:
             members = self._tables.admins_of(row.group.id, limit=announce.MOST_LISTED)
-        created_at = now if present is None else max(now, present.event.created_at + 1)
         draft = announce.draft(kind, row.group, members, created_at)
         audience = announce.audience(kind, row.group)
         if present is None or present.event.tags != draft.tags or present.audience != audience:
             if present is not None:
                 self._transaction.take_row(present)
             self._store(draft, audience, now)
+        return True

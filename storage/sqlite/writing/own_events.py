@@ -81,10 +81,10 @@ class OwnEvents:
     def _list_members(self, transaction: Transaction, signer: RelaySigner, now: int) -> None:
         address = kinds.address(kinds.MEMBERS, signer.pubkey, "")
         version = transaction.require(("closed", address)).versions[address]
-        if version is not None and version.created_at >= now + membership.MOST_AHEAD:
+        created_at = membership.next_at(None if version is None else version.created_at, now)
+        if created_at is None:
             return
         present = None if version is None else transaction.require(("events", version.id)).events[version.id]
-        created_at = now if version is None else max(now, version.created_at + 1)
         draft = membership.listing(self._tables.members(self.members), created_at)
         if len(draft.tags) > 1 if present is None else present.tags != draft.tags:
             self._store(transaction, signer, draft, now)

@@ -76,6 +76,7 @@ class SqliteWriter:
             self._written = Written()
             self._own = OwnEvents(self.tables, self._next_seq)
             self._vanishing = VanishingKeys(self.connection, self.tables, self._own.say)
+            self._files = database_file.SameFiles(directory / database_file.FILE)
             self._checkpoints = Checkpoints(self.connection, directory / database_file.FILE)
         except sqlite3.Error as error:
             self._let_go()
@@ -220,6 +221,7 @@ class SqliteWriter:
     def transact(self, work: Callable[[Transaction], T], now: int | None = None) -> T:
         """Run `work` and write what it changed, in one transaction at `now`, if that matters. Raises StorageError."""
         self._require_open()
+        self._files.check()
         before = self._last_seq
         transaction = self._transaction()
         try:

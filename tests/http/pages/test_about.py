@@ -111,3 +111,14 @@ def test_limits_that_are_off_are_not_listed_and_keys_are_counted_only():
     assert values["access.allowed_keys"] == "1 key"
     assert values["access.auth_to_write"] == "yes"
     assert values["limits.max_event_tags"] == "0"
+
+
+async def test_who_runs_the_relay_and_whom_it_shuts_out_by_address_is_told_to_nobody():
+    hub = FakeHub(
+        config(access={"operators": ["b" * 64], "denied_addresses": ["203.0.113.7"], "denied_keys": ["c" * 64]})
+    )
+    text = await page("/relay", hub)
+    assert "203.0.113.7" not in text
+    assert "b" * 64 not in text
+    assert "c" * 64 not in text
+    assert "authors refused" in text

@@ -140,6 +140,14 @@ def test_other_reposts_pass(content: str) -> None:
     assert prefix(make_event(1, 6, content), limits(max_content_length=200_000)) is None
 
 
+def test_what_the_relay_signs_after_its_clock_was_wrong_follows_on_what_it_signed_then() -> None:
+    """A profile, a list, an edit or an article would stay as it is until the clock comes to that time."""
+    rules, here = limits(created_at_future=10), Sender(Door.HTTP, signed_here=True)
+    far, near = make_event(created_at=NOW + 86_400), make_event(created_at=NOW + 11)
+    assert (prefix(far, rules, here), prefix(near, rules, here)) == (None, Prefix.INVALID)
+    assert prefix(far, rules, Sender(Door.HTTP)) is Prefix.INVALID
+
+
 def test_a_note_may_quote_anything() -> None:
     assert prefix(make_event(1, 1, wire(make_event(2, tags=[["-"]])).decode()), Config()) is None
 

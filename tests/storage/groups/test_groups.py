@@ -511,3 +511,16 @@ async def test_what_a_key_did_in_groups_holds_after_it_vanished(world: World) ->
     assert await world.ids(1, wanted=Filter(authors=frozenset([BOB]))) == {world.stored(kinds.VANISH)[0].id}
     assert world.announced()[39002][0].tags[1:] == [["p", CAROL], ["p", ALICE]]
     assert {one.pubkey for one in world.stored(belonging.EDIT_METADATA)} == {OWN.pubkey}
+
+
+async def test_after_the_clock_was_wrong_a_group_is_told_of_by_the_right_one(world: World) -> None:
+    """What was announced then would have stood until the clock comes to that time."""
+    world.now = NOW + 86_400
+    world.begin()
+    world.now = NOW
+    world.edit(["name", "Pizza"])
+    world.put(2)
+    told = {kind: event for kind, (event, _) in world.announced().items()}
+    assert events.first_value(told[39000], "name") == "Pizza"
+    assert BOB in events.values(told[39002], "p")
+    assert told[39000].created_at == told[39002].created_at == NOW
