@@ -113,6 +113,7 @@ class Site:
         self.health = hub.health
         self.faults = hub.faults
         self.streams = hub.gate.streams
+        self.lasting = hub.lasting
         self.answers = hub.ingest.link
         self.fronts = hub.page.fronts
 
