@@ -13,8 +13,8 @@ from litestar.enums import ScopeType
 from litestar.types import (
     ASGIApp,
     HTTPReceiveMessage,
-    HTTPScope,
     HTTPResponseBodyEvent,
+    HTTPScope,
     Message,
     Receive,
     Scope,
