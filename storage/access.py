@@ -37,9 +37,14 @@ class AccessRule(msgspec.Struct, frozen=True):
 
 
 class OperatorRules(msgspec.Struct, frozen=True):
-    """What holds of each event and client: the rules but those about single events, and `texts` in place of settings, by name."""
+    """What holds of each event and client, and `texts` in place of settings, by name.
 
-    rules: list[AccessRule] = []
+    `denied` and `allowed` are the values of the rules but those about single events, by subject, with a blank between: as one text
+    so many are read, compared and kept by a process that serves others meanwhile.
+    """
+
+    denied: dict[RuleSubject, str] = {}
+    allowed: dict[RuleSubject, str] = {}
     texts: dict[str, str] = {}
 
 

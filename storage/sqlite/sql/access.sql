@@ -15,8 +15,8 @@ DELETE FROM access_rules WHERE subject = ? AND value = ?
 -- name: rules
 SELECT subject, value, allowed, reason, by_key, at FROM access_rules WHERE subject = ? AND allowed = ? ORDER BY at DESC, value
 
--- name: rules_of_all
-SELECT subject, value, allowed, reason, by_key, at FROM access_rules WHERE subject <> 'event'
+-- name: values
+SELECT group_concat(value, ' ') FROM access_rules WHERE subject = ? AND allowed = ?
 
 -- name: text
 SELECT text FROM relay_texts WHERE setting = ?
