@@ -113,6 +113,7 @@ class Site:
         self.health = hub.health
         self.faults = hub.faults
         self.streams = hub.gate.streams
+        self.lasting = hub.lasting
         self.answers = hub.ingest.link
         self.fronts = hub.page.fronts
 
@@ -369,7 +370,7 @@ def reconfigure(hub: Hub, load: Callable[[], Config] | None) -> None:
     if load is None:
         return
     try:
-        config, kept = reload(hub.config, load())
+        config, kept = reload(hub.settings.file, load())
     except ConfigError as error:
         log.error("not reloaded: %s", error)
         return

@@ -246,6 +246,16 @@ class Access(Section, frozen=True, dict=True):
         return frozenset(self.denied_keys)
 
     @cached_property
+    def refused_kinds(self) -> frozenset[int]:
+        """`denied_kinds`, to look one up in."""
+        return frozenset(self.denied_kinds)
+
+    @cached_property
+    def taken_kinds(self) -> frozenset[int] | None:
+        """`allowed_kinds`, to look one up in; None for all."""
+        return frozenset(self.allowed_kinds) or None
+
+    @cached_property
     def taken_keys(self) -> frozenset[str] | None:
         """`allowed_keys`, to look one up in; None for all."""
         return frozenset(self.allowed_keys) if self.allowed_keys or self.only_allowed else None

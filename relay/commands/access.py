@@ -42,7 +42,8 @@ class NamedRule(msgspec.Struct, frozen=True):
 
 
 class RuleDone(msgspec.Struct, frozen=True):
-    """What `tidings ban … --json` and the like print, a line for each. `done` is banned, allowed, lifted or unchanged."""
+    """What `tidings ban … --json` and the like print, a line for each. `done` is banned, allowed, lifted, unchanged
+    (it is so already) or unsaid (there was nothing to lift)."""
 
     subject: str
     value: str
@@ -182,12 +183,23 @@ def rules(settings: CommandSettings, log: bool, reset: str | None, as_json: bool
 def _subjects(config: Config, what: tuple[str, ...], is_event: bool) -> list[tuple[RuleSubject, str]]:
     """What the arguments name. Raises Misuse, Complaint."""
     found: list[tuple[RuleSubject, str]] = []
-    for text in what:
+    for text in map(_plain, what):
         try:
-            found += _keys_of(config, text[1:]) if text.startswith("@") else [_subject(text, is_event)]
+            if text.startswith("@") and not is_event:
+                found += _keys_of(config, text[1:])
+            else:
+                found.append(_subject(text, is_event))
         except (Reject, ValueError) as error:
             raise Misuse(f"{text}: {error.message if isinstance(error, Reject) else error}") from None
     return list(dict.fromkeys(found))
+
+
+def _plain(text: str) -> str:
+    """An argument as it is meant: pasted with blanks, as a link (NIP-21), or in capitals as bech32 may be."""
+    text = text.strip()
+    if text[:6].lower() == "nostr:":
+        text = text[6:]
+    return text.lower() if text.isupper() else text
 
 
 def _subject(text: str, is_event: bool) -> tuple[RuleSubject, str]:
@@ -243,7 +255,8 @@ def _change(config: Config, changes: list[SetRule] | list[LiftRule], as_json: bo
                 removed += gone
                 if gone < REMOVED_AT_ONCE:
                     break
-            told = RuleDone(change.subject.value, change.value, _done(change) if done else "unchanged", removed)
+            unchanged = "unsaid" if isinstance(change, LiftRule) else "unchanged"
+            told = RuleDone(change.subject.value, change.value, _done(change) if done else unchanged, removed)
             if as_json:
                 click.echo(msgspec.json.encode(told))
             else:
@@ -256,6 +269,7 @@ _SAID: Final = {
     "allowed": "allowed",
     "lifted": "nothing is said of it any more",
     "unchanged": "nothing to change; that is so already",
+    "unsaid": "nothing of that was said; `tidings rules` prints what is",
 }
 
 

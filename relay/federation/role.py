@@ -86,7 +86,7 @@ async def run_role(
         tasks.repeat(partial(_say_alive, page, role, faults, ingest, server), "the signs of life")
 
         def reconfigure() -> None:
-            settings.read(reload(settings.config))
+            settings.read(reload(settings.file))
             manager.reconfigured()
 
         loop.add_signal_handler(signal.SIGHUP, reconfigure)

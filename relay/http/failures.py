@@ -14,6 +14,7 @@ from litestar.exceptions import HTTPException
 from litestar.types import ExceptionHandlersMap
 
 from relay.errors import Reject
+from relay.http import management
 from relay.http.api import common
 from relay.http.input_errors import explain
 from relay.http.negotiation import HTML, preferred
@@ -79,6 +80,7 @@ def is_program(request: Request[Any, Any, Any]) -> bool:
         path == "/api"
         or path.startswith(("/api/", "/.well-known/"))
         or preferred(request.headers.get("accept", "")) != HTML
+        or management.is_call(request.headers.get("content-type", ""))
     )
 
 

@@ -3,6 +3,8 @@
 A relay is one endpoint whatever the path (NIP-01), so NIP-11 is answered on every path when it is asked for.
 """
 
+import asyncio
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -12,6 +14,7 @@ from litestar.types import (
     ASGIApp,
     HTTPReceiveMessage,
     HTTPResponseBodyEvent,
+    HTTPScope,
     Message,
     Receive,
     Scope,
@@ -93,9 +96,36 @@ def front(app: ASGIApp, hub: RunningRelay) -> ASGIApp:
             if method == "POST" and management.is_call(_header(scope, b"content-type")):
                 extra += () if api else CORS
                 scope = {**scope, "path": "/"}
-            await app(scope, receive, send)
+            await _answered(app, hub, scope, receive, send)
 
     return asgi
+
+
+async def _answered(app: ASGIApp, hub: RunningRelay, scope: HTTPScope, receive: Receive, send: Send) -> None:
+    """What a route answers; where that goes on (server-sent events), until its client's address is blocked."""
+    task = asyncio.current_task()
+    assert task is not None
+
+    async def told(message: Message) -> None:
+        if message["type"] == "http.response.start" and _goes_on(message["headers"]):
+            address = common.client_address(Request(scope), hub)
+            hub.lasting.begin(task, address)
+            hub.lasting.end_blocked(hub.blocked)  # it may have been blocked since the request came
+        await send(message)
+
+    try:
+        await app(scope, receive, told)
+    except asyncio.CancelledError:
+        if hub.lasting.end(task):
+            raise
+        task.uncancel()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+    finally:
+        hub.lasting.end(task)
+
+
+def _goes_on(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    return any(name.lower() == b"content-type" and value.startswith(b"text/event-stream") for name, value in headers)
 
 
 def _header(scope: Scope, wanted: bytes) -> str:

@@ -16,6 +16,7 @@ from relay.protocol.facts import GivenToken
 from relay.server.events.follow import Follower
 from relay.server.events.link import Link
 from relay.server.identities.identities import Identities
+from relay.server.lasting import LastingAnswers
 from relay.server.limits.addresses import AddressSet
 from relay.server.limits.rates import OpenConnections
 from relay.server.live_rules import LiveRules
@@ -93,6 +94,10 @@ class RunningRelay(Protocol):
     @property
     def streams(self) -> OpenConnections:
         """The streams of server-sent events that are open."""
+
+    @property
+    def lasting(self) -> LastingAnswers:
+        """Answers that go on for as long as somebody listens."""
 
     @property
     def answers(self) -> Link:

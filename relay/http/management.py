@@ -171,11 +171,13 @@ async def manage(request: common.AnyRequest, hub: GivenHub) -> Response[Manageme
         said = f"what is posted here is a call of NIP-86, as {MEDIA_TYPE}; the HTTP API is under /api/v1"
         return _answer(ManagementAnswer(error=said), 415)
     call = _decoded(await request.body())
+    own = operators.keys(hub.config)
+    reads = isinstance(call, ManagementCall) and _reads(call.method)
     try:
-        key = await callers.managing_key(request, hub, reads=isinstance(call, ManagementCall) and _reads(call.method))
+        key = await callers.managing_key(request, hub, own, reads=reads)
     except HttpProblem as problem:
         return _answer(ManagementAnswer(error=problem.message), problem.status, problem.headers)
-    if key not in operators.keys(hub.config):
+    if key not in own:
         return _answer(ManagementAnswer(error="this is for the relay's operators, and this key is none's"), 401)
     if isinstance(call, str):
         return _answer(ManagementAnswer(error=call), 400)

@@ -28,6 +28,7 @@ from relay.server.events.ingest import Ingest
 from relay.server.events.publishing import Publisher
 from relay.server.health import Health, roles_of
 from relay.server.identities.identities import Identities
+from relay.server.lasting import LastingAnswers
 from relay.server.limits.gate import Gate
 from relay.server.limits.intake import Intake
 from relay.server.limits.proof_checks import ProofChecks
@@ -77,6 +78,7 @@ class Hub:
         self.clock = asyncio.get_running_loop().time
         self.faults = faults
         self.gate = Gate(settings, page, role, self.clock)
+        self.lasting = LastingAnswers()
         self.checks = ProofChecks(self.clock)
         self.connections = Connections(settings, self._has_room, faults)
         self.ingest = Ingest(
@@ -144,6 +146,7 @@ class Hub:
         config = self.config
         self.gate.configure()
         self.connections.end_blocked(self.gate.blocked)
+        self.lasting.end_blocked(self.gate.blocked)
         self.shared.configure()
         self.queries.configure(_limits(config), config.server.eose_hints)
         self.comparisons.configure(config.limits)

@@ -3,6 +3,7 @@
 Who or what is denied by one of the two is denied. What is allowed is added to a list of what alone is taken, where there is one.
 """
 
+from collections.abc import Iterable
 from ipaddress import ip_network
 from typing import Final
 
@@ -12,6 +13,7 @@ from relay.config import Config
 from relay.errors import Prefix, Reject
 from relay.protocol import kinds, urls
 from relay.server.events import policies
+from relay.server.limits import addresses
 from storage.access import LiftRule, OperatorRules, RuleChange, RuleSubject, SetRule, SetText
 
 TEXTS: Final = ("relay.name", "relay.description", "relay.icon")  # settings that may have another text while it runs
@@ -64,7 +66,7 @@ def value_of(subject: RuleSubject, text: str) -> str:
             raise Reject(Prefix.INVALID, f"{text[:_SHOWN]!r} is no kind: a whole number up to {kinds.MAX_KIND}")
         return str(int(text))
     try:
-        network = ip_network(text, strict=False)
+        network = addresses.network_of(text)
     except ValueError:
         raise Reject(
             Prefix.INVALID, f"{text[:_SHOWN]!r} is no address and no network; write 203.0.113.7 or 203.0.113.0/24"
@@ -86,12 +88,18 @@ def check(change: RuleChange, file: Config, relay: str) -> None:
         _check_denied(change.subject, change.value, file, relay)
     name = _DENIED.get(change.subject)
     ends_denial = change.allowed if isinstance(change, SetRule) else not change.allowed
-    if name and ends_denial and change.value in map(str, getattr(file.access, name)):
+    if name and ends_denial and _stands_in(getattr(file.access, name), change):
         raise Reject(Prefix.INVALID, f"it stands in access.{name} of the settings; take it out there and send SIGHUP")
     name = _ALLOWED.get(change.subject)
     ends_allowance = isinstance(change, LiftRule) and change.allowed
-    if name and ends_allowance and change.value in map(str, getattr(file.access, name)):
+    if name and ends_allowance and _stands_in(getattr(file.access, name), change):
         raise Reject(Prefix.INVALID, f"it stands in access.{name} of the settings; take it out there and send SIGHUP")
+
+
+def _stands_in(listed: Iterable[object], change: SetRule | LiftRule) -> bool:
+    """Whether the settings name what a change is about, however they write it."""
+    is_address = change.subject is RuleSubject.ADDRESS
+    return any((value_of(change.subject, str(one)) if is_address else str(one)) == change.value for one in listed)
 
 
 def _check_text(change: SetText) -> None:
@@ -122,5 +130,5 @@ def _check_denied(subject: RuleSubject, value: str, file: Config, relay: str) ->
 
 
 def _holds_loopback(value: str) -> bool:
-    network = ip_network(value)
+    network = addresses.counted(value)
     return any(one.version == network.version and one.overlaps(network) for one in _LOOPBACK)

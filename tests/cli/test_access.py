@@ -58,10 +58,16 @@ def test_all_that_can_be_banned_is_named_as_people_have_it(tidings: Tidings, dat
     )
     again = tidings("ban", KEY, "--reason", "spam", "--json", "--data", data)
     assert json.loads(again.stdout) == {"subject": "key", "value": KEY, "done": "unchanged", "removed": 0}
+    pasted = [f" {encoding.encode('npub', KEY)}\n", encoding.encode("npub", KEY).upper(), f" {OTHER} "]
+    pasted += [f"nostr:{encoding.encode('npub', KEY)}", "KIND:1063", "2001:DB8::/32", " 203.0.113.7"]
+    again = tidings("ban", *pasted, "--json", "--data", data)
+    assert (again.exit_code, again.stdout.count("unchanged")) == (0, 5)  # one line a key
     lifted = tidings("unban", *what[:5], "--event", "--data", data)
     assert lifted.exit_code == 2  # 203.0.113.7 is no event
     assert tidings("unban", *what, "--data", data).exit_code == 0
     assert said(tidings, data) == []
+    nothing = tidings("unban", "203.0.113.7", "--data", data)
+    assert (nothing.exit_code, "already" in nothing.stderr) == (0, False)  # a network that holds it may be banned
 
 
 def test_what_is_banned_is_not_imported_and_what_is_stored_goes_if_asked(tidings: Tidings, data: Path) -> None:
@@ -132,6 +138,7 @@ def test_every_change_is_in_the_log_the_latest_first(tidings: Tidings, data: Pat
         (["ban", "nsec1xyz"], "secret key"),
         (["ban", "kind:70000"], "no kind"),
         (["ban", "kind:1", "--remove"], "--remove is for keys"),
+        (["ban", "--event", "@nobody"], "is no id"),
         (["allow", "203.0.113.7"], "banned or not"),
         (["rules", "--reset", "relay.url"], "relay.url"),
     ],

@@ -2,13 +2,16 @@
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import json
 import subprocess
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from relay.protocol.event import wire
@@ -125,6 +128,38 @@ async def test_clients_at_a_blocked_address_are_disconnected_and_come_in_no_more
         await other.send('["REQ","s",{"limit":0}]')
         assert json.loads(await asyncio.wait_for(other.recv(), PATIENCE))[0] == "EOSE"
         await other.close()
+
+
+@pytest.mark.parametrize("processes", ["on", "off"])
+async def test_streams_to_a_blocked_address_end(tmp_path: Path, processes: str) -> None:
+    settings = ['server.trusted_proxies=["127.0.0.1/32"]', "server.fronts=2", f"server.processes={processes}"]
+    there, elsewhere = ({"x-forwarded-for": address} for address in ("203.0.113.7", "203.0.113.8"))
+    with serving(tmp_path / "data", *settings) as server:
+        async with contextlib.AsyncExitStack() as stack:
+
+            async def opened(path: str, headers: dict[str, str]) -> AsyncIterator[bytes]:
+                http = await stack.enter_async_context(httpx.AsyncClient(timeout=PATIENCE))
+                asked = http.stream("GET", f"{server.http}/api/v1{path}", headers=headers)
+                parts = (await stack.enter_async_context(asked)).aiter_raw()
+                await anext(parts)
+                return parts
+
+            name = HTTP.post(f"{server.http}/api/v1/agents/register", json={"name": "watcher"})
+            token = {"authorization": f"Bearer {name.json()['agent']['api_key']}"}
+            paths = [*["/stream"] * 3, "/stream/groups", "/stream/notifications"]
+            ending = [await opened(path, there | token) for path in paths]
+            staying = await opened("/stream", elsewhere)
+            done = command("ban", "203.0.113.7", data=server.data)
+            assert done.returncode == 0, done.stderr
+            for parts in ending:
+                async with asyncio.timeout(PATIENCE):
+                    assert b"event: post" not in b"".join([part async for part in parts])
+            post = {"submolt": "general", "title": "Still here", "content": "and told of"}
+            HTTP.post(f"{server.http}/api/v1/posts", json=post, headers=token).raise_for_status()
+            async with asyncio.timeout(PATIENCE):
+                while b"event: post" not in await anext(staying):
+                    pass
+            assert "exception" not in server.log().lower()
 
 
 @pytest.mark.parametrize("library", ["applesauce", "welshman"])

@@ -352,6 +352,21 @@ async def test_a_ban_holds_for_what_peers_bring_and_what_it_refused_comes_when_i
             await until(arrived)
 
 
+async def test_a_ban_is_lifted_for_peers_though_the_settings_could_not_be_read_meanwhile(tmp_path: Path) -> None:
+    key = fresh_key()
+    events, file = notes(key, 10), tmp_path / "here.toml"
+    async with FakePeer(events).serving() as peer:
+        settings(file, peer.url, direction="down", more="")
+        assert command("ban", key.pubkey, data=tmp_path / "here").returncode == 0
+        with serving(tmp_path / "here", "server.processes=on", file=file) as here:
+            await in_state(here, peer.url, "in step", refused=10, stored=0)
+            file.write_text("a file that [nobody can read")
+            here.reload()
+            run("ban", fresh_key().pubkey, server=here)
+            run("unban", key.pubkey, server=here)
+            await in_state(here, peer.url, "in step", stored=10)
+
+
 async def test_peers_that_lie_are_named_and_harm_nobody_else(tmp_path: Path) -> None:
     key = fresh_key()
     events = notes(key, 60)

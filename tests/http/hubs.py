@@ -13,6 +13,7 @@ from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter, matches
 from relay.roles.page import SharedPage
 from relay.server.events.follow import Follower
+from relay.server.lasting import LastingAnswers
 from relay.server.limits.addresses import AddressSet
 from relay.server.limits.rates import OpenConnections
 from relay.server.livekit import Rooms
@@ -136,6 +137,7 @@ class FakeHub:
         self.faults = Faults()
         self.fronts = 1
         self.blocked = AddressSet(())
+        self.lasting = LastingAnswers()
         self.rooms = Rooms(self.reader, Settings(self.config, "ws://relay.example/"))  # type: ignore[arg-type]
         self.streams = OpenConnections(SharedPage(("front",), fronts=1, addresses=100), 0, "streams", "stream ")
         self.followers: list[Follower] = []

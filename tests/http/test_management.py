@@ -13,6 +13,7 @@ import pytest
 from relay.http.management import MEDIA_TYPE, METHODS
 from relay.protocol.event import wire
 from relay.protocol.kinds import HTTP_AUTH
+from relay.server.limits.replay_guard import ReplayGuard
 from storage.access import SetText
 from tests.factories import keypair, make_event
 from tests.http.api.homes import URL, Home, home
@@ -109,6 +110,26 @@ async def test_a_proof_is_good_for_one_change_and_for_what_only_reads(relay: Hom
     assert [(await posted(relay, body, header))[0] for _ in range(2)] == [200, 401]
     header = proven(OPERATOR, BODY)  # a client that asks twice within a second makes the same event
     assert [(await posted(relay, BODY, header))[0] for _ in range(2)] == [200, 200]
+
+
+async def test_what_strangers_prove_takes_no_room_from_the_proofs_of_operators(
+    relay: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[str] = []
+    monkeypatch.setattr(ReplayGuard, "use", lambda _guard, proof, _now: used.append(proof.pubkey))
+    body = b'{"method":"disallowkind","params":[7]}'
+    assert (await posted(relay, body, proven(STRANGER, body)))[0] == 401
+    path = f"{URL.replace('ws', 'http')}/api/v1/rules/kind"
+    headers = {"authorization": proven(STRANGER, b"", u=path, method="GET")}
+    assert (await relay.get("/api/v1/rules/kind", headers=headers)).status_code == 403
+    assert used == []
+    assert (await posted(relay, body, proven(OPERATOR, body)))[0] == 200
+    assert used == [keypair(OPERATOR).pubkey]
+
+
+async def test_what_is_refused_before_it_is_read_is_told_as_json_too(relay: Home) -> None:
+    answer = await relay.post("/", content=b"[" * 2_000_000, headers={"content-type": MEDIA_TYPE})
+    assert (answer.status_code, "larger" in answer.json()["error"]) == (413, True)
 
 
 @pytest.mark.parametrize("u", [URL, f"{URL}/", URL.replace("ws", "http"), URL.replace("ws", "http").upper() + "/"])
@@ -222,7 +243,9 @@ async def test_a_banned_event_is_gone_and_an_allowed_one_may_come_again(relay: H
     assert (await relay.hand_in(event))[0] == 201
 
 
-async def test_what_is_reported_needs_moderation_until_somebody_has_looked_at_it(relay: Home) -> None:
+async def test_what_is_reported_needs_moderation_until_somebody_has_looked_at_it(
+    relay: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now = int(time.time())
     first, second = (make_event(STRANGER, content=text, created_at=now) for text in ("first", "second"))
     for event in (first, second):
@@ -239,6 +262,9 @@ async def test_what_is_reported_needs_moderation_until_somebody_has_looked_at_it
     await relay.hand_in(make_event(6, 1984, tags=tags, created_at=now + 100))
     (again,) = await call(relay, "listeventsneedingmoderation")
     assert (again["id"], again["reason"]) == (first.id, "spam 2, illegal 1")
+    monkeypatch.setattr(time, "time", lambda: now + 200.0)
+    await call(relay, "allowevent", first.id)  # somebody has looked at it again
+    assert await call(relay, "listeventsneedingmoderation") == []
 
 
 async def test_kinds_are_refused_and_taken_again(relay: Home) -> None:

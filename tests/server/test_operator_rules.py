@@ -1,5 +1,6 @@
 """What the operator said, over the settings' file: what holds, what is refused, and how values are kept."""
 
+from ipaddress import IPv4Network, ip_address, ip_network
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from relay.config import Access, Config
 from relay.errors import Prefix, Reject
 from relay.protocol.admission import Door
 from relay.server.events import policies
+from relay.server.limits import addresses
 from relay.server.limits.addresses import AddressSet, client_address
 from relay.server.operator_rules import check, overlaid, value_of
 from relay.server.settings import Settings
@@ -95,6 +97,8 @@ def test_a_reload_and_a_word_of_the_operator_leave_each_other_alone() -> None:
         (RuleSubject.ADDRESS, "203.0.113.7", "203.0.113.7"),
         (RuleSubject.ADDRESS, "203.0.113.7/24", "203.0.113.0/24"),
         (RuleSubject.ADDRESS, "2001:DB8::1", "2001:db8::1"),
+        (RuleSubject.ADDRESS, "::ffff:203.0.113.7", "203.0.113.7"),
+        (RuleSubject.ADDRESS, "::ffff:203.0.113.7/120", "203.0.113.0/24"),
     ],
 )
 def test_one_thing_is_kept_in_one_spelling(subject: RuleSubject, text: str, value: str) -> None:
@@ -132,7 +136,7 @@ FILE = msgspec.convert(
             "operators": [OPERATOR],
             "denied_keys": [KEYS[3]],
             "allowed_kinds": [7],
-            "denied_addresses": ["203.0.113.0/24"],
+            "denied_addresses": ["203.0.113.0/24", "2001:DB8::1", "::ffff:198.51.100.7"],
         },
     },
     Config,
@@ -151,7 +155,10 @@ FILE = msgspec.convert(
         (SetRule(RuleSubject.KIND, "5", False), "always"),
         (SetRule(RuleSubject.KIND, "62", False), "always"),
         (LiftRule(RuleSubject.ADDRESS, "203.0.113.0/24", False), "access.denied_addresses"),
+        (LiftRule(RuleSubject.ADDRESS, "2001:db8::1", False), "access.denied_addresses"),
+        (LiftRule(RuleSubject.ADDRESS, "198.51.100.7", False), "access.denied_addresses"),
         (SetRule(RuleSubject.ADDRESS, "127.0.0.1", False), "this machine"),
+        (SetRule(RuleSubject.ADDRESS, "::2", False), "this machine"),  # the /64 of ::1
         (SetRule(RuleSubject.ADDRESS, "0.0.0.0/0", False), "this machine"),
         (SetRule(RuleSubject.ADDRESS, "::/0", False), "this machine"),
         (SetRule(RuleSubject.KIND, "1", False, "x" * 1001), "1000 characters"),
@@ -197,7 +204,44 @@ def test_all_else_may_be_said(change: Any) -> None:
         ("2001:db8::/32", "2001:db8:7::1", True),
         ("203.0.113.0/24", "2001:db8::1", False),
         ("203.0.113.0/24", "local", False),
+        ("::ffff:203.0.113.7", "203.0.113.7", True),
+        ("::ffff:203.0.113.7", "::1", False),
+        ("::ffff:203.0.113.0/120", "203.0.113.8", True),
     ],
 )
 def test_addresses_are_blocked_as_limits_count_them(written: str, address: str, is_in: bool) -> None:
     assert (client_address(address, (), ()) in AddressSet([written])) is is_in
+
+
+nets = st.sampled_from(
+    [f"10.0.{a}.0/{bits}" for a in (0, 4, 8) for bits in (22, 24, 32)] + ["10.0.0.1", "2001:db8::/63"]
+)
+places = st.sampled_from(
+    ["10.0.0.0", "10.0.0.1", "10.0.3.9", "10.0.4.0", "10.0.9.1", "2001:db8:0:1::", "2001:db8:0:2::"]
+)
+
+
+@given(before=st.lists(nets), written=st.lists(nets), address=places)
+def test_a_set_of_addresses_holds_what_one_of_its_networks_holds(
+    before: list[str], written: list[str], address: str
+) -> None:
+    found = AddressSet(written, AddressSet(before))
+    assert (address in found) is any(ip_address(address) in ip_network(one) for one in written)
+    assert bool(found) is bool(written)
+
+
+def test_of_many_rules_none_is_looked_at_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Listed(list[Any]):
+        def __contains__(self, one: object) -> bool:
+            raise AssertionError(f"looked for {one} one by one")
+
+    monkeypatch.setattr(IPv4Network, "__contains__", Listed.__contains__)
+    written = [f"10.{a}.{b}.0/24" for a in range(8) for b in range(100)]
+    many = AddressSet(written)
+    assert "10.3.7.9" in many
+    assert "10.9.0.1" not in many
+    monkeypatch.setattr(addresses, "network_of", lambda text: IPv4Network({"192.0.2.0/24": text}[text]))
+    again = AddressSet([*written, "192.0.2.0/24"], many)  # what was read is not read again
+    assert ("192.0.2.1" in again, "10.3.7.9" in again) == (True, True)
+    config = Config(access=Access(denied_kinds=Listed([7]), allowed_kinds=Listed([1]), denied_keys=Listed([OWN])))
+    assert policies.refuse(make_event(3, 1), policies.Sender(Door.CLIENT), config, 1_700_000_000) is None

@@ -35,6 +35,19 @@ def ban(event: Event, reason: str = "") -> SetRule:
     return SetRule(RuleSubject.EVENT, event.id, False, reason, BY)
 
 
+def test_a_reason_stays_where_no_other_is_told(writer: SqliteWriter) -> None:
+    writer.execute(SetRule(RuleSubject.KEY, KEY, False, "spam", BY), NOW)
+    assert writer.execute(SetRule(RuleSubject.KEY, KEY, False), NOW + 1) is False
+    event = SetRule(RuleSubject.EVENT, "ab" * 32, True, "harmless", BY)
+    for number in range(3):  # it may have been reported since
+        again = SetRule(RuleSubject.EVENT, event.value, True, "", BY)
+        assert writer.execute(again if number else event, NOW + number) is True
+        (rule,) = writer.tables.access_rules(RuleSubject.EVENT, True)
+        assert (rule.reason, rule.at) == ("harmless", NOW + number)
+    (rule,) = writer.tables.access_rules(RuleSubject.KEY, False)
+    assert (rule.reason, rule.at) == ("spam", NOW)
+
+
 def test_a_rule_takes_the_place_of_the_one_before_and_each_change_is_logged(writer: SqliteWriter) -> None:
     changes = [
         (SetRule(RuleSubject.KEY, KEY, False, "spam", BY), True),

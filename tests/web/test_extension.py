@@ -1,5 +1,6 @@
 """Writing with a signing extension (NIP-07) and nothing else: the relay gets signed events over the WebSocket."""
 
+import re
 import time
 
 import pytest
@@ -179,3 +180,27 @@ def test_an_extension_that_refuses_leaves_the_text_where_it_is(relay, window, bo
     writer.write_post("Not signed")
     expect(writer.page.locator("#write .trouble")).to_have_text("denied by its owner")
     expect(writer.page.get_by_label("Title")).to_have_value("Not signed")
+
+
+# Of the whole browser, in milliseconds.
+CLOCK = """
+const right = Date.now.bind(Date), began = performance.timeOrigin;
+Date.now = () => right() + WRONG;
+Object.defineProperty(Performance.prototype, "timeOrigin", { get: () => began + WRONG });
+"""
+
+
+@pytest.mark.parametrize("wrong", [-7_200_000, 7_200_000], ids=["slow", "fast"])
+def test_a_browser_whose_clock_is_wrong_signs_and_tells_times_by_the_relays(relay, window, wrong):
+    """What it signed was refused as of the future, or stood as two hours old; and a new post was "2 h" old."""
+    agent, key = Agent(relay), fresh_key()
+    earlier = agent.post("A minute ago")
+    reader = as_bound(window, agent, key)
+    reader.page.context.add_init_script(CLOCK.replace("WRONG", str(wrong)))
+    reader.go("/?sort=new")
+    assert abs(reader.page.evaluate("Date.now()") - 1000 * time.time() - wrong) < 60_000
+    reader.write_post("By a wrong clock")
+    written = reader.item("By a wrong clock")
+    assert abs(reader.event_of(written).created_at - time.time()) < 60
+    for item in (written, reader.by_id(earlier)):
+        expect(item.locator("time").first).to_have_text(re.compile("^(now|[1-9] min)$"))

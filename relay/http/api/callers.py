@@ -4,6 +4,7 @@ An identity token is none of these, but for claims (`Claimant`): the user is the
 Whoever has the token could have that key exported and prove it, so nothing is opened by this that was closed.
 """
 
+from collections.abc import Collection
 from typing import Any, Final
 
 import msgspec
@@ -79,22 +80,27 @@ async def _caller(request: common.AnyRequest, hub: GivenHub) -> Caller:
     return await identify(request, hub)
 
 
-async def proven_key(request: common.AnyRequest, hub: RunningRelay) -> str:
-    """The key that a NIP-98 proof of this request names, which may leave the method out. Raises HttpProblem 401 or 429."""
+async def proven_key(request: common.AnyRequest, hub: RunningRelay, of: Collection[str] | None = None) -> str:
+    """The key that a NIP-98 proof of this request names, which may leave the method out. Raises HttpProblem 401 or 429.
+
+    `of` as in `Users.proven`.
+    """
     asked = await _request(request, hub)
     try:
-        pubkey = hub.identities.users.proven(asked)
+        pubkey = hub.identities.users.proven(asked, of)
     except Reject as refusal:
         raise _refused(request, hub, refusal, "Nostr") from None
     rates.spend(request, hub, f"address {asked.address}")
     return pubkey
 
 
-async def managing_key(request: common.AnyRequest, hub: RunningRelay, *, reads: bool) -> str:
+async def managing_key(
+    request: common.AnyRequest, hub: RunningRelay, operators: Collection[str], *, reads: bool
+) -> str:
     """The key that a NIP-98 proof of a NIP-86 call names; see `Users.managing`. Raises HttpProblem 401 or 429."""
     asked = await _request(request, hub)
     try:
-        pubkey = hub.identities.users.managing(asked, origin.proven(request, hub), reads=reads)
+        pubkey = hub.identities.users.managing(asked, origin.proven(request, hub), operators, reads=reads)
     except Reject as refusal:
         raise _refused(request, hub, refusal, "Nostr") from None
     rates.spend(request, hub, f"address {asked.address}")

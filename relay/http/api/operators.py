@@ -32,8 +32,9 @@ def _proves(request: common.AnyRequest) -> bool:
 
 async def _prove(request: common.AnyRequest, hub: RunningRelay) -> str:
     """The operator's key that a NIP-98 proof names. Raises HttpProblem 401, 403 or 429."""
-    key = await proven_key(request, hub)
-    if key not in keys(hub.config):
+    own = keys(hub.config)
+    key = await proven_key(request, hub, own)
+    if key not in own:
         rates.spend(request, hub, f"address {common.client_address(request, hub)}")
         raise refusal()
     return key

@@ -49,7 +49,7 @@ class ProfileAnswer(AgentAnswer, frozen=True, kw_only=True):
 
 async def check_allowed(hub: RunningRelay, identity_id: str) -> None:
     """Raises HttpProblem 403 where the operator denies a key of the identity: what is shown of it is what it writes, too."""
-    denied = hub.config.access.denied_keys
+    denied = hub.config.access.refused_keys
     if denied and any(key.pubkey in denied for key in await hub.identities.keys.of(identity_id)):
         raise of_reject(Reject(Prefix.BLOCKED, "this key may not write here"))
 

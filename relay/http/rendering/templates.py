@@ -1,5 +1,6 @@
 """The templates of `relay/web`: HTML, always escaped, with the one way a page is answered; and plain text."""
 
+import time
 from typing import Any, Final
 
 import msgspec
@@ -20,6 +21,7 @@ _environment.globals["static"] = static.url
 _environment.globals["modules"] = static.modules
 _environment.globals["theme"] = theme.chosen
 _environment.globals["is_first_visit"] = first_visit.is_first
+_environment.globals["clock"] = lambda: int(time.time())
 _environment.globals["here"] = visitor.here
 _environment.globals["canonical"] = address.canonical
 _environment.globals["linked_data"] = linked_data.posting

@@ -128,8 +128,8 @@ def work(event: Event, author: Sender, config: Config, _now: int) -> Reject | No
 
 def kind_allowed(event: Event, _author: Sender, config: Config, _now: int) -> Reject | None:
     """`access.allowed_kinds` and `access.denied_kinds`."""
-    allowed = config.access.allowed_kinds
-    if event.kind in config.access.denied_kinds or (allowed and event.kind not in allowed):
+    taken = config.access.taken_kinds
+    if event.kind in config.access.refused_kinds or (taken is not None and event.kind not in taken):
         return Reject(Prefix.BLOCKED, f"this relay does not take kind {event.kind}")
     return None
 

@@ -7,7 +7,7 @@ token stands for one. A row is made only when something hangs on it (an app toke
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 import msgspec
@@ -110,23 +110,30 @@ class Users:
             raise Reject(Prefix.AUTH_REQUIRED, "nobody here has this token; was it copied whole?")
         return Caller(self._check(request, lambda: issuer.subject(credential)))
 
-    def proven(self, request: Request) -> str:
-        """The key that a NIP-98 header proves, which may leave the method out. Raises Reject as `identify`."""
-        return self._check(request, lambda: self._proven_key(request, method_needed=False))
+    def proven(self, request: Request, of: Collection[str] | None = None) -> str:
+        """The key that a NIP-98 header proves, which may leave the method out. Raises Reject as `identify`.
 
-    def managing(self, request: Request, url: str, *, reads: bool) -> str:
+        Only the proofs `of` these keys are used up, where they are named: what others prove opens nothing to them.
+        """
+        return self._check(request, lambda: self._proven_key(request, method_needed=False, once=of))
+
+    def managing(self, request: Request, url: str, operators: Collection[str], *, reads: bool) -> str:
         """The key that the header of a NIP-86 call proves: for the relay's `url`, with its payload. Raises Reject as `identify`.
 
         A call that only `reads` may come again with the same proof: of two in one second clients make the same event.
         """
-        return self._check(request, lambda: self._proven_key(request, method_needed=False, managed=url, once=not reads))
+        once = () if reads else operators
+        return self._check(request, lambda: self._proven_key(request, method_needed=False, managed=url, once=once))
 
     def _check(self, request: Request, check: Callable[[], str]) -> str:
         return self._checks.run(request.address, self._settings.config.rates.wrong_proofs, check)
 
-    def _proven_key(self, request: Request, *, method_needed: bool = True, managed: str = "", once: bool = True) -> str:
+    def _proven_key(
+        self, request: Request, *, method_needed: bool = True, managed: str = "", once: Collection[str] | None = None
+    ) -> str:
         """The key of a NIP-98 header; `managed` is the URL of the relay where a call of NIP-86 must name that.
 
+        A proof of a key in `once` is good once, None for all keys.
         Raises Reject(auth-required) naming what is wrong: HTTP answers 401 (NIP-98).
         """
         try:
@@ -139,7 +146,7 @@ class Users:
             same = nip98.same_relay if managed else nip98.same_url
             pubkey = nip98.authenticated_key(event, url, method, payload, now, required=required, same=same)
             verify_event(event)
-            if once:
+            if once is None or pubkey in once:
                 self._replay_guard.use(event, now)
         except Reject as refusal:
             if refusal.prefix is Prefix.INVALID:

@@ -7,6 +7,7 @@ from typing import Final
 Network = IPv4Network | IPv6Network
 BLOCKED: Final = "this address is blocked here"
 _FINEST: Final = {4: 32, 6: 64}  # bits of a network that is one client
+_MAPPED: Final = IPv6Network("::ffff:0:0/96")  # how a socket on [::] shows IPv4
 
 
 def networks(written: Iterable[str]) -> tuple[Network, ...]:
@@ -32,31 +33,56 @@ def client_address(peer: str, forwarded: Sequence[str], trusted: Sequence[Networ
 
 
 class AddressSet:
-    """Addresses and networks in which a client may be, as `client_address` writes it: an IPv6 client is its /64."""
+    """Addresses and networks in which a client may be, as `client_address` writes it: an IPv6 client is its /64.
 
-    def __init__(self, written: Iterable[str]) -> None:
-        """Raises ValueError on what is neither."""
-        found = {_counted(ip_network(item, strict=False)) for item in written}
-        self._single = {str(one.network_address) for one in found if one.prefixlen == _FINEST[one.version]}
-        self._networks = [one for one in found if one.prefixlen != _FINEST[one.version]]
+    To look one up costs the same however many there are.
+    """
+
+    def __init__(self, written: Sequence[str], before: "AddressSet | None" = None) -> None:
+        """What `before` has been made of need not be read again. Raises ValueError on what is no address and no network."""
+        known: dict[str, Network] = {} if before is None else before._known
+        self.written = written
+        self._known: dict[str, Network] = {item: known.get(item) or counted(item) for item in written}
+        self._single: set[str] = set()
+        self._parts: dict[
+            tuple[int, int], set[int]
+        ] = {}  # by version and by how many bits of an address are not looked at
+        for network in set(self._known.values()):
+            rest = network.max_prefixlen - network.prefixlen
+            if network.prefixlen == _FINEST[network.version]:
+                self._single.add(str(network.network_address))
+            else:
+                self._parts.setdefault((network.version, rest), set()).add(int(network.network_address) >> rest)
 
     def __len__(self) -> int:
-        return len(self._single) + len(self._networks)
+        return len(self._single) + sum(map(len, self._parts.values()))
 
     def __contains__(self, address: str) -> bool:
         if address in self._single:
             return True
-        if not self._networks:
+        if not self._parts:
             return False
         try:
             parsed = ip_address(address)
         except ValueError:
             return False
-        return any(parsed in network for network in self._networks)
+        number = int(parsed)
+        return any(
+            version == parsed.version and number >> rest in found for (version, rest), found in self._parts.items()
+        )
 
 
-def _counted(network: Network) -> Network:
-    """The network with all that limits count as one with what is in it."""
+def network_of(text: str) -> Network:
+    """A network, or an address as one. An IPv4 address is one however IPv6 shows it. Raises ValueError."""
+    network = ip_network(text, strict=False)
+    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
+        return IPv4Network((int(network.network_address) & 0xFFFFFFFF, network.prefixlen - _MAPPED.prefixlen))
+    return network
+
+
+def counted(text: str) -> Network:
+    """The network with all that limits count as one with what is in it. Raises ValueError."""
+    network = network_of(text)
     finest = _FINEST[network.version]
     return network if network.prefixlen <= finest else network.supernet(new_prefix=finest)
 

@@ -23,6 +23,7 @@ class Gate:
         self._front = front
         self.clock = clock
         self.draining = False
+        self.blocked = addresses.AddressSet(())
         self.websockets = rates.OpenConnections(page, front, "connections")
         self.http_connections = rates.OpenConnections(page, front, "http")
         self.streams = rates.OpenConnections(page, front, "streams", "stream ")
@@ -35,7 +36,8 @@ class Gate:
         """The settings were replaced."""
         config = self._settings.config
         self.networks = addresses.networks(config.server.trusted_proxies)
-        self.blocked = addresses.AddressSet(config.access.denied_addresses)
+        if self.blocked.written != config.access.denied_addresses:
+            self.blocked = addresses.AddressSet(config.access.denied_addresses, self.blocked)
         self.limits_messages = config.rates.messages_per_address > 0
 
     def enter(self, address: str) -> str | None:

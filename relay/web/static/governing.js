@@ -2,7 +2,7 @@
 
 import { api } from "./api.js";
 import { either } from "./signing.js";
-import { ask, begin } from "./wire.js";
+import { ask, begin, now } from "./wire.js";
 
 const at = (group, rest = "") => `/groups/${encodeURIComponent(group)}${rest}`;
 const FLAGS = ["private", "restricted", "closed"];
@@ -19,8 +19,8 @@ export function beginGroup(id, said) {
 // A 9002 says all of a group, so one's own signer says again what does not change.
 export async function editGroup(group, said) {
   begin();
-  const [now] = await ask({ kinds: [39000], "#d": [group], limit: 1 });
-  const kept = (now?.tags ?? []).filter(([name]) => name !== "d" && !OURS.includes(name));
+  const [before] = await ask({ kinds: [39000], "#d": [group], limit: 1 });
+  const kept = (before?.tags ?? []).filter(([name]) => name !== "d" && !OURS.includes(name));
   const tags = [["h", group], ...texts(said), ...flags(said), ...kept];
   return either({ kind: 9002, tags }, async () => (await api("PATCH", at(group), said)).event);
 }
@@ -31,7 +31,7 @@ const WEEK = 7 * 86_400;
 // A code for one, or for any number, good for a week.
 export async function invite(group, uses) {
   const code = random();
-  const until = String(Math.floor(Date.now() / 1000) + WEEK);
+  const until = String(now() + WEEK);
   const tags = [["h", group], ["code", code], ["uses", uses === null ? "unlimited" : String(uses)], ["expiration", until]];
   await either({ kind: 9009, tags }, async () => (await api("POST", at(group, "/invites"), { code, uses, days: 7 })).event);
   return code;
@@ -50,9 +50,8 @@ export async function invitesHeard(group) {
   const left = (event) => (event.tags.some(([name]) => name === "revoked") ? 0 : value(event, "uses") === "unlimited" ? Infinity : Number(value(event, "uses") ?? 1));
   found.sort((a, b) => a.created_at - b.created_at || left(b) - left(a));
   const last = new Map(found.flatMap((event) => event.tags.filter(([name]) => name === "code").map(([, code]) => [code, event])));
-  const now = Math.floor(Date.now() / 1000);
   return [...last]
-    .filter(([, event]) => left(event) > 0 && Number(value(event, "expiration") ?? Infinity) > now)
+    .filter(([, event]) => left(event) > 0 && Number(value(event, "expiration") ?? Infinity) > now())
     .map(([code, event]) => ({ code, uses_left: left(event) === Infinity ? null : left(event) }))
     .reverse();
 }
@@ -60,8 +59,8 @@ export async function invitesHeard(group) {
 // The whole list of what is pinned; what is pinned now comes first.
 async function pins(group, change, call) {
   begin();
-  const [now] = await ask({ kinds: [39005], "#d": [group], limit: 1 });
-  const kept = (now?.tags ?? []).filter(([name]) => name === "e" || name === "a");
+  const [present] = await ask({ kinds: [39005], "#d": [group], limit: 1 });
+  const kept = (present?.tags ?? []).filter(([name]) => name === "e" || name === "a");
   return either({ kind: 9010, tags: [["h", group], ...change(kept)] }, async () => (await call()).event);
 }
 

@@ -1,5 +1,6 @@
 // A proof, by one's own signer, of who makes a request (NIP-98): what stands in its Authorization header.
 
+import { now } from "./clock.js";
 import { signer } from "./me.js";
 import { salt } from "./signing.js";
 
@@ -12,6 +13,6 @@ export async function proof(method, url, body) {
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", text.encode(body)));
     tags.push(["payload", Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("")]);
   }
-  const event = await signer().signEvent({ kind: 27235, created_at: Math.floor(Date.now() / 1000), tags, content: "" });
+  const event = await signer().signEvent({ kind: 27235, created_at: now(), tags, content: "" });
   return `Nostr ${btoa(Array.from(text.encode(JSON.stringify(event)), (byte) => String.fromCharCode(byte)).join(""))}`;
 }

@@ -5,6 +5,7 @@
 // public key, the secret of this page's end of the channel, and the public key of who it signs for.
 
 import { conversation, decrypt, encrypt, finish, newKey, publicKey } from "./channel.js";
+import { now } from "./clock.js";
 import { make, open } from "./dialog.js";
 import { check } from "./verify.js";
 
@@ -13,7 +14,6 @@ const PATIENCE = 90_000; // milliseconds: somebody may have to confirm on anothe
 const PERMISSIONS = "sign_event";
 
 export const here = () => location.origin.replace("http", "ws");
-const now = () => Math.floor(Date.now() / 1000);
 const random = () => newKey().slice(0, 32);
 const about = () => ({ name: document.querySelector(".brand bdi").textContent, url: location.origin });
 

@@ -3,7 +3,10 @@
 // `follow` tells of every event of the feed, or of another filter, and of the connection's state; `ask` reads stored events;
 // `publish` sends one and answers with the relay's OK. What waits is bounded by what the page itself asks.
 
+import { now } from "./clock.js";
 import { signer } from "./me.js";
+
+export { now };
 
 export const FEED = [5, 7, 11, 62, 1010, 1111];
 
@@ -25,7 +28,6 @@ const questions = new Map(); // subscription id -> {filters, found, resolve, rej
 const publishing = new Map(); // event id -> {event, resolve, reject}
 const waiting = []; // messages for when the connection is open
 
-export const now = () => Math.floor(Date.now() / 1000);
 const open = () => socket?.readyState === WebSocket.OPEN;
 
 function send(...message) {

@@ -30,9 +30,12 @@ def work(remove: Remove) -> dict[type, Callable[[sqlite3.Connection, Any, Transa
             else:
                 transaction.mark(command.value, OPERATOR)
                 remove(connection, RemoveMatching(Filter(ids=frozenset([command.value])), 1), transaction, now)
-        if said == (int(command.allowed), command.reason):
+        is_said = said is not None and said[0] == command.allowed and command.reason in ("", said[1])
+        looks_again = command.subject is RuleSubject.EVENT and command.allowed  # it may have been reported since
+        if is_said and not looks_again:
             return False
-        row = (command.subject.value, command.value, int(command.allowed), command.reason, command.by, now)
+        reason = said[1] if is_said else command.reason
+        row = (command.subject.value, command.value, int(command.allowed), reason, command.by, now)
         connection.execute(_sql("set_rule"), row)
         _note(connection, transaction, command, "allowed" if command.allowed else "denied", now)
         return True
