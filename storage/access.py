@@ -62,9 +62,9 @@ class LoggedChange(msgspec.Struct, frozen=True):
 class SetRule(Command[bool], frozen=True):
     """Allow or deny something from now on, in place of what was said of it before; False where that is said already.
 
-    Without a `reason` the one that was told stays. An event that is denied is removed if it is here, and refused; one that is
-    allowed may come again, and what was reported of it until now counts as looked at, each time anew. Raises Reject where there are
-    MOST_RULES of the subject.
+    Where a key is denied, the codes of its identity, which bind another one, end. An event that is denied is removed if it is here,
+    and refused; one that is allowed may come again, and what was reported of it until now counts as looked at, each time anew.
+    Without a `reason` the one that was told stays. Raises Reject where there are MOST_RULES of the subject.
     """
 
     subject: RuleSubject

@@ -42,3 +42,6 @@ DELETE FROM deleted WHERE id = ? AND deleter = ?
 -- name: unmark_address
 -- Only what the operator's removal closed: an author's own also stands among the deleted ids.
 DELETE FROM deleted_addresses WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM deleted WHERE id = ?1)
+
+-- name: close_codes
+DELETE FROM key_claims WHERE posting_identity_id IN (SELECT posting_identity_id FROM identity_keys WHERE pubkey = ?)
