@@ -37,9 +37,14 @@ class AccessRule(msgspec.Struct, frozen=True):
 
 
 class OperatorRules(msgspec.Struct, frozen=True):
-    """What holds of each event and client: the rules but those about single events, and `texts` in place of settings, by name."""
+    """What holds of each event and client, and `texts` in place of settings, by name.
 
-    rules: list[AccessRule] = []
+    `denied` and `allowed` are the values of the rules but those about single events, by subject, with a blank between: as one text
+    so many are read, compared and kept by a process that serves others meanwhile.
+    """
+
+    denied: dict[RuleSubject, str] = {}
+    allowed: dict[RuleSubject, str] = {}
     texts: dict[str, str] = {}
 
 
@@ -57,9 +62,9 @@ class LoggedChange(msgspec.Struct, frozen=True):
 class SetRule(Command[bool], frozen=True):
     """Allow or deny something from now on, in place of what was said of it before; False where that is said already.
 
-    Without a `reason` the one that was told stays. An event that is denied is removed if it is here, and refused; one that is
-    allowed may come again, and what was reported of it until now counts as looked at, each time anew. Raises Reject where there are
-    MOST_RULES of the subject.
+    Where a key is denied, the codes of its identity, which bind another one, end. An event that is denied is removed if it is here,
+    and refused; one that is allowed may come again, and what was reported of it until now counts as looked at, each time anew.
+    Without a `reason` the one that was told stays. Raises Reject where there are MOST_RULES of the subject.
     """
 
     subject: RuleSubject

@@ -6,6 +6,7 @@ settings.
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +24,7 @@ from relay.protocol.filter import Filter
 from relay.protocol.kinds import is_hex
 from relay.protocol.words import counted
 from relay.server.operator_rules import TEXTS, value_of
-from storage.access import AccessRule, LiftRule, LoggedChange, OperatorRules, RuleChange, RuleSubject, SetRule, SetText
+from storage.access import AccessLookups, AccessRule, LiftRule, LoggedChange, RuleChange, RuleSubject, SetRule, SetText
 
 LOGGED: Final = 100  # changes that are printed, the last
 REMOVED_AT_ONCE: Final = 1000  # events, between which a running relay serves others
@@ -167,16 +168,16 @@ def rules(settings: CommandSettings, log: bool, reset: str | None, as_json: bool
         for change in run(_logged(config)):
             click.echo(msgspec.json.encode(change) if as_json else _log_line(change))
         return
-    said, events = run(_said(config))
-    shown = [*_of_settings(config), *(_named(rule) for rule in (*said.rules, *events))]
+    said, texts = run(_said(config))
+    shown = [*_of_settings(config), *map(_named, said)]
     for rule in shown:
         click.echo(msgspec.json.encode(rule) if as_json else _line(rule))
-    for setting, text in said.texts.items():
+    for setting, text in texts.items():
         if as_json:
             click.echo(msgspec.json.encode({"setting": setting, "text": text}))
         else:
             click.echo(printable(f"{setting} is {text!r}, in place of what the settings say"))
-    if not shown and not said.texts:
+    if not shown and not texts:
         say("nothing is banned and nothing is listed; `tidings ban --help` says how")
 
 
@@ -279,13 +280,18 @@ def _done(change: RuleChange) -> str:
     return "lifted"
 
 
-async def _said(config: Config) -> tuple[OperatorRules, list[AccessRule]]:
-    """What holds, and the rules about single events."""
+async def _said(config: Config) -> tuple[list[AccessRule], dict[str, str]]:
+    """The rules, and the texts in place of settings."""
     async with reading(config) as database:
-        said = await database.ask(lambda tables: tables.operator_rules())
-        banned = await database.ask(lambda tables: tables.access_rules(RuleSubject.EVENT, False))
-        allowed = await database.ask(lambda tables: tables.access_rules(RuleSubject.EVENT, True))
-        return said, [*banned, *allowed]
+        subjects = [(subject, allowed) for subject in RuleSubject for allowed in (False, True)]
+        found = [await database.ask(partial(_rules_of, *one)) for one in subjects]
+        return [rule for rules in found for rule in rules], (
+            await database.ask(lambda tables: tables.operator_rules())
+        ).texts
+
+
+def _rules_of(subject: RuleSubject, allowed: bool, tables: AccessLookups) -> list[AccessRule]:
+    return tables.access_rules(subject, allowed)
 
 
 async def _logged(config: Config) -> list[LoggedChange]:

@@ -144,9 +144,11 @@ class Hub:
 
     def _settings_replaced(self) -> None:
         config = self.config
+        before = self.gate.blocked
         self.gate.configure()
-        self.connections.end_blocked(self.gate.blocked)
-        self.lasting.end_blocked(self.gate.blocked)
+        if self.gate.blocked is not before:
+            self.connections.end_blocked(self.gate.blocked)
+            self.lasting.end_blocked(self.gate.blocked)
         self.shared.configure()
         self.queries.configure(_limits(config), config.server.eose_hints)
         self.comparisons.configure(config.limits)

@@ -51,7 +51,7 @@ def overlaid(config: Config, said: OperatorRules) -> Config:
 
 
 def _values(said: OperatorRules, subject: RuleSubject, *, allowed: bool) -> list[str]:
-    return [one.value for one in said.rules if one.subject is subject and one.allowed is allowed]
+    return (said.allowed if allowed else said.denied).get(subject, "").split()
 
 
 def value_of(subject: RuleSubject, text: str) -> str:

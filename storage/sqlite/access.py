@@ -15,8 +15,16 @@ class SqliteAccessLookups:
 
     def operator_rules(self) -> OperatorRules:
         """What holds."""
-        rows = self._connection.execute(_sql("rules_of_all")).fetchall()
-        return OperatorRules([_rule(row) for row in rows], dict(self._connection.execute(_sql("texts")).fetchall()))
+        texts = dict(self._connection.execute(_sql("texts")).fetchall())
+        return OperatorRules(self._values(allowed=False), self._values(allowed=True), texts)
+
+    def _values(self, *, allowed: bool) -> dict[RuleSubject, str]:
+        found = {
+            subject: self._connection.execute(_sql("values"), (subject.value, int(allowed))).fetchone()[0]
+            for subject in RuleSubject
+            if subject is not RuleSubject.EVENT
+        }
+        return {subject: values for subject, values in found.items() if values}
 
     def access_rules(self, subject: RuleSubject, allowed: bool) -> list[AccessRule]:
         """All that is said of a subject."""

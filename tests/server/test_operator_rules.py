@@ -16,7 +16,7 @@ from relay.server.limits import addresses
 from relay.server.limits.addresses import AddressSet, client_address
 from relay.server.operator_rules import check, overlaid, value_of
 from relay.server.settings import Settings
-from storage.access import AccessRule, LiftRule, OperatorRules, RuleSubject, SetRule, SetText
+from storage.access import LiftRule, OperatorRules, RuleSubject, SetRule, SetText
 from tests.factories import keypair, make_event
 
 KEYS = [keypair(number).pubkey for number in range(4)]
@@ -26,8 +26,14 @@ some_keys = st.lists(st.sampled_from(KEYS), unique=True)
 some_kinds = st.lists(st.integers(0, 3), unique=True)
 
 
-def rule(subject: RuleSubject, value: object, allowed: bool) -> AccessRule:
-    return AccessRule(subject, str(value), allowed, "", "", 0)
+Rule = tuple[RuleSubject, object, bool]
+
+
+def rules_of(*said: Rule, texts: dict[str, str] | None = None) -> OperatorRules:
+    lists: tuple[dict[RuleSubject, str], dict[RuleSubject, str]] = ({}, {})
+    for subject, value, allowed in said:
+        lists[allowed][subject] = f"{lists[allowed].get(subject, '')} {value}".strip()
+    return OperatorRules(*lists, texts or {})
 
 
 said_rules = st.dictionaries(
@@ -65,7 +71,7 @@ def test_an_event_is_taken_where_neither_denies_it_and_one_of_the_two_lists_it(
             allowed_kinds=allowed_kinds,
         )
     )
-    rules = OperatorRules([rule(subject, value, is_allowed) for (subject, value), is_allowed in said.items()])
+    rules = rules_of(*((subject, value, is_allowed) for (subject, value), is_allowed in said.items()))
     config = overlaid(file, rules)
     for number, key in enumerate(KEYS):
         for kind in range(4):
@@ -79,7 +85,7 @@ def test_an_event_is_taken_where_neither_denies_it_and_one_of_the_two_lists_it(
 
 def test_a_reload_and_a_word_of_the_operator_leave_each_other_alone() -> None:
     settings = Settings(msgspec.convert({"relay": {"name": "File"}}, Config), "ws://relay.example")
-    settings.hear(OperatorRules([rule(RuleSubject.KEY, OWN, False)], {"relay.name": "Said", "relay.url": "ws://other"}))
+    settings.hear(rules_of((RuleSubject.KEY, OWN, False), texts={"relay.name": "Said", "relay.url": "ws://other"}))
     assert (settings.config.relay.name, settings.config.access.denied_keys) == ("Said", [OWN])
     assert settings.config.relay.url == ""  # only names, descriptions and icons are to be said
     settings.read(msgspec.convert({"relay": {"name": "Other"}, "access": {"denied_keys": [RELAY]}}, Config))

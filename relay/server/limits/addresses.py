@@ -32,6 +32,11 @@ def client_address(peer: str, forwarded: Sequence[str], trusted: Sequence[Networ
     return _group(address)
 
 
+_Part = tuple[
+    int, int, int, str
+]  # version, bits of an address that are not looked at, the others, and the address if it is one
+
+
 class AddressSet:
     """Addresses and networks in which a client may be, as `client_address` writes it: an IPv6 client is its /64.
 
@@ -40,19 +45,16 @@ class AddressSet:
 
     def __init__(self, written: Sequence[str], before: "AddressSet | None" = None) -> None:
         """What `before` has been made of need not be read again. Raises ValueError on what is no address and no network."""
-        known: dict[str, Network] = {} if before is None else before._known
+        known: dict[str, _Part] = {} if before is None else before._known
         self.written = written
-        self._known: dict[str, Network] = {item: known.get(item) or counted(item) for item in written}
+        self._known: dict[str, _Part] = {item: known.get(item) or _part(item) for item in written}
         self._single: set[str] = set()
-        self._parts: dict[
-            tuple[int, int], set[int]
-        ] = {}  # by version and by how many bits of an address are not looked at
-        for network in set(self._known.values()):
-            rest = network.max_prefixlen - network.prefixlen
-            if network.prefixlen == _FINEST[network.version]:
-                self._single.add(str(network.network_address))
+        self._parts: dict[tuple[int, int], set[int]] = {}
+        for version, rest, number, address in self._known.values():
+            if address:
+                self._single.add(address)
             else:
-                self._parts.setdefault((network.version, rest), set()).add(int(network.network_address) >> rest)
+                self._parts.setdefault((version, rest), set()).add(number)
 
     def __len__(self) -> int:
         return len(self._single) + sum(map(len, self._parts.values()))
@@ -70,6 +72,18 @@ class AddressSet:
         return any(
             version == parsed.version and number >> rest in found for (version, rest), found in self._parts.items()
         )
+
+
+def _part(text: str) -> _Part:
+    network = counted(text)
+    rest = network.max_prefixlen - network.prefixlen
+    is_one = network.prefixlen == _FINEST[network.version]
+    return (
+        network.version,
+        rest,
+        int(network.network_address) >> rest,
+        str(network.network_address) if is_one else "",
+    )
 
 
 def network_of(text: str) -> Network:

@@ -15,8 +15,8 @@ DELETE FROM access_rules WHERE subject = ? AND value = ?
 -- name: rules
 SELECT subject, value, allowed, reason, by_key, at FROM access_rules WHERE subject = ? AND allowed = ? ORDER BY at DESC, value
 
--- name: rules_of_all
-SELECT subject, value, allowed, reason, by_key, at FROM access_rules WHERE subject <> 'event'
+-- name: values
+SELECT group_concat(value, ' ') FROM access_rules WHERE subject = ? AND allowed = ?
 
 -- name: text
 SELECT text FROM relay_texts WHERE setting = ?
@@ -42,3 +42,6 @@ DELETE FROM deleted WHERE id = ? AND deleter = ?
 -- name: unmark_address
 -- Only what the operator's removal closed: an author's own also stands among the deleted ids.
 DELETE FROM deleted_addresses WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM deleted WHERE id = ?1)
+
+-- name: close_codes
+DELETE FROM key_claims WHERE posting_identity_id IN (SELECT posting_identity_id FROM identity_keys WHERE pubkey = ?)

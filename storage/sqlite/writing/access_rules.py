@@ -30,6 +30,9 @@ def work(remove: Remove) -> dict[type, Callable[[sqlite3.Connection, Any, Transa
             else:
                 transaction.mark(command.value, OPERATOR)
                 remove(connection, RemoveMatching(Filter(ids=frozenset([command.value])), 1), transaction, now)
+        if command.subject is RuleSubject.KEY and not command.allowed:
+            connection.execute(_sql("close_codes"), (command.value,))
+            transaction.forget_key(command.value)
         is_said = said is not None and said[0] == command.allowed and command.reason in ("", said[1])
         looks_again = command.subject is RuleSubject.EVENT and command.allowed  # it may have been reported since
         if is_said and not looks_again:

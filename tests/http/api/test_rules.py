@@ -7,7 +7,7 @@ from urllib.parse import quote
 import msgspec
 import pytest
 
-from tests.factories import keypair
+from tests.factories import keypair, make_event
 from tests.http.api.conftest import Api
 from tests.http.api.homes import BASE
 from tests.http.api.proofs import ORIGIN, header, proof
@@ -48,6 +48,16 @@ async def test_a_rule_is_put_changed_and_taken_back(relay):
     assert (await asked(relay, "DELETE", f"/rules/key/{KEY}"))["changed"] is True
     assert (await asked(relay, "DELETE", f"/rules/key/{KEY}"))["changed"] is False
     assert await listed(relay, "key", "?allowed=true") == []
+
+
+async def test_who_is_banned_binds_no_other_key_by_a_code_from_before(relay):
+    agent = await relay.register("spammer")
+    code = (await relay.ask("POST", "/agents/me/keys/claims", agent["api_key"]))[1]["code"]
+    for allowed in (False, True):
+        await asked(relay, "PUT", f"/rules/key/{agent['pubkey']}", allowed=allowed)
+        join = make_event(STRANGER, 28934, tags=[["-"], ["claim", code]], created_at=int(time.time()))
+        status, answer = await relay.hand_in(join)
+        assert (status, "no claim code" in answer["error"]) == (403, True)
 
 
 async def test_a_network_is_named_percent_encoded(relay):
