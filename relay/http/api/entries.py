@@ -62,7 +62,7 @@ async def describe(hub: RunningRelay, batch: Sequence[Pending]) -> list[WatchedE
     new = {event.id for _, event in batch}
     posts = await _rows(hub.feed.posts_by_id, ids, now, new)
     comments = await _rows(hub.feed.comments_by_id, ids, now, new)
-    seqs = [row.seq for row in (*posts.values(), *comments.values())]
+    seqs = [*(row.seq for row in posts.values()), *(row.seq for row in comments.values())]
     hidden = await hub.feed.of_hidden(seqs) if seqs else set[int]()
     posts = {row.id: row for row in posts.values() if row.seq not in hidden}
     comments = {row.id: row for row in comments.values() if row.seq not in hidden}
