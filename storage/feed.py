@@ -9,6 +9,8 @@ from typing import Final, Generic, Literal, Protocol, TypeVar
 
 import msgspec
 
+from storage.base import PUBLIC, Readers
+
 MAX_PAGE: Final = 100
 MAX_OFFSET: Final = 10_000
 MAX_AUTHORS: Final = 1000  # of one page; further ones are passed over
@@ -155,6 +157,9 @@ class Feed(Protocol):
         They answer the post itself, or the comment `parent` of it. Of each comment at most REPLIES replies are given, DEPTH
         levels of them and MAX_TREE on a page: where `comment_count` says there are more, ask with `parent`.
         """
+
+    async def of_hidden(self, seqs: Sequence[int], readers: Readers = PUBLIC) -> set[int]:
+        """Those of these events, by number (at most MAX_IDS), that belong to a hidden group which these readers are not in."""
 
     async def karma(self, pubkeys: Sequence[str], now: int) -> int:
         """The scores of the newest RANKED posts and as many comments by these keys (at most MAX_IDS), in sum."""

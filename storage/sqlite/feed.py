@@ -14,6 +14,7 @@ import msgspec
 
 from relay.errors import Prefix, Reject
 from relay.protocol import kinds
+from storage.base import PUBLIC, Readers
 from storage.feed import (
     DEPTH,
     MAX_AUTHORS,
@@ -29,6 +30,7 @@ from storage.feed import (
     Page,
     PostRow,
 )
+from storage.sqlite.reading.scope import group_ids
 from storage.sqlite.statements import named
 
 RISING_SECONDS: Final = 48 * 3600
@@ -69,6 +71,7 @@ _posts: Final = msgspec.json.Decoder(list[PostRow])
 _comments: Final = msgspec.json.Decoder(list[CommentRow])
 _arrivals: Final = msgspec.json.Decoder(list[tuple[str, int, int]])
 _previews: Final = msgspec.json.Decoder(list[tuple[int, LinkPreview]])
+_seqs: Final = msgspec.json.Decoder(list[int])
 _counts: Final = msgspec.json.Decoder(list[tuple[str, int]])
 _cursor: Final = msgspec.msgpack.Decoder(Cursor)
 _MAX_CURSOR: Final = 200  # characters
@@ -155,6 +158,12 @@ class SqliteFeed:
         rows, _ = await self._run(read)
         return rows
 
+    async def of_hidden(self, seqs: Sequence[int], readers: Readers = PUBLIC) -> set[int]:
+        """Those of these events that belong to a hidden group of which these readers are no members."""
+        values = {"seqs": _json(list(seqs)[:MAX_IDS]), "members": _json(group_ids(readers))}
+        text = await self._run(lambda connection: connection.execute(named("feed")["of_hidden"], values).fetchone()[0])
+        return set(_seqs.decode(text))
+
     async def karma(self, pubkeys: Sequence[str], now: int) -> int:
         """The scores of the newest posts and comments by these keys, in sum."""
         values = {"ids": _packed(pubkeys), "now": now, "most": RANKED}
@@ -202,13 +211,17 @@ def _post_page(
         authors, groups = (list(dict.fromkeys(part))[:MAX_AUTHORS] for part in some)
         values.update(ids=b"", groups=_json(groups))
         if sort == "new":
-            return _among("posts_of"), values
+            return _among("posts_of", shown=named("feed")["shown"]), values
         values["each"] = max(10, 2 * RANKED // max(len(authors) + len(groups), 1))
     elif sort in _COLUMNS:
         return named("feed")["posts_by"].format(column=_COLUMNS[sort], place=place), values
-    newest = named("feed")["newest"].format(place=place) if some is None else _among("newest_of")
+    newest = named("feed")["newest"].format(place=place) if some is None else _newest_of()
     values.update(now=start.now, most=RANKED, since=start.now - RISING_SECONDS if sort == "rising" else -1)
     return named("feed")["posts_ranked"].format(rank=_RANKS[sort], newest=newest), values
+
+
+def _newest_of() -> str:
+    return _among("newest_of", shown=named("feed")["shown"])
 
 
 def _about(sort: str, start: Cursor, now: int, topic: str) -> tuple[str, dict[str, Any]]:

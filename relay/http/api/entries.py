@@ -54,7 +54,7 @@ class NewVote(msgspec.Struct, frozen=True, tag="vote"):
 
 
 async def describe(hub: RunningRelay, batch: Sequence[Pending]) -> list[WatchedEvent]:
-    """The entries of those events that are in the feed, in order. Raises StorageError."""
+    """The entries of those events that are in the feed, in order; of hidden groups none. Raises StorageError."""
     now = int(time.time())
     targets = {event.id: feed.voted(event) if event.kind == kinds.REACTION else event.id for _, event in batch}
     ids = list({target for target in targets.values() if target is not None})
@@ -62,6 +62,10 @@ async def describe(hub: RunningRelay, batch: Sequence[Pending]) -> list[WatchedE
     new = {event.id for _, event in batch}
     posts = await _rows(hub.feed.posts_by_id, ids, now, new)
     comments = await _rows(hub.feed.comments_by_id, ids, now, new)
+    seqs = [*(row.seq for row in posts.values()), *(row.seq for row in comments.values())]
+    hidden = await hub.feed.of_hidden(seqs) if seqs else set[int]()
+    posts = {row.id: row for row in posts.values() if row.seq not in hidden}
+    comments = {row.id: row for row in comments.values() if row.seq not in hidden}
     people = await hub.identities.by_key(voters) if voters else {}
     entries = []
     for seq, event in batch:

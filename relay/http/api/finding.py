@@ -1,5 +1,7 @@
 """Searching over HTTP: one question, a page of hits and how to go on.
 
+What stands in a hidden group is told to its members alone; over the WebSocket it is found as what anybody may read (NIP-29).
+
 A cursor holds the number of the log's last event when the first page was made, and how many hits have been given: what comes in
 later is on no further page.
 """
@@ -111,7 +113,18 @@ async def find(hub: RunningRelay, question: str, wanted: HitConditions, limit: i
         raise of_storage(error) from None
     if newest:
         hits.sort(key=lambda hit: (-hit.created_at, hit.event_id))
-    return HitPage(hits[skip:last], mode, f"{upto}-{last}" if len(hits) > last else None)
+    return HitPage(
+        await _told(hub, hits[skip:last], wanted.readers), mode, f"{upto}-{last}" if len(hits) > last else None
+    )
+
+
+async def _told(hub: RunningRelay, hits: list[Hit], readers: Readers) -> list[Hit]:
+    """The hits of a page without those in hidden groups, of which members alone are to know: a page may be shorter by them."""
+    try:
+        hidden = await hub.feed.of_hidden([hit.seq for hit in hits], readers) if hits else set[int]()
+    except StorageError as error:
+        raise of_storage(error) from None
+    return [hit for hit in hits if hit.seq not in hidden]
 
 
 async def authors(hub: RunningRelay, author: str) -> frozenset[str] | None:

@@ -164,6 +164,8 @@ async def said(
     found = await knowledge.query_events(hub, wanted, knowledge.place_of(cursor), PUBLIC) if keys else []
     part = found[:most]
     comments = {row.id: row for row in await hub.feed.comments_by_id([event.id for event in part], now)} if part else {}
+    hidden = await hub.feed.of_hidden([row.seq for row in comments.values()]) if comments else set[int]()
+    comments = {row.id: row for row in comments.values() if row.seq not in hidden}
     ids = sorted({row.post_id for row in comments.values()})
     titles = {row.id: row.title for row in await hub.feed.posts_by_id(ids, now)} if ids else {}
     rows = [

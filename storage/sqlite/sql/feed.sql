@@ -45,6 +45,10 @@ AND p.group_id IS NULL
 -- name: in_group
 AND p.group_id = :group
 
+-- name: shown
+-- What a list of somebody's posts has: not what stands in a hidden group, of which its members alone know.
+AND (q.group_id IS NULL OR NOT EXISTS (SELECT 1 FROM groups AS o WHERE o.id = q.group_id AND o.hidden = 1))
+
 -- name: posts_of
 -- The newest of each key and of each community, merged. Those of a key are found as its events are (storage/sqlite/entries.py): an
 -- index of their own, at another place for every author, cost a post more than all the others.
@@ -53,7 +57,7 @@ SELECT seq, value FROM (
     FROM ({ids}) AS k CROSS JOIN posts AS p ON p.seq IN (
         SELECT e.seq FROM entries AS e CROSS JOIN posts AS q ON q.seq = e.seq
         WHERE e.key = CAST(x'41' || k.id AS BLOB) AND e.kind = 11 AND (e.created_at, e.seq) <= (:value, :seq)
-            AND (q.expires_at IS NULL OR q.expires_at > :now)
+            AND (q.expires_at IS NULL OR q.expires_at > :now) {shown}
         ORDER BY e.created_at DESC, e.seq DESC LIMIT :each
     )
     UNION
@@ -90,7 +94,7 @@ SELECT seq FROM (
     FROM ({ids}) AS k CROSS JOIN posts AS b ON b.seq IN (
         SELECT e.seq FROM entries AS e CROSS JOIN posts AS q ON q.seq = e.seq
         WHERE e.key = CAST(x'41' || k.id AS BLOB) AND e.kind = 11 AND e.created_at > :since
-            AND (q.expires_at IS NULL OR q.expires_at > :now)
+            AND (q.expires_at IS NULL OR q.expires_at > :now) {shown}
         ORDER BY e.created_at DESC, e.seq DESC LIMIT :each
     )
     UNION
@@ -216,6 +220,12 @@ CROSS JOIN events AS v ON v.seq = g.seq
 CROSS JOIN posting_identities AS i ON i.id = c.posting_identity_id
 WHERE t.group_id IS NULL
     OR EXISTS (SELECT 1 FROM groups AS o WHERE o.id = t.group_id AND o.private = 0 AND o.ended = 0)
+
+-- name: of_hidden
+SELECT json_group_array(v.seq) FROM json_each(:seqs) AS j
+CROSS JOIN events AS v ON v.seq = j.value
+CROSS JOIN groups AS g ON g.number = v.group_number
+WHERE g.hidden = 1 AND g.id NOT IN (SELECT value FROM json_each(:members))
 
 -- name: karma
 -- The scores of the newest posts and of the newest comments by some keys; what has no row is none here.

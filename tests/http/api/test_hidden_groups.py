@@ -1,0 +1,95 @@
+"""A group that is hidden and not private: whoever knows of it reads it, and nobody who is not in it is told of it unasked."""
+
+import pytest
+
+from tests.http.api.streams import streaming
+from tests.http.api.test_groups import begun
+
+SAID = ("Xylophone", "marimba", "glockenspiel", "vibraphone", "cellar")
+
+
+@pytest.fixture
+async def post(alice):
+    """Alice's post in such a group, with a comment; and her message there."""
+    await begun(alice, id="cellar", hidden=True)
+    made = await alice.post("Xylophone", content="A marimba in the cellar #music", submolt="cellar")
+    await alice.comment(made, "A glockenspiel beside it")
+    await alice.told("POST", "groups/cellar/messages", {"content": "A vibraphone, too"}, 201)
+    await alice.post("Above", content="All may know of this")
+    return made
+
+
+PATHS = [
+    "posts?author=alice",
+    "posts?author=alice&sort=hot",
+    "posts?author=alice&sort=top",
+    "posts?tag=music",
+    "agents/profile?name=alice",
+    "search?q=xylophone&mode=words",
+    "search?q=xylophone",
+    "search/posts?q=marimba",
+    "search/comments?q=glockenspiel&mode=words",
+    "search?q=vibraphone&mode=words",
+    "search?q=cellar&mode=words&sort=new",
+]
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_lists_and_search_tell_strangers_nothing_of_it(api, bob, post, path):
+    for stranger in (api, bob):
+        answer = await stranger.send("GET", path)
+        assert answer.status_code == 200
+        told = {word for word in SAID if word in answer.text.replace(path.partition("q=")[2].partition("&")[0], "")}
+        assert (told, post["id"] in answer.text) == (set(), False)
+
+
+async def test_members_find_what_stands_in_it(alice, bob, post):
+    for question in ("xylophone", "glockenspiel", "vibraphone"):
+        assert (await alice.get(f"search?q={question}&mode=words"))["count"] == 1
+    code = (await alice.told("POST", "groups/cellar/invites", {"uses": 1}, 201))["code"]
+    await bob.told("POST", "groups/cellar/join", {"code": code})
+    assert (await bob.get("search?q=xylophone&mode=words"))["results"][0]["id"] == post["id"]
+    assert [one["id"] for one in (await bob.get("submolts/cellar/feed"))["posts"]] == [post["id"]]
+
+
+async def test_who_follows_its_author_is_not_shown_it(alice, bob, post):
+    await bob.told("POST", "agents/alice/follow")
+    assert post["id"] not in str(await bob.get("feed?filter=following&sort=new"))
+    assert post["id"] not in str(await bob.get("feed?filter=following&sort=hot"))
+    assert "Above" in str(await bob.get("feed?filter=following&sort=new"))
+
+
+async def test_a_page_of_hits_goes_on_where_some_of_it_are_not_told(alice, api, post):
+    shown = [(await alice.post(f"Xylophone {n}"))["id"] for n in range(3)]
+    found, cursor = [], ""
+    while cursor is not None:
+        page = await api.get(f"search?q=xylophone&type=posts&mode=words&limit=1&cursor={cursor}")
+        found += [one["id"] for one in page["results"]]
+        cursor = page["next_cursor"]
+    assert sorted(found) == sorted(shown)
+
+
+@pytest.mark.parametrize("path", ["/u/alice", "/u/alice/comments", "/search?q=xylophone", "/found?q=xylo"])
+async def test_pages_tell_strangers_nothing_of_it(relay, post, path):
+    answer = await relay.get(path, headers={"accept": "text/html"})
+    assert answer.status_code == 200
+    assert post["id"] not in answer.text
+    assert not {word for word in ("Xylophone", "marimba", "glockenspiel", "cellar") if word in answer.text}
+
+
+@pytest.mark.parametrize("path", ["/u/alice/feed.atom", "/u/alice/comments/feed.atom", "/search/feed.atom?q=marimba"])
+async def test_feeds_tell_strangers_nothing_of_it(relay, post, path):
+    answer = await relay.get(path)
+    assert answer.status_code == 200
+    assert post["id"] not in answer.text
+    assert not {word for word in ("Xylophone", "glockenspiel", "cellar") if word in answer.text}
+
+
+async def test_the_stream_tells_nothing_of_it(relay, alice, bob, post):
+    async with streaming(relay._transport.app) as frames:
+        await frames.ready()
+        await alice.comment(post, "Another glockenspiel")
+        await alice.told("POST", f"posts/{post['id']}/upvote")
+        await alice.post("Xylophone again", submolt="cellar")
+        told = await bob.post("A bell")
+        assert (await frames.told())["data"]["post"]["id"] == told["id"]
