@@ -127,6 +127,20 @@ def _check_denied(subject: RuleSubject, value: str, file: Config, relay: str) ->
             raise Reject(
                 Prefix.INVALID, "this machine itself would be shut out, and a proxy on it with all its clients"
             )
+        case RuleSubject.ADDRESS if _holds_proxy(value, file.server.trusted_proxies):
+            raise Reject(
+                Prefix.INVALID, "a proxy is there (server.trusted_proxies), and what it asks itself would be refused"
+            )
+
+
+def _holds_proxy(value: str, trusted: Iterable[str]) -> bool:
+    """Whether all of one of these networks is in it: a part of a wide one may be anybody."""
+    banned = addresses.counted(value)
+    proxies = [addresses.counted(one) for one in trusted]
+    return any(
+        one.version == banned.version and one.prefixlen >= banned.prefixlen and one.network_address in banned
+        for one in proxies
+    )
 
 
 def _holds_loopback(value: str) -> bool:

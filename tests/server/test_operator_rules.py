@@ -138,6 +138,7 @@ def test_what_makes_no_sense_is_refused_in_few_words(subject: RuleSubject, text:
 FILE = msgspec.convert(
     {
         "relay": {"pubkey": OWN},
+        "server": {"trusted_proxies": ["192.0.2.7", "10.0.0.0/8", "2001:db8:1::7/128"]},
         "access": {
             "operators": [OPERATOR],
             "denied_keys": [KEYS[3]],
@@ -167,6 +168,10 @@ FILE = msgspec.convert(
         (SetRule(RuleSubject.ADDRESS, "::2", False), "this machine"),  # the /64 of ::1
         (SetRule(RuleSubject.ADDRESS, "0.0.0.0/0", False), "this machine"),
         (SetRule(RuleSubject.ADDRESS, "::/0", False), "this machine"),
+        (SetRule(RuleSubject.ADDRESS, "192.0.2.7", False), "a proxy is there"),
+        (SetRule(RuleSubject.ADDRESS, "192.0.2.0/24", False), "a proxy is there"),
+        (SetRule(RuleSubject.ADDRESS, "2001:db8:1::9", False), "a proxy is there"),
+        (SetRule(RuleSubject.ADDRESS, "10.0.0.0/7", False), "a proxy is there"),
         (SetRule(RuleSubject.KIND, "1", False, "x" * 1001), "1000 characters"),
         (SetText("relay.url", "ws://x"), "cannot be changed"),
         (SetText("relay.name", " "), "has a name"),
@@ -188,6 +193,7 @@ def test_what_would_do_harm_or_would_not_hold_is_refused(change: Any, words: str
         SetRule(RuleSubject.KIND, "1", False),
         SetRule(RuleSubject.KIND, "7", True),
         SetRule(RuleSubject.ADDRESS, "203.0.113.9", False),
+        SetRule(RuleSubject.ADDRESS, "10.0.0.9", False),
         SetRule(RuleSubject.EVENT, "ab" * 32, False),
         SetText("relay.icon", ""),
         SetText("relay.icon", "https://relay.example/icon.png"),
