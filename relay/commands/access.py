@@ -4,6 +4,7 @@ It is what a client says over the management API (NIP-86), in the same table (st
 settings.
 """
 
+import contextlib
 import time
 from collections.abc import Callable
 from functools import partial
@@ -23,8 +24,9 @@ from relay.errors import Reject
 from relay.protocol.filter import Filter
 from relay.protocol.kinds import is_hex
 from relay.protocol.words import counted
-from relay.server.operator_rules import TEXTS, value_of
+from relay.server.operator_rules import TEXTS, check, value_of
 from storage.access import AccessLookups, AccessRule, LiftRule, LoggedChange, RuleChange, RuleSubject, SetRule, SetText
+from storage.base import PUBLIC, StorageError
 
 LOGGED: Final = 100  # changes that are printed, the last
 REMOVED_AT_ONCE: Final = 1000  # events, between which a running relay serves others
@@ -188,6 +190,8 @@ def _subjects(config: Config, what: tuple[str, ...], is_event: bool) -> list[tup
         try:
             if text.startswith("@") and not is_event:
                 found += _keys_of(config, text[1:])
+            elif not is_event and is_hex(text.lower(), 64) and run(_is_event(config, text.lower())):
+                raise Misuse(f"{text} is the id of an event here; --event says that it is meant")
             else:
                 found.append(_subject(text, is_event))
         except (Reject, ValueError) as error:
@@ -231,6 +235,14 @@ def _subject(text: str, is_event: bool) -> tuple[RuleSubject, str]:
         ) from None
 
 
+async def _is_event(config: Config, text: str) -> bool:
+    """Whether what could be a key is the id of an event that is stored, and pasted in place of one."""
+    with contextlib.suppress(StorageError):
+        async with reading(config) as database:
+            return await database.get(text, PUBLIC, int(time.time())) is not None
+    return False
+
+
 def _keys_of(config: Config, name: str) -> list[tuple[RuleSubject, str]]:
     """All keys of an identity. Raises Complaint."""
 
@@ -245,7 +257,12 @@ def _keys_of(config: Config, name: str) -> list[tuple[RuleSubject, str]]:
 
 
 def _change(config: Config, changes: list[SetRule] | list[LiftRule], as_json: bool, *, remove: bool = False) -> None:
-    """Carry them out, and say what was done."""
+    """Carry them out, and say what was done; none of them where one makes no sense. Raises Complaint, Reject."""
+    try:
+        for change in changes:
+            check(change, config, "")
+    except Reject as refusal:
+        raise Complaint(refusal.message) from None
     Path(config.server.data).mkdir(mode=0o700, parents=True, exist_ok=True)
     with writing(config) as target:
         for change in changes:

@@ -92,6 +92,25 @@ def test_a_banned_event_is_removed_and_may_come_again(tidings: Tidings, data: Pa
     assert imported(tidings, data, event) == 1
 
 
+def test_an_id_of_an_event_is_not_taken_for_a_key(tidings: Tidings, data: Path) -> None:
+    event = make_event(1)
+    imported(tidings, data, event)
+    result = tidings("ban", event.id, "--data", data)
+    assert (result.exit_code, "--event" in result.stderr) == (2, True)
+    assert said(tidings, data) == []
+
+
+def test_nothing_is_done_where_a_part_of_it_makes_no_sense(
+    tidings: Tidings, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDINGS_RELAY_PUBKEY", OTHER)
+    for wrong in ("kind:5", "::1", OTHER):
+        result = tidings("ban", KEY, wrong, "--data", data)
+        assert (result.exit_code, "invalid:" in result.stderr) == (1, False)
+    imported(tidings, data, make_event(3))
+    assert said(tidings, data) == []
+
+
 def test_a_name_stands_for_all_keys_that_it_has(tidings: Tidings, data: Path) -> None:
     imported(tidings, data, make_event(1))
     result = tidings("ban", "@nobody", "--data", data)
