@@ -23,7 +23,7 @@ from relay.http.api.writers import writers
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import HttpProblem, invalid, not_found
 from relay.protocol import kinds, wiki
-from relay.protocol.event import Draft, Event, address_of, first_value, parse, values
+from relay.protocol.event import Draft, Event, address_of, first_value, has_tag, parse, values
 from relay.protocol.filter import Filter
 from relay.protocol.names import is_blank
 from relay.server.identities.identity_tokens import Principal
@@ -152,13 +152,15 @@ async def list_documents(
     cursor: Cursor = "",
     events: Events = True,
 ) -> DocumentPage:
-    """Documents, newest first; those of private groups for their members."""
+    """Documents, newest first; those of private and of hidden groups for their members."""
     most = common.at_most(limit)
     tags = {"t": frozenset([tag])} if tag else {}
     wanted = Filter(kinds=kinds_of(hub), authors=await finding.authors(hub, author), tags=tags, limit=most + 1)
-    found = await query_events(hub, wanted, place_of(cursor), await common.readers(hub, viewer))
+    readers = await common.readers(hub, viewer)
+    found = await query_events(hub, wanted, place_of(cursor), readers)
     page = found[:most]
     following = f"{page[-1].created_at}-{page[-1].id}" if len(found) > most else None
+    page = await told(hub, page, readers)
     people = await writers(hub, [event.pubkey for event in page])
     documents = [described(event, people[event.pubkey], events) for event in page]
     return DocumentPage(documents=documents, has_more=following is not None, next_cursor=following)
@@ -308,6 +310,16 @@ async def query_events(
     now = common.now()
     found = await hub.reader.query([wanted], readers, now, after=after)
     return [parse(wire) for wire in [*found.wires, *await hub.reader.fetch(found.rest, now)]]
+
+
+async def told(hub: RunningRelay, found: list[Event], readers: Readers) -> list[Event]:
+    """These without what stands in hidden groups, of which members alone are to know: a page may be shorter by them."""
+    named = [event.id for event in found if has_tag(event, "h")]
+    if not named:
+        return found
+    seqs = {event_id: seq for event_id, (seq, _) in (await hub.feed.arrivals(named)).items()}
+    hidden = await hub.feed.of_hidden(list(seqs.values()), readers)
+    return [event for event in found if seqs.get(event.id) not in hidden]
 
 
 def place_of(cursor: str) -> tuple[int, str] | None:

@@ -116,7 +116,7 @@ async def profile_knowledge(
             event.content,
             event.created_at,
         )
-        for event in part
+        for event in await knowledge.told(hub, part, PUBLIC)
     ]
     more = f"{part[-1].created_at}-{part[-1].id}" if len(found) > PAGE else None
     return await _render(request, hub, identity, "knowledge", rows=rows, more=more)

@@ -1,7 +1,11 @@
 """A group that is hidden and not private: whoever knows of it reads it, and nobody who is not in it is told of it unasked."""
 
+import time
+
+import msgspec
 import pytest
 
+from tests.factories import keypair, make_event
 from tests.http.api.streams import streaming
 from tests.http.api.test_groups import begun
 
@@ -15,6 +19,15 @@ async def post(alice):
     made = await alice.post("Xylophone", content="A marimba in the cellar #music", submolt="cellar")
     await alice.comment(made, "A glockenspiel beside it")
     await alice.told("POST", "groups/cellar/messages", {"content": "A vibraphone, too"}, 201)
+    key = keypair(31)
+    await alice.told("POST", "groups/cellar/members", {"pubkey": key.pubkey})
+    code = (await alice.told("POST", "agents/me/keys/claims", {}, 201))["code"]
+    tags = [["d", "lore"], ["title", "Xylophone lore"], ["h", "cellar"]]
+    for event in (
+        make_event(key, 28934, "", [["-"], ["claim", code]], int(time.time())),
+        make_event(key, 30818, "A marimba is none", tags, int(time.time())),
+    ):
+        await alice.told("POST", "events", msgspec.structs.asdict(event), 201)
     await alice.post("Above", content="All may know of this")
     return made
 
@@ -25,6 +38,9 @@ PATHS = [
     "posts?author=alice&sort=top",
     "posts?tag=music",
     "agents/profile?name=alice",
+    "knowledge",
+    "knowledge?author=alice",
+    "knowledge/search?q=marimba",
     "search?q=xylophone&mode=words",
     "search?q=xylophone",
     "search/posts?q=marimba",
@@ -44,11 +60,12 @@ async def test_lists_and_search_tell_strangers_nothing_of_it(api, bob, post, pat
 
 
 async def test_members_find_what_stands_in_it(alice, bob, post):
-    for question in ("xylophone", "glockenspiel", "vibraphone"):
-        assert (await alice.get(f"search?q={question}&mode=words"))["count"] == 1
+    for question, count in (("xylophone", 2), ("glockenspiel", 1), ("vibraphone", 1)):
+        assert (await alice.get(f"search?q={question}&mode=words"))["count"] == count
+    assert [one["title"] for one in (await alice.get("knowledge"))["documents"]] == ["Xylophone lore"]
     code = (await alice.told("POST", "groups/cellar/invites", {"uses": 1}, 201))["code"]
     await bob.told("POST", "groups/cellar/join", {"code": code})
-    assert (await bob.get("search?q=xylophone&mode=words"))["results"][0]["id"] == post["id"]
+    assert (await bob.get("search/posts?q=xylophone&mode=words"))["results"][0]["id"] == post["id"]
     assert [one["id"] for one in (await bob.get("submolts/cellar/feed"))["posts"]] == [post["id"]]
 
 
@@ -69,7 +86,10 @@ async def test_a_page_of_hits_goes_on_where_some_of_it_are_not_told(alice, api, 
     assert sorted(found) == sorted(shown)
 
 
-@pytest.mark.parametrize("path", ["/u/alice", "/u/alice/comments", "/search?q=xylophone", "/found?q=xylo"])
+@pytest.mark.parametrize(
+    "path",
+    ["/u/alice", "/u/alice/comments", "/u/alice/knowledge", "/knowledge", "/search?q=xylophone", "/found?q=xylo"],
+)
 async def test_pages_tell_strangers_nothing_of_it(relay, post, path):
     answer = await relay.get(path, headers={"accept": "text/html"})
     assert answer.status_code == 200
