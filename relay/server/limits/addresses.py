@@ -1,6 +1,7 @@
 """Which address a client comes from, by its connection or by what a trusted proxy says."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
 
@@ -12,6 +13,12 @@ _MAPPED: Final = IPv6Network("::ffff:0:0/96")  # how a socket on [::] shows IPv4
 
 def networks(written: Iterable[str]) -> tuple[Network, ...]:
     """The trusted proxies as networks. Raises ValueError on anything else; `relay.loading` has checked them."""
+    return _networks(tuple(written))
+
+
+@lru_cache(maxsize=8)
+def _networks(written: tuple[str, ...]) -> tuple[Network, ...]:
+    """They are asked for with every request."""
     return tuple(ip_network(item) for item in written)
 
 

@@ -247,3 +247,7 @@ def test_no_order_of_coming_and_going_exceeds_a_limit_and_all_ends_at_zero(
 )
 def test_the_header_of_rfc_7239_tells_the_address_too(forwarded: str, address: str) -> None:
     assert client_address("10.0.0.1", [forwarded], TRUSTED) == address
+
+
+def test_the_networks_of_proxies_are_read_once_though_every_request_asks_for_them():
+    assert networks(["192.0.2.0/24"]) is networks(["192.0.2.0/24"])
