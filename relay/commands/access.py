@@ -271,7 +271,7 @@ def _change(config: Config, changes: list[SetRule] | list[LiftRule], as_json: bo
             while remove and change.subject is RuleSubject.KEY:
                 gone = target.remove(Filter(authors=frozenset([change.value])), REMOVED_AT_ONCE)
                 removed += gone
-                if gone < REMOVED_AT_ONCE:
+                if not gone:  # what was under way when the ban came may have come in between
                     break
             unchanged = "unsaid" if isinstance(change, LiftRule) else "unchanged"
             told = RuleDone(change.subject.value, change.value, _done(change) if done else unchanged, removed)

@@ -22,6 +22,7 @@ from relay.roles.page import FAULTY, SharedPage
 from relay.roles.supervisor import SupervisorPipes
 from relay.server.comparisons.compared_sets import ComparedSets
 from relay.server.comparisons.comparison_server import ComparisonServer
+from relay.server.events import policies
 from relay.server.events.ingest import Ingest
 from relay.server.events.link import keep
 from relay.server.events.publishing import Publisher
@@ -60,7 +61,15 @@ async def run_role(
         store = await reader()
         stack.push_async_callback(store.close)
         signer = Key(await unlock(store))
-        ingest = Ingest(role, page, store, settings.config.storage.queue, faults, flush=lambda: None)
+        ingest = Ingest(
+            role,
+            page,
+            store,
+            settings.config.storage.queue,
+            faults,
+            flush=lambda: None,
+            pace=lambda event: policies.banned(event, settings.config),
+        )
         tasks = Tasks(faults)
         stack.push_async_callback(tasks.close)
         tasks.repeat(partial(keep, ingest.link, writer_path), "the link to the writer")

@@ -1,5 +1,6 @@
 """The relay management API (NIP-86): who is let in, what each method does on every door, and what clients are told."""
 
+import asyncio
 import base64
 import hashlib
 import time
@@ -11,10 +12,12 @@ import msgspec
 import pytest
 
 from relay.http.management import MEDIA_TYPE, METHODS
+from relay.protocol.admission import Door
 from relay.protocol.event import wire
 from relay.protocol.kinds import HTTP_AUTH
 from relay.server.limits.replay_guard import ReplayGuard
-from storage.access import SetText
+from storage.access import OperatorRules, RuleSubject, SetText
+from storage.base import Outcome
 from tests.factories import keypair, make_event
 from tests.http.api.homes import URL, Home, home
 
@@ -207,6 +210,18 @@ async def test_a_banned_key_writes_nothing_until_it_is_allowed_again(relay: Home
     assert await refusal(relay, OPERATOR) == ""  # to allow somebody shuts nobody out
     assert await call(relay, "unallowpubkey", key) is True
     assert await call(relay, "listallowedpubkeys") == []
+
+
+@pytest.mark.parametrize(("kind", "words"), [(1, "may not write"), (5, "")])
+async def test_what_waits_while_its_author_is_banned_is_refused(relay: Home, kind: int, words: str) -> None:
+    hub = relay.site.hub
+    event = make_event(STRANGER, kind, tags=[["e", "ab" * 32]], created_at=int(time.time()))
+    answered: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+    hub.ingest.submit(event, Door.CLIENT, event.created_at, lambda _event, outcome: answered.set_result(outcome))
+    hub.settings.hear(OperatorRules({RuleSubject.KEY: event.pubkey}))
+    refusal = (await answered).refusal
+    assert words in str(refusal)
+    assert (refusal is None) is (words == "")
 
 
 async def test_where_only_listed_keys_are_taken_an_operator_lists_them(tmp_path: Path) -> None:

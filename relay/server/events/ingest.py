@@ -40,7 +40,9 @@ MAX_BYTES: Final = 64 * 1024 * 1024  # of events under way; what is at hand when
 
 T = TypeVar("T")
 Answer = Callable[[Event, Outcome], None]  # called on the loop once the outcome is known and durable
-Pace = Callable[[Event], Reject | None]  # why a sound event comes too fast
+Pace = Callable[
+    [Event], Reject | None
+]  # why a sound event is refused: it comes too fast, or its author was banned while it waited
 
 log = logging.getLogger("tidings.ingest")
 

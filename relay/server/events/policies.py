@@ -23,6 +23,7 @@ REPOSTS: Final = frozenset((6, 16))  # NIP-18
 SPENT_AT_ONCE: Final = frozenset((kinds.JOIN, kinds.LEAVE))
 # Taking back what one wrote, and leaving, must always be possible: no rule but those on size and rate stops these.
 LEAVING: Final = frozenset((kinds.DELETION, kinds.VANISH, kinds.LEAVE, LEAVE_REQUEST))
+BANNED: Final = "this key may not write here"
 COMING: Final = LEAVING | {kinds.JOIN}
 
 
@@ -144,7 +145,7 @@ def relays_own(event: Event, author: Sender, _config: Config, _now: int) -> Reje
 def key_denied(event: Event, _author: Sender, config: Config, _now: int) -> Reject | None:
     """`access.denied_keys`."""
     if event.pubkey in config.access.refused_keys:
-        return Reject(Prefix.BLOCKED, "this key may not write here")
+        return Reject(Prefix.BLOCKED, BANNED)
     return None
 
 
@@ -242,4 +243,11 @@ def refuse(event: Event, author: Sender, config: Config, now: int) -> Reject | N
         refusal = check(event, author, config, now)
         if refusal is not None:
             return refusal
+    return None
+
+
+def banned(event: Event, config: Config) -> Reject | None:
+    """What `refuse` would say by now of its author: an event waits for its turn, and those of a flood for long."""
+    if event.pubkey in config.access.refused_keys and event.kind not in LEAVING:
+        return Reject(Prefix.BLOCKED, BANNED)
     return None

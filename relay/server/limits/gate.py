@@ -6,6 +6,7 @@ from typing import Final
 from relay.errors import Prefix, Reject
 from relay.protocol.event import Event
 from relay.roles.page import SharedPage
+from relay.server.events import policies
 from relay.server.limits import addresses, rates
 from relay.server.limits.intake import ALLOWED, PER_ADDRESS, PER_SECOND
 from relay.server.settings import Settings
@@ -77,7 +78,10 @@ class Gate:
         return self._wasted.take(address, PER_ADDRESS * PER_SECOND, ALLOWED / PER_SECOND, self.clock(), cost)
 
     def pace(self, event: Event) -> Reject | None:
-        """`rates.events_per_key`, for an event whose signature is right: why it comes too fast."""
+        """Why an event whose signature is right is refused: its author was banned meanwhile, or `rates.events_per_key`."""
+        refusal = policies.banned(event, self._settings.config)
+        if refusal is not None:
+            return refusal
         rates = self._settings.config.rates
         per_second = rates.events_per_key / 60
         if per_second and not self._keys.take(event.pubkey, per_second, rates.burst, self.clock()):
