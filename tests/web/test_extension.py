@@ -204,3 +204,8 @@ def test_a_browser_whose_clock_is_wrong_signs_and_tells_times_by_the_relays(rela
     assert abs(reader.event_of(written).created_at - time.time()) < 60
     for item in (written, reader.by_id(earlier)):
         expect(item.locator("time").first).to_have_text(re.compile("^(now|[1-9] min)$"))
+    reader.go("/relay")
+    reader.page.go_back()
+    assert reader.page.evaluate("performance.getEntriesByType('navigation')[0].transferSize") == 0  # as it was kept
+    reader.await_live()
+    expect(reader.by_id(earlier).locator("time").first).to_have_text(re.compile("^(now|[1-9] min)$"))
