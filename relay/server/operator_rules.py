@@ -11,7 +11,7 @@ import msgspec
 
 from relay.config import Config
 from relay.errors import Prefix, Reject
-from relay.protocol import kinds, urls
+from relay.protocol import kinds, names, urls
 from relay.server.events import policies
 from relay.server.limits import addresses
 from storage.access import LiftRule, OperatorRules, RuleChange, RuleSubject, SetRule, SetText
@@ -111,6 +111,9 @@ def _check_text(change: SetText) -> None:
         raise Reject(Prefix.INVALID, f"{change.setting} may have {MOST_TEXT:,} characters here")
     if change.setting == "relay.name" and not change.text.strip():
         raise Reject(Prefix.INVALID, "a relay has a name")
+    is_seen = change.text.strip() == names.shown(change.text, MOST_TEXT)
+    if not is_seen or ("\n" in change.text and change.setting != "relay.description"):
+        raise Reject(Prefix.INVALID, f"{change.setting} may have no hidden characters and none that turn the direction")
     if change.setting == "relay.icon" and change.text and urls.parse(change.text, urls.WEB) is None:
         raise Reject(Prefix.INVALID, "an icon is the URL of a picture: https://…")
 

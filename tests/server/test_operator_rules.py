@@ -175,6 +175,9 @@ FILE = msgspec.convert(
         (SetRule(RuleSubject.KIND, "1", False, "x" * 1001), "1000 characters"),
         (SetText("relay.url", "ws://x"), "cannot be changed"),
         (SetText("relay.name", " "), "has a name"),
+        (SetText("relay.name", "Har\x1b[31mbour"), "hidden characters"),
+        (SetText("relay.name", "Har\nbour"), "hidden characters"),
+        (SetText("relay.description", "\u202etxt"), "hidden characters"),
         (SetText("relay.icon", "javascript:alert(1)"), "URL of a picture"),
         (SetText("relay.description", "x" * 5001), "5,000 characters"),
     ],
@@ -198,6 +201,7 @@ def test_what_would_do_harm_or_would_not_hold_is_refused(change: Any, words: str
         SetText("relay.icon", ""),
         SetText("relay.icon", "https://relay.example/icon.png"),
         SetText("relay.name", None),
+        SetText("relay.description", "Where ships are\nin a storm"),
     ],
 )
 def test_all_else_may_be_said(change: Any) -> None:
