@@ -39,7 +39,7 @@ class ManagementCall(msgspec.Struct, frozen=True):
 
 
 class ManagementAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`result` is null where there is an `error`."""
+    """`result` is left out where there is an `error`, and the error where there is none."""
 
     result: Any = msgspec.UNSET
     error: str = ""

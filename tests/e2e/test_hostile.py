@@ -318,7 +318,7 @@ async def test_a_request_that_does_not_come_to_an_end_is_given_up_and_told_so(im
 
 async def test_what_is_answered_before_its_body_came_to_an_end_is_given_up_too(impatient: Server) -> None:
     head, _ = await given_up(impatient, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\nx")
-    assert head.startswith(b"HTTP/1.1 405 ")
+    assert head.startswith(b"HTTP/1.1 415 ")
 
 
 async def test_a_trickling_request_does_not_get_more_time(impatient: Server) -> None:
