@@ -61,15 +61,7 @@ async def run_role(
         store = await reader()
         stack.push_async_callback(store.close)
         signer = Key(await unlock(store))
-        ingest = Ingest(
-            role,
-            page,
-            store,
-            settings.config.storage.queue,
-            faults,
-            flush=lambda: None,
-            pace=lambda event: policies.banned(event, settings.config),
-        )
+        ingest = _pipeline(settings, page, role, store, faults)
         tasks = Tasks(faults)
         stack.push_async_callback(tasks.close)
         tasks.repeat(partial(keep, ingest.link, writer_path), "the link to the writer")
@@ -103,6 +95,19 @@ async def run_role(
         await manager.open()
         await stop.wait()
     return 0
+
+
+def _pipeline(settings: Settings, page: SharedPage, role: int, store: PeerStore, faults: Faults) -> Ingest:
+    """The way of what peers bring. Keys have no rate here: each peer has its quota."""
+    return Ingest(
+        role,
+        page,
+        store,
+        settings.config.storage.queue,
+        faults,
+        flush=lambda: None,
+        pace=lambda event: policies.banned(event, settings.config),
+    )
 
 
 class Hearing:

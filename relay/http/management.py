@@ -16,8 +16,7 @@ from relay.http.api import callers, common, operators, reports
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import HttpProblem
 from relay.protocol import json_errors
-from relay.server.limits.addresses import AddressSet
-from relay.server.operator_rules import value_of
+from relay.server.operator_rules import check_asker, value_of
 from storage.access import LiftRule, RuleSubject, SetRule, SetText
 from storage.base import PUBLIC, StorageError
 
@@ -76,9 +75,9 @@ Work = Callable[[Manager], Awaitable[Any]]
 def _set(subject: RuleSubject, *, allowed: bool) -> Work:
     async def work(manager: Manager) -> bool:
         value = value_of(subject, manager.text(0, _NAMES[subject]))
-        if subject is RuleSubject.ADDRESS and _holds(value, manager.address):
-            raise WrongParameter("this is where you ask from yourself")
-        await manager.hub.change_rules(SetRule(subject, value, allowed, manager.reason, manager.key))
+        change = SetRule(subject, value, allowed, manager.reason, manager.key)
+        check_asker(change, manager.address)
+        await manager.hub.change_rules(change)
         return True
 
     return work
@@ -211,11 +210,6 @@ def _reads(method: str) -> bool:
 def is_call(content_type: str) -> bool:
     """Whether a request with this content type is one of NIP-86."""
     return content_type.partition(";")[0].strip().lower() == MEDIA_TYPE
-
-
-def _holds(value: str, address: str) -> bool:
-    """Whether this address is, or is in, what stands for an address or a network."""
-    return address in AddressSet([value])
 
 
 def _answer(

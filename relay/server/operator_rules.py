@@ -84,6 +84,8 @@ def check(change: RuleChange, file: Config, relay: str) -> None:
         return
     if len(change.reason) > MOST_REASON:
         raise Reject(Prefix.INVALID, f"a reason may have {MOST_REASON} characters")
+    if isinstance(change, SetRule) and change.allowed and change.subject is RuleSubject.ADDRESS:
+        raise Reject(Prefix.INVALID, "an address is banned or not: take the ban back")
     if isinstance(change, SetRule) and not change.allowed:
         _check_denied(change.subject, change.value, file, relay)
     name = _DENIED.get(change.subject)
@@ -100,6 +102,13 @@ def _stands_in(listed: Iterable[object], change: SetRule | LiftRule) -> bool:
     """Whether the settings name what a change is about, however they write it."""
     is_address = change.subject is RuleSubject.ADDRESS
     return any((value_of(change.subject, str(one)) if is_address else str(one)) == change.value for one in listed)
+
+
+def check_asker(change: SetRule, address: str) -> None:
+    """That whoever asks from this address, as limits count it, does not shut themselves out. Raises Reject."""
+    is_address = change.subject is RuleSubject.ADDRESS and not change.allowed
+    if is_address and address in addresses.AddressSet([change.value]):
+        raise Reject(Prefix.INVALID, "this is where you ask from yourself")
 
 
 def _check_text(change: SetText) -> None:

@@ -164,6 +164,7 @@ FILE = msgspec.convert(
         (LiftRule(RuleSubject.ADDRESS, "203.0.113.0/24", False), "access.denied_addresses"),
         (LiftRule(RuleSubject.ADDRESS, "2001:db8::1", False), "access.denied_addresses"),
         (LiftRule(RuleSubject.ADDRESS, "198.51.100.7", False), "access.denied_addresses"),
+        (SetRule(RuleSubject.ADDRESS, "203.0.113.9", True), "banned or not"),
         (SetRule(RuleSubject.ADDRESS, "127.0.0.1", False), "this machine"),
         (SetRule(RuleSubject.ADDRESS, "::2", False), "this machine"),  # the /64 of ::1
         (SetRule(RuleSubject.ADDRESS, "0.0.0.0/0", False), "this machine"),

@@ -15,8 +15,7 @@ from relay.http.api.shapes import Body, iso
 from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.hub import GivenHub
 from relay.http.problems import invalid
-from relay.server.limits.addresses import AddressSet
-from relay.server.operator_rules import MOST_REASON, value_of
+from relay.server.operator_rules import MOST_REASON, check_asker, value_of
 from storage.access import AccessRule, LiftRule, RuleSubject, SetRule
 
 TAGS: Final = ["operators"]
@@ -91,10 +90,9 @@ async def put_rule(
     """
     key = await operators.require(request, hub)
     about = _subject(subject)
-    kept = value_of(about, value)
-    if about is RuleSubject.ADDRESS and not data.allowed and common.client_address(request, hub) in AddressSet([kept]):
-        raise invalid("this is where you ask from yourself")
-    changed = await hub.change_rules(SetRule(about, kept, data.allowed, data.reason.strip(), key))
+    change = SetRule(about, value_of(about, value), data.allowed, data.reason.strip(), key)
+    check_asker(change, common.client_address(request, hub))
+    changed = await hub.change_rules(change)
     done = "allowed" if data.allowed else "banned"
     return RuleChanged(message=f"It is {done}{'' if changed else ' already'}", changed=changed)
 
