@@ -74,7 +74,9 @@ class Tasks:
 
     def start(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Run `work` once; what it raises is reported."""
-        return self._keep(self._once(work, name), name)
+        task = self._keep(self._once(work, name), name)
+        task.add_done_callback(lambda _: work.close())  # where it was ended before it began
+        return task
 
     def repeat(self, work: Callable[[], Coroutine[Any, Any, None]], name: str) -> asyncio.Task[None]:
         """Run `work`, which has no end, for as long as the relay serves; when it fails, it begins again after a pause."""

@@ -176,14 +176,23 @@ async def test_where_the_writer_cannot_start_again_that_is_told_and_it_is_there_
         assert "writer is being started again" in answer.json()["error"]
         assert (await http.get("/health")).status_code == 503
         assert await one.stored({"ids": [stored.id]}) == [stored.id]
+        told = (
+            f"(the database cannot be opened; look at the permissions of the data directory ({UNOPENED}): {database})"
+        )
+        await asyncio.to_thread(until_logged, relay, told)  # it is started again after a pause
         database.rmdir()
         aside.rename(database)
-        await one.store(make_event(fresh_key()))
+        deadline = time.monotonic() + PATIENCE
+        while not (await one.publish(make_event(fresh_key())))[2]:
+            assert time.monotonic() < deadline, relay.log()
         assert (await http.get("/health")).json()["status"] == "ok"
-    assert (
-        f"(the database cannot be opened; look at the permissions of the data directory ({UNOPENED}): {database})"
-        in relay.log()
-    )
+
+
+def until_logged(server: Server, words: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while words not in server.log():
+        assert time.monotonic() < deadline, server.log()
+        time.sleep(0.01)
 
 
 def writer_of(server: Server) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import inspect
 
 import pytest
 
@@ -100,6 +101,18 @@ async def test_what_runs_for_ever_begins_again_with_longer_and_longer_pauses(mon
     assert pauses[:3] == [0.1, 0.2, 0.4]
     assert pauses[11] == supervision.LAST_PAUSE
     assert len(tasks) == 0
+
+
+async def test_what_is_ended_before_it_began_leaves_nothing_behind() -> None:
+    tasks = Tasks(Faults())
+
+    async def never() -> None:
+        raise AssertionError("it was begun")
+
+    work = never()
+    tasks.start(work, "what never begins").cancel()
+    await tasks.close()
+    assert inspect.getcoroutinestate(work) == inspect.CORO_CLOSED
 
 
 async def test_closing_ends_what_runs_for_ever() -> None:

@@ -133,11 +133,19 @@ async def test_a_vote_goes_on_when_one_of_those_who_asked_leaves(alice, bob, rel
         await go_on.wait()
         return await publish(event, *rest, **more)
 
+    came, vote = asyncio.Semaphore(0), votes._vote
+
+    async def joined(*asked):
+        came.release()
+        return await vote(*asked)
+
     monkeypatch.setattr(relay.site, "publish", held)
+    monkeypatch.setattr(votes, "_vote", joined)
     first = asyncio.create_task(bob.told("POST", f"{path}/upvote"))
     await begun.wait()
     second = asyncio.create_task(bob.told("POST", f"{path}/upvote"))
-    await asyncio.sleep(0)
+    for _ in range(2):
+        await came.acquire()
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first
