@@ -13,6 +13,7 @@ from storage.access import CHANGED, AccessRule, LoggedChange, RuleChange, RuleSu
 from storage.base import PrimaryTables, StorageError
 from storage.commands import Command
 
+NAME: Final = "what the operator says"
 AGAIN: Final = 0.5  # seconds until another look where the database fails
 
 T = TypeVar("T")
@@ -42,6 +43,7 @@ class LiveRules:
         self._settings = settings
         self._tables = tables
         self._execute = execute
+        self._faults = faults
         self._tasks = Tasks(faults)
         self.told = [told]
         self._relay = relay
@@ -87,7 +89,7 @@ class LiveRules:
             return
         self._due = True
         if self._following is None or self._following.done():
-            self._following = self._tasks.start(self._look_until_done(), "what the operator says")
+            self._following = self._tasks.start(self._look_until_done(), NAME)
 
     async def close(self) -> None:
         """Look no more. Idempotent."""
@@ -99,6 +101,8 @@ class LiveRules:
             self._due = False
             try:
                 await self.look()
-            except StorageError:
+            except Exception as error:  # ended here, a ban would not hold in this process until the next one
+                if not isinstance(error, StorageError):
+                    self._faults.report(NAME, error)
                 await asyncio.sleep(AGAIN)
                 self._due = True

@@ -20,6 +20,7 @@ from relay.server.supervision import Faults, Tasks
 from storage.base import PUBLIC, PrimaryTables, Readers, StorageError
 from storage.groups import GroupLookups, is_privileged
 
+NAME: Final = "looking up groups"
 AT_ONCE: Final = 200  # keys looked up at once after commits were missed
 AGAIN: Final = 0.5  # seconds until another attempt where the database fails
 _KEY: Final = 64  # characters of a pubkey
@@ -52,6 +53,7 @@ class Memberships:
         less: Callable[[SessionHolder, frozenset[str], frozenset[str]], None],
     ) -> None:
         self._reader = reader
+        self._faults = faults
         self._tasks = Tasks(faults)
         self._less = less
         self._names: dict[str, frozenset[str]] = {}  # by key, once they are known
@@ -143,8 +145,8 @@ class Memberships:
                 elif member is not None and member.standing == "left":
                     left |= _names_in(group_id, privileged=True)
             self._keep(pubkey, frozenset(names), frozenset(left))
-        except StorageError as error:
-            log.error("the groups of a key could not be read: %s", error)
+        except Exception as error:  # whatever it is, who may have been sent away reads nothing on
+            self._failed(error)
             self._names.pop(pubkey, None)
             self._tell_all(pubkey)
             self._look_up(pubkey)
@@ -156,16 +158,15 @@ class Memberships:
         if known is not None:
             waiting.append(known)
         if not begun:
-            self._tasks.start(self._ask(pubkey), "looking up groups")
+            self._tasks.start(self._ask(pubkey), NAME)
 
     async def _ask(self, pubkey: str) -> None:
         while pubkey in self._connections:
             self._changed.discard(pubkey)
             try:
                 found = await self._reader.ask(_look_up_of([pubkey]))
-            except StorageError as error:
-                log.error("the groups of a key could not be read: %s", error)
-                self._answer(pubkey, error)
+            except Exception as error:  # ended here, whoever proves this key would wait for ever
+                self._answer(pubkey, self._failed(error))
                 await asyncio.sleep(AGAIN)
                 continue
             if pubkey not in self._changed:
@@ -174,6 +175,14 @@ class Memberships:
         self._answer(pubkey, None)
         del self._asked[pubkey]
         self._changed.discard(pubkey)
+
+    def _failed(self, error: Exception) -> StorageError:
+        """Have it told that a look-up failed; what those who wait are told."""
+        if isinstance(error, StorageError):
+            log.error("the groups of a key could not be read: %s", error)
+            return error
+        self._faults.report(NAME, error)
+        return StorageError(f"internal error ({type(error).__name__})")
 
     def _answer(self, pubkey: str, error: StorageError | None) -> None:
         waiting, self._asked[pubkey] = self._asked[pubkey], []

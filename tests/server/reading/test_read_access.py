@@ -554,24 +554,32 @@ async def test_what_changes_while_a_key_is_looked_up_is_not_missed(place: Place)
     assert f"g:{PRIVATE}" in bob.connection.session.readers
 
 
+BROKEN = [
+    (StorageError("the disk is away"), "error: the disk is away"),
+    (RuntimeError("secret"), "error: internal error (RuntimeError)"),
+]
+
+
+@pytest.mark.parametrize(("failure", "told"), BROKEN)
 async def test_a_key_whose_groups_cannot_be_read_is_told_so_and_they_are_read_later(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch, failure: Exception, told: str
 ) -> None:
     monkeypatch.setattr(memberships, "AGAIN", 0)
     place.log.looks = False
     alice = Client(place.hub)
     alice.ask_for_challenge()
-    place.log.failure = StorageError("the disk is away")
+    place.log.failure = failure
     event = proof(alice, ALICE)
     alice.send("AUTH", msgspec.to_builtins(event))
-    assert await alice.next() == ["OK", event.id, False, "error: the disk is away"]
+    assert await alice.next() == ["OK", event.id, False, told]
     place.log.failure = None
     await completed(alice)
     assert f"g:{PRIVATE}" in alice.connection.session.readers
 
 
+@pytest.mark.parametrize("failure", [failure for failure, _ in BROKEN])
 async def test_a_change_that_cannot_be_read_shuts_and_is_read_later(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch, failure: Exception
 ) -> None:
     monkeypatch.setattr(memberships, "AGAIN", 0)
     await place.write()
@@ -580,7 +588,7 @@ async def test_a_change_that_cannot_be_read_shuts_and_is_read_later(
 
     def fails(_work: Callable[[Any], Any]) -> Any:
         place.log.ask_here = look  # type: ignore[method-assign]
-        raise StorageError("the disk is away")
+        raise failure
 
     place.log.ask_here = fails  # type: ignore[assignment, method-assign]
     place.log.put_member(BOB.pubkey, PRIVATE)
