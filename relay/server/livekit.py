@@ -11,7 +11,7 @@ from typing import Final
 import jwt
 import msgspec
 
-from relay.config import GroupSettings
+from relay.group_settings import GroupSettings
 from relay.protocol.groups.state import Group, Member
 from relay.server.settings import Settings
 from storage.base import PrimaryTables
