@@ -35,6 +35,11 @@ COUNTERS: Final = (
     "stored",  # since the role's start, as the next two
     "refused",
     "delivered",
+    "plugin_accepted",  # events that the write policy plugin has decided on, as the next two
+    "plugin_rejected",
+    "plugin_shadow_rejected",
+    "plugin_failed",  # events that nobody could decide on
+    "plugin_down",  # 1: it has failed, and not answered since
     "faults",  # things that failed unforeseen
     "busy",  # 1: the writer carries out a command, which may take long
     "rebuilding",  # rows looked at so far while derived rows are made again, 0 while they are not

@@ -26,6 +26,7 @@ from relay.server.events.fanout import Fanout
 from relay.server.events.follow import Applied, Follower
 from relay.server.events.ingest import Ingest
 from relay.server.events.publishing import Publisher
+from relay.server.events.write_policy.write_policy import WritePolicy
 from relay.server.health import Health, roles_of
 from relay.server.identities.identities import Identities
 from relay.server.lasting import LastingAnswers
@@ -81,8 +82,16 @@ class Hub:
         self.lasting = LastingAnswers()
         self.checks = ProofChecks(self.clock)
         self.connections = Connections(settings, self._has_room, faults)
+        self.policy = WritePolicy(settings, faults, own=self_pubkey, capacity=config.storage.queue)
         self.ingest = Ingest(
-            role, page, reader, config.storage.queue, faults, flush=self.connections.flush, pace=self.gate.pace
+            role,
+            page,
+            reader,
+            config.storage.queue,
+            faults,
+            flush=self.connections.flush,
+            pace=self.gate.pace,
+            policy=self.policy,
         )
         self.log = self.ingest.log
         self.publisher = Publisher(self.ingest, settings, self_pubkey)
@@ -144,6 +153,7 @@ class Hub:
 
     def _settings_replaced(self) -> None:
         config = self.config
+        self.policy.configure()
         before = self.gate.blocked
         self.gate.configure()
         if self.gate.blocked is not before:
@@ -224,6 +234,10 @@ class Hub:
             stored=page.total("stored"),
             refused=page.total("refused"),
             delivered=page.total("delivered"),
+            plugin_accepted=page.total("plugin_accepted"),
+            plugin_rejected=page.total("plugin_rejected"),
+            plugin_shadow_rejected=page.total("plugin_shadow_rejected"),
+            plugin_failed=page.total("plugin_failed"),
             last_seq=self.ingest.last_seq,
             rebuilding=page.total("rebuilding"),
             later_parts=page.total("later_parts"),
@@ -238,7 +252,7 @@ class Hub:
     def _problem(self) -> str | None:
         """What is wrong here."""
         missing = self.page.missing
-        return (missing and str(Missing(*missing))) or self.faults.problem()
+        return (missing and str(Missing(*missing))) or self.policy.problem() or self.faults.problem()
 
     def _tell_page(self) -> None:
         """Store what the other fronts are to know of this one."""
@@ -254,6 +268,7 @@ class Hub:
             faults=self.faults.count,
             degraded=FAULTY if self.faults.problem() else 0,
             applied=self.log.number,
+            **self.policy.figures(),
         )
 
     # time
@@ -285,6 +300,7 @@ class Hub:
         """Take nothing more, finish what is queued, then close every connection. Idempotent."""
         if not self.gate.draining:
             self.gate.draining = True
+            self.ingest.end_soon()
             self._drain = self._tasks.start(self._close_all(), "the drain")
 
     async def _close_all(self) -> None:
