@@ -301,7 +301,7 @@ async def test_another_command_takes_over_and_the_former_answers_what_it_was_ask
     assert await desk.all(2) == ["blocked: worse", "blocked: bad"]
     pid = int((tmp_path / "pid").read_text())
     await until(lambda: has_ended(pid))
-    assert desk.policy._retired == set()
+    await until(lambda: not desk.policy._retired)
 
 
 async def test_without_a_command_nothing_waits_any_more(make: Make) -> None:
