@@ -32,10 +32,10 @@ def relay_url(config: Config, reached_at: str = "") -> str:
     return config.relay.url or reached_at or f"ws://{config.server.listen}"
 
 
-def open_writer(config: Config, url: str = "", is_locked: bool = False) -> SqliteWriter:
+def open_writer(config: Config, url: str = "", *, is_locked: bool = False, was_there: bool = False) -> SqliteWriter:
     """The writer of the configured data directory. Raises StorageError, Locked when another process has it.
 
-    `is_locked`: the caller has locked the directory itself.
+    `is_locked`: the caller has locked the directory itself. A database that `was_there` is not made again.
     """
     return backend.open_writer(
         Path(config.server.data),
@@ -53,6 +53,7 @@ def open_writer(config: Config, url: str = "", is_locked: bool = False) -> Sqlit
         synchronous=config.storage.synchronous,
         cache_mib=max(1, config.storage.cache_mib // WRITERS_SHARE),
         is_locked=is_locked,
+        was_there=was_there,
         votes=config.identities.votes,
         cutting=cutting(config),
         operators=group_rules(config).operators,

@@ -45,6 +45,10 @@ from storage.search.engine import SearchEngine
 
 TICK: Final = 1.0  # seconds
 SWEEP_BATCH: Final = 1000
+TAKING: Final = ("ok", "degraded", "busy")  # a writer that does so takes events
+UNREACHABLE: Final = (
+    "the writer runs and cannot be reached; if its socket in the data directory was deleted, start the relay again"
+)
 
 log = logging.getLogger("tidings.hub")
 
@@ -213,10 +217,12 @@ class Hub:
         writer = next((role.status for role in roles if role.name == "writer"), "down")
         # Where the writer can write, it has stored another front's events since ours failed.
         failure = self.ingest.failure if writer == "unwritable" else None
+        if writer in TAKING and self.ingest.link.is_lost:
+            writer, failure = "unreachable", UNREACHABLE
         problem = failure or self._problem() or next((role.problem for role in roles if role.problem), None)
         return Health(
             status="draining" if self.gate.draining else "degraded" if problem else "ok",
-            takes_events=not self.gate.draining and writer in ("ok", "degraded", "busy"),
+            takes_events=not self.gate.draining and writer in TAKING,
             uptime=page.uptime,
             connections=page.total("connections"),
             subscriptions=page.total("subscriptions"),

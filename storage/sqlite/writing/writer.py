@@ -54,7 +54,14 @@ class SqliteWriter:
     """storage.base.LogWriter over SQLite. `connection` and `directory` are for the rest of the backend."""
 
     def __init__(
-        self, directory: Path, meaning: Meaning, synchronous: str, cache_mib: int, *, is_locked: bool = False
+        self,
+        directory: Path,
+        meaning: Meaning,
+        synchronous: str,
+        cache_mib: int,
+        *,
+        is_locked: bool = False,
+        was_there: bool = False,
     ) -> None:
         self._meaning = meaning
         self._lock = None if is_locked else database_file.Lock(directory)
@@ -64,7 +71,7 @@ class SqliteWriter:
         self._recording = threading.Lock()
         self._recorded: int | None = None
         try:
-            self.connection = database_file.connect_writer(directory, synchronous, cache_mib)
+            self.connection = database_file.connect_writer(directory, synchronous, cache_mib, was_there=was_there)
             self._last_seq = int(self.connection.execute(named("write")["last_seq"]).fetchone()[0])
             self._compare()
             self._committed = self._last_seq
