@@ -37,7 +37,14 @@ INTERFACES = (
     "storage.tools",
 )
 ROLES = (*GROUND, "relay.roles", *INTERFACES)
-SETTINGS = ("relay.config", "relay.peer_settings", "relay.search_settings", "relay.setting_parts")
+SETTINGS = (
+    "relay.config",
+    "relay.group_settings",
+    "relay.peer_settings",
+    "relay.retention_settings",
+    "relay.search_settings",
+    "relay.setting_parts",
+)
 SERVED = (*ROLES, "relay.server", *SETTINGS, "handlers", "keys")
 EVERYTHING = PACKAGES
 
@@ -58,7 +65,9 @@ RULES: dict[str, tuple[str, ...]] = {
     "storage": GROUND,
     "handlers": GROUND,
     "relay.setting_parts": GROUND,
+    "relay.group_settings": (*GROUND, "relay.setting_parts"),
     "relay.peer_settings": (*GROUND, "relay.setting_parts"),
+    "relay.retention_settings": (*GROUND, "relay.setting_parts"),
     "relay.search_settings": (*GROUND, "relay.setting_parts"),
     "relay.config": (*GROUND, *SETTINGS),
     "relay.loading": (*GROUND, *SETTINGS),

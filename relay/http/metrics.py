@@ -18,6 +18,7 @@ MEANINGS: Final = {
     "waiting": ("gauge", "events that have no answer yet"),
     "stored": ("counter", "events stored since the start"),
     "refused": ("counter", "events refused since the start"),
+    "dropped": ("counter", "events dropped since the start because they were past their days"),
     "delivered": ("counter", "events sent to open subscriptions since the start"),
     "last_seq": ("gauge", "number of the newest event"),
     "rebuilding": ("gauge", "derived rows looked at by a rebuild that goes on"),

@@ -23,8 +23,9 @@ class Health(msgspec.Struct, frozen=True):
     connections: int
     subscriptions: int
     waiting: int  # events that have no answer yet
-    stored: int  # since the start, as the next two
+    stored: int  # since the start, as the next three
     refused: int
+    dropped: int  # because they were past their days (`[[retention]]`)
     delivered: int
     last_seq: int
     rebuilding: int  # derived rows looked at so far by a rebuild that goes on; 0: none does
