@@ -282,29 +282,58 @@ def test_a_part_is_short_and_what_was_looked_at_is_not_looked_at_again(
     assert not [one for one in looked if "identity_keys" in one]
 
 
-def test_after_a_restart_and_after_a_part_that_failed_it_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_as_old_as_its_days_stays(writer: SqliteWriter) -> None:
+    notes = [make_event(5, content=f"{age}", created_at=NOW - 7 * DAY - age) for age in (0, 1)]
+    write(writer, notes)
+    writer.execute(SetRetention([rule(1)]), NOW)
+    assert drop(writer) == 1
+    assert here(writer) == {notes[0].id}
+
+
+def test_an_edit_of_what_is_not_here_goes_when_all_that_it_may_edit_would(writer: SqliteWriter) -> None:
+    """A message where it names a group, else a post or a comment; one of what is here stays as long as that."""
+    post = make_event(1, 11, "text", [["title", "T"]], NOW - DAY)
+    of_post = make_event(1, 1010, "new", [["e", post.id]], OLD)
+    lost, of_message = (make_event(5, 1010, "new", [["e", "0" * 64], *tags], OLD) for tags in ([], [["h", "room"]]))
+    young = make_event(5, 1010, "new", [["e", "0" * 64]], NOW - DAY)
+    write(writer, [post, of_post, lost, of_message, young], Door.IMPORT)
+    writer.execute(SetRetention([rule(11), rule(9, days=30)]), NOW)
+    assert drop(writer) == 0
+    writer.execute(SetRetention([rule(11), rule(9, 1111, days=8)]), NOW)
+    assert drop(writer) == 2
+    assert here(writer) == {post.id, of_post.id, young.id}
+    outcomes = write(writer, [lost, of_message], Door.IMPORT)
+    assert [str(one.refusal).endswith("what this edits is kept for 8 days") for one in outcomes] == [True, True]
+
+
+def test_after_a_restart_it_goes_on(tmp_path: Path) -> None:
     log = opened(tmp_path)
     write(log, [make_event(5, content=f"{n}", created_at=OLD) for n in range(30)])
     log.execute(SetRetention([rule(1)]), NOW)
     log._retaining._most = 10
     assert log.execute(DropPast(), NOW).number == 10
-    log._retaining._most = 5
-    with monkeypatch.context() as patch:
-        patch.setattr(SqliteWriter, "_commit", lambda _self: (_ for _ in ()).throw(sqlite3.OperationalError("full")))
-        with pytest.raises(Exception, match="full"):
-            log.execute(DropPast(), NOW)
-    log._retaining._most = 5
-    assert log.execute(DropPast(), NOW).number == 5
     log.close()
     again = opened_again(tmp_path)
     try:
         again.execute(SetRetention([rule(1)]), NOW)
-        assert drop(again) == 15
+        assert drop(again) == 20
         assert here(again) == set()
     finally:
         again.close()
+
+
+def test_what_a_part_that_failed_was_to_remove_goes_with_the_next(
+    writer: SqliteWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(writer, [make_event(5, content=f"{n}", created_at=OLD) for n in range(30)])
+    writer.execute(SetRetention([rule(1)]), NOW)
+    writer._retaining._most = 10
+    with monkeypatch.context() as patch:
+        patch.setattr(SqliteWriter, "_commit", lambda _self: (_ for _ in ()).throw(sqlite3.OperationalError("full")))
+        with pytest.raises(Exception, match="full"):
+            writer.execute(DropPast(), NOW)
+    assert len(here(writer)) == 30
+    assert drop(writer) == 30
 
 
 def opened_again(directory: Path) -> SqliteWriter:
