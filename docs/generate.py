@@ -23,7 +23,8 @@ A setting has one name, `section.field`, and five places; the later wins:
 
 An unknown name or a value that cannot be used stops the start and is named. `tidings config` prints the values in force.
 Settings marked *live* change on SIGHUP; the others at the next start. What a limit does to clients is advertised in NIP-11
-and on the relay's page. Peers stand in `[[peers]]`, see [federation.md](federation.md).
+and on the relay's page. Peers stand in `[[peers]]`, see [federation.md](federation.md); which events are kept for how long in
+`[[retention]]`, see [operating.md](operating.md#how-long-events-are-kept).
 """
 
 NIPS_HEAD = """\

@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from relay.group_settings import GroupSettings
 from relay.peer_settings import Federation, PeerSettings
+from relay.retention_settings import RetentionSettings
 from relay.search_settings import Search
 from relay.setting_parts import LIVE, SECRET, ConfigError, Count, Keys, Kinds, Seconds, Section
 from relay.write_policy_settings import WritePolicySettings
@@ -130,7 +131,11 @@ class Storage(Section, frozen=True):
         int, Meta(ge=10_000, description="bound on one query's work, in thousands of SQLite instructions")
     ] = 20_000
     sweep_interval: Annotated[
-        Seconds, Meta(description="seconds between sweeps of expired events (NIP-40)", extra=LIVE)
+        Seconds,
+        Meta(
+            description="seconds between sweeps of what has expired (NIP-40) or is past its days ([[retention]])",
+            extra=LIVE,
+        ),
     ] = 5.0
     queue: Annotated[
         int, Meta(ge=100, description="events that may wait for the writer before clients are told to wait")
@@ -386,7 +391,7 @@ class LinkSettings(Section, frozen=True):
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All settings, effective: `config.limits.max_subscriptions`. `peers` are the `[[peers]]` of the file."""
+    """All settings, effective: `config.limits.max_subscriptions`. `peers` and `retention` are lists of tables."""
 
     relay: RelaySettings = msgspec.field(default_factory=RelaySettings)
     server: Server = msgspec.field(default_factory=Server)
@@ -402,10 +407,13 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     search: Search = msgspec.field(default_factory=Search)
     federation: Federation = msgspec.field(default_factory=Federation)
     peers: list[PeerSettings] = []
+    retention: list[RetentionSettings] = []
 
 
-PEERS: Final = "peers"  # the one name in Config that is no section
-SECTIONS: Final = tuple(field for field in msgspec.structs.fields(Config) if field.name != PEERS)
+PEERS: Final = "peers"
+RETENTION: Final = "retention"
+LISTS: Final = (PEERS, RETENTION)  # of tables: `[[peers]]`; the names in Config that are no sections
+SECTIONS: Final = tuple(field for field in msgspec.structs.fields(Config) if field.name not in LISTS)
 
 
 class Setting(msgspec.Struct, frozen=True):

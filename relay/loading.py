@@ -15,7 +15,8 @@ from typing import Annotated, Any, Final, Literal, get_args, get_origin
 import msgspec
 
 from keys import encoding
-from relay.config import PEERS, PREFIX, SECTIONS, SETTINGS, Config, Setting, split_listen
+from relay import retention_settings
+from relay.config import PEERS, PREFIX, RETENTION, SECTIONS, SETTINGS, Config, Setting, split_listen
 from relay.errors import Reject
 from relay.peer_settings import PeerSettings
 from relay.protocol import filter as filters
@@ -57,9 +58,9 @@ def kept_file(config: Config) -> Path | None:
 
 def _load(files: Sequence[Path], environ: Mapping[str, str], flags: Mapping[str, str]) -> Config:
     tables: dict[str, dict[str, Any]] = {}
-    peers: list[PeerSettings] = []
+    lists: dict[str, list[Any]] = {PEERS: [], RETENTION: []}
     for file in files:
-        peers = _merge_file(tables, file) or peers
+        lists |= {name: found for name, found in _merge_file(tables, file).items() if found}
     for setting in SETTINGS:
         if setting.variable in environ:
             _put(tables, setting, environ[setting.variable], f"environment variable {setting.variable}")
@@ -73,13 +74,13 @@ def _load(files: Sequence[Path], environ: Mapping[str, str], flags: Mapping[str,
         if name not in _BY_NAME:
             raise ConfigError(f"{name!r} is no setting{_did_you_mean(likely_setting(name))}")
         _put(tables, _BY_NAME[name], text, "command line")
-    config = msgspec.convert(tables | {PEERS: peers}, Config)
+    config = msgspec.convert(tables | lists, Config)
     _check(config)
     return config
 
 
-def _merge_file(tables: dict[str, dict[str, Any]], file: Path) -> list[PeerSettings]:
-    """Put the file's settings into `tables`; its peers."""
+def _merge_file(tables: dict[str, dict[str, Any]], file: Path) -> dict[str, list[Any]]:
+    """Put the file's settings into `tables`; its lists of tables, by name."""
     try:
         text = file.read_text(encoding="utf-8")
         content = tomllib.loads(text)
@@ -89,7 +90,10 @@ def _merge_file(tables: dict[str, dict[str, Any]], file: Path) -> list[PeerSetti
         raise ConfigError(f"{file}: it is no UTF-8 text (byte {error.start + 1}); save it as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file}: {error}{_unquoted(text, str(error))}") from None
-    peers = _peers(content.pop(PEERS, []), file)
+    lists: dict[str, list[Any]] = {
+        PEERS: _peers(content.pop(PEERS, []), file),
+        RETENTION: retention_settings.read(content.pop(RETENTION, []), file),
+    }
     for section, values in content.items():
         if not isinstance(values, dict):
             raise ConfigError(
@@ -102,7 +106,7 @@ def _merge_file(tables: dict[str, dict[str, Any]], file: Path) -> list[PeerSetti
                 raise ConfigError(f"{file}: {name} is no setting{_did_you_mean(likely_setting(name))}")
             _convert(setting, value, str(file))
             tables.setdefault(section, {})[field] = value
-    return peers
+    return lists
 
 
 def likely_setting(name: str) -> str:
@@ -286,4 +290,4 @@ def reload(current: Config, fresh: Config) -> tuple[Config, list[str]]:
                 else:
                     kept.append(setting.name)
         sections[section.name] = msgspec.structs.replace(now, **changes)
-    return Config(**sections, peers=fresh.peers), kept
+    return Config(**sections, peers=fresh.peers, retention=fresh.retention), kept

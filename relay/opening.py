@@ -13,10 +13,11 @@ from relay.config import Config
 from relay.protocol import chunks, kinds
 from relay.protocol.chunks import Cutting
 from relay.protocol.relay import GroupRules
+from relay.retention_settings import rules_of
 from relay.roles.page import SharedPage
 from relay.setting_parts import ConfigError
 from storage.base import PrimaryWriter
-from storage.commands import DropForeign
+from storage.commands import DropForeign, SetRetention
 from storage.identities.commands import AdoptSecret, RotateSecret
 from storage.sqlite import backend
 from storage.sqlite.tools import SqliteStore
@@ -32,12 +33,12 @@ def relay_url(config: Config, reached_at: str = "") -> str:
     return config.relay.url or reached_at or f"ws://{config.server.listen}"
 
 
-def open_writer(config: Config, url: str = "", is_locked: bool = False) -> SqliteWriter:
+def open_writer(config: Config, url: str = "", *, is_locked: bool = False, was_there: bool = False) -> SqliteWriter:
     """The writer of the configured data directory. Raises StorageError, Locked when another process has it.
 
-    `is_locked`: the caller has locked the directory itself.
+    `is_locked`: the caller has locked the directory itself. A database that `was_there` is not made again.
     """
-    return backend.open_writer(
+    writer = backend.open_writer(
         Path(config.server.data),
         table.meaning(
             relay_url(config, url),
@@ -53,10 +54,18 @@ def open_writer(config: Config, url: str = "", is_locked: bool = False) -> Sqlit
         synchronous=config.storage.synchronous,
         cache_mib=max(1, config.storage.cache_mib // WRITERS_SHARE),
         is_locked=is_locked,
+        was_there=was_there,
         votes=config.identities.votes,
         cutting=cutting(config),
         operators=group_rules(config).operators,
     )
+    if config.retention:
+        try:
+            writer.execute(SetRetention(rules_of(config.retention)), int(time.time()))
+        except BaseException:
+            writer.close()
+            raise
+    return writer
 
 
 def cutting(config: Config) -> Cutting:

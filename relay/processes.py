@@ -211,7 +211,7 @@ def _writer(plan: ProcessPlan, end: socket.socket, pipes: SupervisorPipes) -> in
 def _write(plan: ProcessPlan, end: socket.socket, pipes: SupervisorPipes) -> int:
     config = _settings(plan)
     faults = Faults()
-    writer = opening.open_writer(config, plan.url, is_locked=True)
+    writer = opening.open_writer(config, plan.url, is_locked=True, was_there=bool(plan.page.position().number))
     try:
         opening.prepare_writer(config, writer)
         role = WriterRole(writer, plan.page, decode, faults.report)

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from relay.protocol.filter import Filter
+from relay.protocol.retention import RetentionRule
 
 T = TypeVar("T")
 
@@ -21,6 +22,23 @@ class Sweep(Command[int], frozen=True):
     """Remove at most `limit` events that have expired by now (NIP-40); how many went."""
 
     limit: int
+
+
+class SetRetention(Command[None], frozen=True):
+    """From now on events are kept for as long as these rules say (relay.protocol.retention)."""
+
+    rules: list[RetentionRule]
+
+
+class Dropped(msgspec.Struct, frozen=True):
+    """A part of what is past its days is gone. `number`: so many events; `more`: another part may follow at once."""
+
+    number: int
+    more: bool
+
+
+class DropPast(Command[Dropped], frozen=True):
+    """Remove what is past its days by the rules of retention, without marks: a part as short as a batch."""
 
 
 class RemoveMatching(Command[int], frozen=True):

@@ -59,7 +59,8 @@ def import_events(
     interrupted goes on where it was.
 
     Exit code 1 when any line was refused. Events that are here already are fine, and so is what is outdated: a newer
-    version is here, or it was deleted by who wrote or moderates it, or has expired.
+    version is here, or it was deleted by who wrote or moderates it, has expired, or is
+    older than this relay keeps such events.
 
     \b
     Examples:
@@ -137,7 +138,9 @@ def _summary(tally: Tally, as_json: bool) -> None:
         f"{tally.refused:,} refused"
     )
     if tally.outdated:
-        say("  outdated: a newer version is here, or they were deleted by who wrote or moderates, or have expired")
+        say(
+            "  outdated: a newer version is here, or they were deleted by who wrote or moderates, have expired, or are too old"
+        )
     if tally.for_operator:
         say(
             f"  {tally.for_operator:,} of them are of groups that another relay's key began: nobody but the operator reads them "

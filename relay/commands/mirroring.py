@@ -22,6 +22,8 @@ from relay.federation.windows import FAR, WindowDifference
 from relay.protocol import filter as filters
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
+from relay.protocol.retention import Retention
+from relay.retention_settings import rules_of
 from storage.base import Outcome, Status
 
 MOST_FAILURES: Final = 8  # in a row that brought nothing
@@ -88,7 +90,8 @@ async def mirrored(config: Config, url: str, wanted: Filter, secret_file: str | 
             if len(passed) > MOST_REFUSED:
                 del passed[next(iter(passed))]
 
-    plan = SyncPlan(wanted, Direction.DOWN, skip_down=passed.__contains__)
+    retention = Retention(rules_of(config.retention))
+    plan = SyncPlan(wanted, Direction.DOWN, skip_down=passed.__contains__, retention=retention)
     total = await _all(
         lambda: msgspec.structs.replace(plan, until=FAR if mark.until is None else mark.until, done=done),
         config,

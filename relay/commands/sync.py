@@ -64,11 +64,14 @@ def sync(
     from relay.commands.syncing import synchronized
     from relay.federation.addresses import normal
     from relay.federation.sync import Direction, SyncPlan
+    from relay.protocol.retention import Retention
+    from relay.retention_settings import rules_of
 
     with complaining(url):
         peer = normal(url)
-    plan = SyncPlan(wanted, Direction(direction), dry=dry)
-    _end(run_until_stopped(synchronized(settings.load(), peer, plan, secret_file)), as_json, dry)
+    config = settings.load()
+    plan = SyncPlan(wanted, Direction(direction), dry=dry, retention=Retention(rules_of(config.retention)))
+    _end(run_until_stopped(synchronized(config, peer, plan, secret_file)), as_json, dry)
 
 
 def _end(summary: "SyncSummary", as_json: bool, dry: bool = False) -> None:

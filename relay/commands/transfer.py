@@ -227,7 +227,8 @@ class RefusedLine(msgspec.Struct, frozen=True):
 class Tally(msgspec.Struct):
     """What became of the lines. `reasons` counts refusals by their message without ids and times, `examples` has the first few.
 
-    `outdated`: not taken, since a newer version is here, or since they were deleted, removed or have expired: no refusals.
+    `outdated`: not taken, since a newer version is here, or since they were deleted, removed, have expired or are past
+    their days: no refusals.
     `for_operator`: stored, of groups that are not this relay's, so that nobody but the operator reads them.
     """
 

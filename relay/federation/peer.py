@@ -21,6 +21,7 @@ from relay.federation.session_parts import PeerParts, SessionPlan
 from relay.federation.sync import Direction
 from relay.peer_settings import Federation, PeerPolicy, PeerSettings
 from relay.protocol import filter as filters
+from relay.protocol.retention import Retention
 from relay.server.events.follow import LiveEvent
 from relay.server.supervision import Faults, ended
 from storage.base import StorageError
@@ -136,6 +137,8 @@ class PeerRunner:
     def keep_to(self, rules: PeerRules) -> None:
         """Nothing is taken by these that was refused by those before: nothing is to be asked for again."""
         self.rules = rules
+        if self._session is not None:
+            self._session.retention = Retention(rules.retention)
         self.parts.record.move(scope=self._scope())
 
     @property
@@ -199,7 +202,9 @@ class PeerRunner:
     async def _stay(self, connection: PeerConnection) -> str:
         """One session; why it ended."""
         home = await self._home()
-        session = self._session = PeerSession(connection, self._plan, self.parts, home, self._federation())
+        session = PeerSession(connection, self._plan, self.parts, home, self._federation())
+        session.retention = Retention(self.rules.retention)
+        self._session = session
         is_useful = False
         try:
             await session.run()

@@ -8,9 +8,11 @@ from typing import Final, Self
 import msgspec
 
 from relay.config import Config
+from relay.protocol.retention import RetentionRule, is_looser
+from relay.retention_settings import rules_of
 
 
-class PeerRules(msgspec.Struct, frozen=True):
+class PeerRules(msgspec.Struct, frozen=True, omit_defaults=True):
     """The settings of those names. Sets are sorted; 0 is no limit but for the limits on tags and content and for `min_pow`."""
 
     allowed_kinds: tuple[int, ...]
@@ -25,6 +27,7 @@ class PeerRules(msgspec.Struct, frozen=True):
     knowledge_kinds: tuple[int, ...]
     chunks_per_key: int
     groups: int
+    retention: tuple[RetentionRule, ...] = ()
 
     @classmethod
     def of(cls, config: Config) -> Self:
@@ -43,6 +46,7 @@ class PeerRules(msgspec.Struct, frozen=True):
             tuple(sorted(set(search.knowledge_kinds))),
             search.chunks_per_key,
             config.groups.most,
+            tuple(rules_of(config.retention)),
         )
 
     def take_more_than(self, before: "PeerRules") -> bool:
@@ -60,6 +64,7 @@ class PeerRules(msgspec.Struct, frozen=True):
             or _is_higher(self.created_at_future, before.created_at_future)
             or _is_higher(self.chunks_per_key, before.chunks_per_key)
             or _is_higher(self.groups, before.groups)
+            or is_looser(self.retention, before.retention)
         )
 
 

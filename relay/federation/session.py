@@ -33,6 +33,7 @@ from relay.protocol.groups.announce import MEMBERS
 from relay.protocol.groups.belonging import DELETE_GROUP
 from relay.protocol.groups.editing import WHOLE_RELAY
 from relay.protocol.membership import UNBOUND
+from relay.protocol.retention import Retention
 from relay.server.events.follow import LiveEvent
 from storage.base import Outcome, Status
 from storage.peers import DOWN, UP
@@ -57,6 +58,7 @@ class PeerSession:
         federation: Federation,
     ) -> None:
         """`home`: by which key the peer speaks of its groups, see relay.federation.home.own_key."""
+        self.retention = Retention()  # for how long this relay keeps what
         self._was_useful = False  # it came as far as being in step, or something was stored
         self._connection = connection
         self._plan = plan
@@ -353,6 +355,7 @@ class PeerSession:
             skip_up=lambda one: self._sending.is_unsettled(one) or self._memory.is_refused(UP, one),
             rest=_rested if at_leisure else None,  # a first walk is in a hurry
             done=done,
+            retention=self.retention,
         )
         work = Synchronization(self._connection, self._door, plan, self._downloads, self._sending.uploads())
         await work.run()

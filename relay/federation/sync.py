@@ -13,6 +13,7 @@ from relay.federation.transfers import Downloads, Fetching, Uploads
 from relay.federation.verdicts import FIRST
 from relay.federation.windows import FAR, Walk, WindowDifference
 from relay.protocol.filter import Filter
+from relay.protocol.retention import Retention, horizons
 
 
 class Direction(enum.StrEnum):
@@ -37,7 +38,8 @@ class SyncPlan(msgspec.Struct, frozen=True):
     """What a synchronization is to do. `skip_down` and `skip_up` are asked whether an event's id is to be passed over.
 
     `dry`: nothing is moved, only counted (`found`). `never_pages`: a peer that does not compare is left as it is. `rest` is called
-    after each window with the seconds that it took, `done` is told of each window that is finished.
+    after each window with the seconds that it took, `done` is told of each window that is finished. What this relay does not keep,
+    by `retention`, is left out.
     """
 
     wanted: Filter
@@ -51,6 +53,7 @@ class SyncPlan(msgspec.Struct, frozen=True):
     skip_up: Callable[[str], bool] = lambda _id: False
     rest: Callable[[float], Awaitable[None]] | None = None
     done: Callable[[WindowDifference], None] = lambda _difference: None
+    retention: Retention = msgspec.field(default_factory=Retention)
 
 
 class SyncFound(msgspec.Struct):
@@ -99,6 +102,7 @@ class Synchronization:
                 _Needs(plan, found, fetching),
                 pages_only=pages_only,
                 never_pages=plan.never_pages,
+                horizons=horizons(plan.retention, wanted.kinds or (), int(time.time())),
             )
             async with aclosing(fetching), aclosing(walk.differences(plan.since, plan.until)) as differences:
                 begun = time.monotonic()

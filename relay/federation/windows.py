@@ -5,11 +5,15 @@ A filter's `limit` means the newest so many on each side; of pages, what is olde
 A window is compared by negentropy. Where either side has too many events in it, it is cut in two: in the middle of our events where
 we have some, else of its time. Where the peer does not compare, its events are read page by page instead, and what is here is
 compared with those: dearer, but the answer is the same.
+
+Where this relay keeps some kinds for so many days only, the time is cut there, and before that they are left out of the filter:
+they would be got and refused, or offered while they are about to go. That goes for a filter that names kinds.
 """
 
 import math
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
+from types import MappingProxyType
 from typing import Final, Protocol
 
 import msgspec
@@ -57,7 +61,8 @@ class WindowNeeds(Needs, Protocol):
 class Walk:
     """A walk over the windows of one filter. `pages_only`: the peer is known not to compare; set when it turns out so.
 
-    `never_pages`: where the peer does not compare, the walk ends.
+    `never_pages`: where the peer does not compare, the walk ends. `horizons`: of these kinds, which the filter names, nothing older
+    is kept here (unix seconds).
     """
 
     def __init__(
@@ -69,6 +74,7 @@ class Walk:
         *,
         pages_only: bool = False,
         never_pages: bool = False,
+        horizons: Mapping[int, int] = MappingProxyType({}),
     ) -> None:
         self._connection = connection
         self._local = local
@@ -76,6 +82,7 @@ class Walk:
         self._needs = needs
         self.pages_only = pages_only
         self._never_pages = never_pages
+        self._horizons = horizons if wanted.limit is None else {}
         self.said = ""  # why the peer does not compare
         self._seconds = 0  # that were cut no further
         self.lost = 0  # seconds in which the peer has more events than it gives at once, so that some could not be seen
@@ -89,11 +96,11 @@ class Walk:
             max(since, self._wanted.since or 0),
             min(until, FAR if self._wanted.until is None else self._wanted.until),
         )
-        waiting = [bounds]
+        waiting = self._cut_at_horizons(*bounds)
         number = 0
         while waiting:
             since, until = waiting.pop()
-            if since > until:
+            if since > until or self._is_past(since):
                 continue
             number += 1
             in_pages = self.pages_only or number > MOST_WINDOWS
@@ -110,7 +117,7 @@ class Walk:
 
     async def _compared(self, since: int, until: int) -> WindowDifference | int | None:
         """What differs in a window; a time to cut it at; None where it is to be read page by page."""
-        wanted = _within(self._wanted, since, until, self._wanted.limit)
+        wanted = self._within(since, until, self._wanted.limit)
         try:
             found = await self._local.items(wanted, MOST_ITEMS)
         except TooCostly:
@@ -127,6 +134,30 @@ class Walk:
             await self._needs.break_off()
             return None
         return WindowDifference(since, until, [one.hex() for one in outcome.have])
+
+    def _cut_at_horizons(self, since: int, until: int) -> list[tuple[int, int]]:
+        """The time in windows, in each of which the same kinds are kept, the oldest first."""
+        cuts = sorted({since, *(one for one in self._horizons.values() if since < one <= until)})
+        return [(first, following - 1) for first, following in zip(cuts, [*cuts[1:], until + 1], strict=True)]
+
+    def _kinds(self, since: int) -> frozenset[int] | None:
+        """Those of the filter's of which something is kept from then on."""
+        kinds = self._wanted.kinds
+        return kinds and frozenset(kind for kind in kinds if self._horizons.get(kind, 0) <= since)
+
+    def _is_past(self, since: int) -> bool:
+        """Whether nothing that is asked for is kept of a window that begins then."""
+        return bool(self._horizons) and not self._kinds(since)
+
+    def _within(self, since: int, until: int, limit: int | None = None) -> Filter:
+        """The filter for a window."""
+        return msgspec.structs.replace(
+            self._wanted,
+            kinds=self._kinds(since),
+            since=since or None,
+            until=None if until >= FAR else until,
+            limit=limit,
+        )
 
     def _cut(self, found: ItemSet, since: int, until: int) -> int | None:
         """Where to cut a window in two: the time at which the first part ends. None where it is to be read page by page.
@@ -150,7 +181,7 @@ class Walk:
         top, left = until, math.inf if self._wanted.limit is None else self._wanted.limit
         while top >= since and left > 0:
             asked = int(min(PAGE, left))
-            events, complete = await stored(self._connection, (_within(self._wanted, since, top, asked),), 2 * PAGE)
+            events, complete = await stored(self._connection, (self._within(since, top, asked),), 2 * PAGE)
             oldest = min((event.created_at for event in events), default=since)
             if complete or not events or len(events) >= left:
                 yield await self._compared_page(events, oldest if len(events) >= left else since, top)
@@ -166,17 +197,10 @@ class Walk:
     async def _compared_page(self, events: list[Event], since: int, until: int) -> WindowDifference:
         theirs = {event.id: event for event in events}
         try:
-            ours = {
-                event_id.hex()
-                for _, event_id in await self._local.items(_within(self._wanted, since, until), MOST_ITEMS)
-            }
+            ours = {event_id.hex() for _, event_id in await self._local.items(self._within(since, until), MOST_ITEMS)}
         except TooCostly:  # far more than a page: what the peer lacks of it is found when it has given more
             ours = set(theirs)
         have = [one for one in ours if one not in theirs]
         return WindowDifference(
             since, until, have, [event for event_id, event in theirs.items() if event_id not in ours]
         )
-
-
-def _within(wanted: Filter, since: int, until: int, limit: int | None = None) -> Filter:
-    return msgspec.structs.replace(wanted, since=since or None, until=None if until >= FAR else until, limit=limit)

@@ -18,6 +18,7 @@ MEANINGS: Final = {
     "waiting": ("gauge", "events that have no answer yet"),
     "stored": ("counter", "events stored since the start"),
     "refused": ("counter", "events refused since the start"),
+    "dropped": ("counter", "events dropped since the start because they were past their days"),
     "delivered": ("counter", "events sent to open subscriptions since the start"),
     "plugin_accepted": ("counter", "events that the write policy plugin accepted since the start"),
     "plugin_rejected": ("counter", "events that the write policy plugin rejected since the start"),

@@ -1,4 +1,5 @@
-"""What is refused though it may have been taken once: a newer version is here, or it was deleted, removed, or has expired.
+"""What is refused though it may have been taken once: a newer version is here, or it was deleted, removed, has expired, or is
+older than such events are kept here.
 
 What the operator removed is not among it: who imports that again wants it back, and is told that it does not come.
 
@@ -17,8 +18,18 @@ DELETED_WITH_EDITED: Final = "what this edits was deleted"
 REMOVED: Final = "this event was removed by a moderator"
 VANISHED: Final = "its author asked to vanish"
 EXPIRED: Final = "the event expired at"
+PAST_ITS_DAYS: Final = "this is older than the relay keeps"
 
-_WORDS: Final = (NEWER_VERSION, DELETED, DELETED_VERSION, DELETED_WITH_EDITED, REMOVED, VANISHED, EXPIRED)
+_WORDS: Final = (
+    NEWER_VERSION,
+    DELETED,
+    DELETED_VERSION,
+    DELETED_WITH_EDITED,
+    REMOVED,
+    VANISHED,
+    EXPIRED,
+    PAST_ITS_DAYS,
+)
 
 
 def is_outdated(refusal: Reject) -> bool:

@@ -32,8 +32,9 @@ COUNTERS: Final = (
     "streams",  # of server-sent events
     "subscriptions",
     "waiting",  # events and commands that have no answer yet
-    "stored",  # since the role's start, as the next two
+    "stored",  # since the role's start, as the next three
     "refused",
+    "dropped",  # past their days
     "delivered",
     "plugin_accepted",  # events that the write policy plugin has decided on, as the next two
     "plugin_rejected",

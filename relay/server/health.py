@@ -25,6 +25,7 @@ class Health(msgspec.Struct, frozen=True):
     waiting: int  # events that have no answer yet
     stored: int  # since the start, as all that follows until last_seq
     refused: int
+    dropped: int  # because they were past their days (`[[retention]]`)
     delivered: int
     plugin_accepted: int  # events that the operator's write policy plugin decided on, as the next two
     plugin_rejected: int

@@ -1,7 +1,7 @@
 """What all connections share: settings in force, the pipeline, fan-out, queries, limits, and the one timer.
 
 The hub knows storage only by its interfaces; `relay.app` builds it. It has one clock tick a second for everything that would
-otherwise be a timer per connection: pings, dead peers, unanswered closes, the sweep of expired events. The tick waits for
+otherwise be a timer per connection: pings, dead peers, unanswered closes, the sweep of what is due. The tick waits for
 nothing: what takes its time is a task beside it.
 """
 
@@ -39,13 +39,17 @@ from relay.server.reading.queries import Queries
 from relay.server.reading.read_access import ReadAccess
 from relay.server.settings import Settings
 from relay.server.supervision import Faults, Tasks
+from relay.server.sweeping import Sweeping
 from relay.server.turns import Turns
-from storage.base import ComparedLog, FollowedLog, Limits, Log, Missing, PrimaryTables, StorageError
-from storage.commands import Compact, CountRows, Rebuild, RemoveMatching, Sweep
+from storage.base import ComparedLog, FollowedLog, Limits, Log, Missing, PrimaryTables
+from storage.commands import Compact, CountRows, Rebuild, RemoveMatching
 from storage.search.engine import SearchEngine
 
 TICK: Final = 1.0  # seconds
-SWEEP_BATCH: Final = 1000
+TAKING: Final = ("ok", "degraded", "busy")  # a writer that does so takes events
+UNREACHABLE: Final = (
+    "the writer runs and cannot be reached; if its socket in the data directory was deleted, start the relay again"
+)
 
 log = logging.getLogger("tidings.hub")
 
@@ -70,7 +74,7 @@ class Hub:
         faults: Faults,
         role: int = 0,
     ) -> None:
-        """`self_pubkey` is the relay's own key, `role` the number of this front on the page; the first sweeps what has expired."""
+        """`self_pubkey` is the relay's own key, `role` the number of this front on the page; the first sweeps what is due."""
         self.role = role
         self.settings = settings
         config, self.relay_url = settings.config, settings.relay_url
@@ -118,8 +122,7 @@ class Hub:
         self.shared = self._share(Intake(faults, turns))
         self._drain: asyncio.Task[None] | None = None
         self._tasks = Tasks(self.faults)
-        self._sweeping: asyncio.Task[None] | None = None
-        self._swept_at = self.clock()
+        self.sweeping = Sweeping(config, self.ingest.execute, self.clock, self._tasks, self._tell_dropped)
         self.configure(config)
         self._tasks.repeat(self._tick, "the ticker")
 
@@ -162,6 +165,8 @@ class Hub:
         self.shared.configure()
         self.queries.configure(_limits(config), config.server.eose_hints)
         self.comparisons.configure(config.limits)
+        if not self.role:
+            self.sweeping.configure(config)
         if config.access.auth_to_read:
             reason = Reject(Prefix.AUTH_REQUIRED, "this relay now serves authenticated clients only (NIP-42)")
             self.connections.end_unauthenticated(reason)
@@ -223,16 +228,19 @@ class Hub:
         writer = next((role.status for role in roles if role.name == "writer"), "down")
         # Where the writer can write, it has stored another front's events since ours failed.
         failure = self.ingest.failure if writer == "unwritable" else None
+        if writer in TAKING and self.ingest.link.is_lost:
+            writer, failure = "unreachable", UNREACHABLE
         problem = failure or self._problem() or next((role.problem for role in roles if role.problem), None)
         return Health(
             status="draining" if self.gate.draining else "degraded" if problem else "ok",
-            takes_events=not self.gate.draining and writer in ("ok", "degraded", "busy"),
+            takes_events=not self.gate.draining and writer in TAKING,
             uptime=page.uptime,
             connections=page.total("connections"),
             subscriptions=page.total("subscriptions"),
             waiting=page.total("waiting"),
             stored=page.total("stored"),
             refused=page.total("refused"),
+            dropped=page.total("dropped"),
             delivered=page.total("delivered"),
             plugin_accepted=page.total("plugin_accepted"),
             plugin_rejected=page.total("plugin_rejected"),
@@ -281,18 +289,11 @@ class Hub:
             self.connections.look_after(now)
             self.comparisons.end_idle()
             self.shared.long_messages.end_slow()
-            interval = self.config.storage.sweep_interval
-            due = not self.role and interval and now - self._swept_at >= interval
-            if due and (self._sweeping is None or self._sweeping.done()):
-                self._swept_at = now
-                self._sweeping = self._tasks.start(self._sweep(), "the sweep of expired events")
+            if not self.role:
+                self.sweeping.tick(now)
 
-    async def _sweep(self) -> None:
-        try:
-            while await self.ingest.execute(Sweep(SWEEP_BATCH)) == SWEEP_BATCH:
-                pass
-        except StorageError as error:
-            log.error("sweep of expired events: %s", error)
+    def _tell_dropped(self, number: int) -> None:
+        self.page.store(self.role, dropped=number)
 
     # the end
 

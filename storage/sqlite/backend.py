@@ -22,6 +22,7 @@ def open_writer(
     synchronous: str = "full",
     cache_mib: int = 64,
     is_locked: bool = False,
+    was_there: bool = False,
     votes: Votes = "local",
     cutting: Cutting | None = None,
     operators: Iterable[str] | None = None,
@@ -31,10 +32,10 @@ def open_writer(
     `synchronous` is "full" (an acknowledged event survives a power cut) or "normal" (it survives a crash of the program
     only). `votes` says whose count in the feed; a change takes as long as a rebuild. `cutting` is what is searched, None
     for as it was; a change makes the passages again. `operators` are the keys of those who run the relay, None for as they
-    were. `is_locked`: the caller holds the lock of the directory. Raises Locked while another process writes there,
-    StorageError when the database cannot be used.
+    were. `is_locked`: the caller holds the lock of the directory. A database that `was_there` when the relay started is not
+    made again. Raises Locked while another process writes there, StorageError when the database cannot be used.
     """
-    writer = SqliteWriter(path, meaning, synchronous, cache_mib, is_locked=is_locked)
+    writer = SqliteWriter(path, meaning, synchronous, cache_mib, is_locked=is_locked, was_there=was_there)
     try:
         preparing.count_votes(writer, votes)
         if cutting is not None:

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from relay import config
 from relay.config import SETTINGS, Config, split_listen
 from relay.loading import load, reload
+from relay.protocol.retention import RetentionRule
+from relay.retention_settings import rules_of
 from relay.setting_parts import ConfigError
 from tests.cli.conftest import Tidings
 
@@ -27,6 +29,8 @@ NUMBERS = (
     "storage.queue",
     "storage.sweep_interval",
 )  # settings of every section that may be 12345
+
+RULE = "[[retention]]\nkinds = [1]\ndays = 30\n"
 
 
 def toml(tmp_path: Path, text: str) -> Path:
@@ -128,12 +132,40 @@ def test_switches_are_written_as_words_or_digits_outside_a_file(text: str, value
             "groups.livekit_url, livekit_key and livekit_secret go together",
         ),
         ('[[peers]]\nurl = "wss://relay.example"\nsince = 9999999999999999999\n', "since must be at most"),
+        ("[retention]\nkinds = [1]\n", "write [[retention]] with two brackets, once for each rule"),
+        ("[[retention]]\nkinds = [1]\n", "[[retention]] number 1: the field days is missing"),
+        ("[[retention]]\ndays = 1\n", "[[retention]] number 1: the field kinds is missing"),
+        (RULE + "[[retention]]\nkinds = []\ndays = 1\n", "[[retention]] number 2: kinds must have at least 1 element"),
+        ("[[retention]]\nkinds = [1]\ndays = 0\n", "number 1: days must be more than 0 and at most 36,500"),
+        ("[[retention]]\nkinds = [1]\ndays = nan\n", "number 1: days must be more than 0 and at most 36,500"),
+        ("[[retention]]\nkinds = [70000]\ndays = 1\n", "number 1: 70000: a kind is 0 to 65535"),
+        ('[[retention]]\nkinds = ["7-1"]\ndays = 1\n', "number 1: '7-1': a kind is 0 to 65535"),
+        ('[[retention]]\nkinds = ["notes"]\ndays = 1\n', "number 1: 'notes' is no kind and no range of kinds"),
+        ("[[retention]]\nkinds = [5]\ndays = 1\n", "number 1: kind 5 cannot be named: deletions are kept for good"),
+        ('[[retention]]\nkinds = ["2000-9100"]\ndays = 1\n', "number 1: kind 8000 cannot be named"),
+        ("[[retention]]\nkinds = [1010]\ndays = 1\n", "edits are kept as long as what they edit"),
+        ("[[retention]]\nkinds = [1059]\ndays = 2\n", "kind 1059 needs at least 3 days"),
+        (RULE + "count = 5\n", "number 1: there is no field count (operating.md shows what a rule has)"),
+        (RULE + 'keep = "friends"\n', """keep must be "identities" or "members", not 'friends'"""),
+        (RULE + 'authors = ["npub1"]\n', "number 1: authors[0] must be 64 lower-case hex digits"),
+        (RULE * 101, "[[retention]]: there may be 100 rules"),
     ],
 )
 def test_a_wrong_file_stops_the_start_and_the_setting_is_named(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(toml(tmp_path, text), {}, {})
     assert words in str(caught.value)
+
+
+def test_rules_of_retention_stand_in_the_file_and_change_while_the_relay_runs(tmp_path: Path) -> None:
+    author = "ab" * 32
+    text = f'[[retention]]\nkinds = [1, "1000-1009"]\ndays = 0.5\nauthors = ["{author}"]\nkeep = "members"\n{RULE}'
+    found = load(toml(tmp_path, text), {}, {})
+    first, second = rules_of(found.retention)
+    assert first == RetentionRule(((1, 1), (1000, 1009)), 0.5, (author,), "members")
+    assert second == RetentionRule(((1, 1),), 30)
+    assert reload(Config(), found) == (found, [])
+    assert reload(found, Config()) == (Config(), [])
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:

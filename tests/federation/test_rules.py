@@ -45,6 +45,16 @@ def test_looser_rules_take_more_and_stricter_ones_do_not(section: str, name: str
     assert not after.take_more_than(after)
 
 
+def test_longer_retention_takes_more_and_shorter_does_not() -> None:
+    some = [{"kinds": [1, 7], "days": days, "keep": "members"} for days in (30, 31)]
+    short, long, other = (rules(retention=[one]) for one in (*some, {"kinds": [1], "days": 3}))
+    assert long.take_more_than(short)
+    assert not short.take_more_than(long)
+    assert DEFAULT.take_more_than(short)
+    assert not short.take_more_than(DEFAULT)
+    assert other.take_more_than(short)
+
+
 def test_how_far_a_peer_is_was_noted_for_these_rules() -> None:
     down = plan_of(PeerSettings(url="wss://a.example"))
     up = plan_of(PeerSettings(url="wss://a.example", direction="up"))

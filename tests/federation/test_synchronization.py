@@ -29,6 +29,7 @@ from relay.protocol.event import Event, first_value
 from relay.protocol.filter import Filter
 from relay.protocol.item_set import ItemSet
 from relay.protocol.negentropy import Reconciled, Reconciliation
+from relay.protocol.retention import Retention, RetentionRule
 from storage.base import Outcome
 from tests.e2e.harness import PATIENCE
 from tests.factories import keypair, make_event
@@ -93,6 +94,36 @@ async def test_where_either_side_has_too_many_the_time_is_cut(tells_most: bool) 
         assert local.events.keys() == peer.events.keys()
         assert found.compares
         assert not [one for one in peer.said if one[0] == "REQ" and "ids" not in one[2]]
+
+
+@pytest.mark.parametrize("compares", ["yes", "error"])
+async def test_what_is_not_kept_here_is_neither_asked_for_nor_offered(compares: str) -> None:
+    """The time is cut at each kind's horizon; what a rule keeps of some authors, and what none names, is compared as ever."""
+    now, author = int(time.time()), keypair(3).pubkey
+    rules = [
+        RetentionRule(((7, 7),), 20, (author,)),
+        RetentionRule(((1, 1), (7, 7)), 10),
+        RetentionRule(((6, 6),), 5, (), "members"),
+    ]
+    theirs, ours = (
+        [make_event(key, kind, created_at=now - days * 86_400) for kind in (1, 6, 7, 30) for days in (1, 12, 25, 90)]
+        for key in (1, 2)
+    )
+    local = MemoryEvents(ours)
+    kinds = frozenset([1, 6, 7, 30])
+    async with FakePeer(theirs).serving() as peer:
+        peer.compares = compares
+        found, counts = await synchronized(peer, local, wanted=Filter(kinds=kinds), retention=Retention(rules))
+        past = {1: (12, 25, 90), 7: (25, 90)}
+        lost = {one.id for one in theirs + ours if (now - one.created_at) // 86_400 in past.get(one.kind, ())}
+        everything = {one.id for one in theirs + ours}
+        assert local.events.keys() == everything - lost | {one.id for one in ours}
+        assert peer.events.keys() == everything - lost | {one.id for one in theirs}
+        assert (found.need, found.have, counts.received) == (11, 11, 11)
+        again, _ = await synchronized(peer, local, wanted=Filter(kinds=kinds), retention=Retention(rules))
+        assert (again.need, again.have) == (0, 0)
+        only = await synchronized(peer, local, wanted=Filter(kinds=frozenset([1])), retention=Retention(rules))
+        assert (only[0].need, only[0].have) == (0, 0)
 
 
 async def test_what_is_lacking_is_stored_in_the_order_of_time() -> None:

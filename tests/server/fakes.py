@@ -13,7 +13,7 @@ from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFact
 from websockets.frames import Close, Frame, Opcode
 from websockets.uri import parse_uri
 
-from relay.config import Config
+from relay.config import Config, Storage
 from relay.protocol import kinds
 from relay.protocol.event import Event, expiration, first_value, values, wire
 from relay.protocol.facts import GivenToken
@@ -504,8 +504,8 @@ class WrittenHub(Hub):
 
 
 def make_hub(log: MemoryLog, config: Config | None = None, url: str = "ws://relay.example/") -> Hub:
-    """A hub over this log; the caller closes it."""
-    return WrittenHub(log, config or Config(), url)
+    """A hub over this log, in which nothing goes on by itself that would send what nobody sent; the caller closes it."""
+    return WrittenHub(log, config or Config(storage=Storage(sweep_interval=0)), url)
 
 
 def set_clock(hub: Hub, clock: Callable[[], float]) -> None:

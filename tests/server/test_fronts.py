@@ -114,6 +114,22 @@ async def test_without_a_writer_no_events_are_taken(fronts: Fronts) -> None:
     assert (health.status, health.takes_events, role(health, "writer")) == ("degraded", False, "down")
 
 
+async def test_a_writer_that_runs_and_cannot_be_reached_takes_no_events(fronts: Fronts) -> None:
+    """As where its socket was deleted before it was started again."""
+    first = fronts.first
+    event = make_event()
+    client = Client(first)
+    client.publish(event)
+    assert (await client.next())[:3] == ["OK", event.id, True]
+    transport = first.ingest.link._transport
+    assert transport is not None
+    transport.abort()
+    await first.ingest.link.gone()
+    health = first.health()
+    assert (health.status, health.takes_events, role(health, "writer")) == ("degraded", False, "ok")
+    assert "cannot be reached" in (health.problem or "")
+
+
 async def test_a_writer_that_is_at_a_long_command_takes_events_later(fronts: Fronts) -> None:
     fronts.other()
     page = fronts.first.page

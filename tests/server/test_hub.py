@@ -277,7 +277,7 @@ async def test_the_tick_does_not_wait_for_the_sweep(relay: Relay, monkeypatch: p
     busy = threading.Event()
     log.carry_out = lambda _command: int(not busy.wait(PATIENCE))
     hub = relay(log, Config(storage=Storage(sweep_interval=1)))
-    hub._swept_at -= 1
+    hub.sweeping.swept_at -= 1
     visits = 0
 
     def visit(_now: float) -> None:
@@ -288,8 +288,8 @@ async def test_the_tick_does_not_wait_for_the_sweep(relay: Relay, monkeypatch: p
     try:
         for _ in range(50):
             await asyncio.sleep(0)
-        assert hub._sweeping is not None
-        assert not hub._sweeping.done()
+        assert hub.sweeping.task is not None
+        assert not hub.sweeping.task.done()
         seen = visits
         for _ in range(50):
             await asyncio.sleep(0)

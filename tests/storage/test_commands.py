@@ -9,6 +9,7 @@ import pytest
 
 from relay.errors import Prefix, Reject
 from relay.protocol.filter import Filter
+from relay.protocol.retention import RetentionRule
 from storage import commands, failures, peers
 from storage.base import StorageError, TooCostly
 from storage.commands import Command, Model
@@ -46,6 +47,8 @@ EXAMPLES: dict[Any, Any] = {
     list[int | str]: [1, "x"],
     list[peers.NotedPeer]: [peers.NotedPeer("wss://peer", peers.PeerPlace("s", 1, 2), peers.PeerStatus("in step"))],
     list[bytes]: [b"\xff" * 32],
+    list[RetentionRule]: [RetentionRule(((1, 1), (30, 40)), 1.5, (HASH,), "members")],
+    commands.Dropped: commands.Dropped(3, more=True),
     commands.Rebuilt: commands.Rebuilt(7, commands.Rebuild(["posts"], 1, [2, "x"])),
 }
 
@@ -76,7 +79,8 @@ def test_every_command_and_what_it_gives_is_plain_data(kind: type[Command[Any]])
 
 def test_every_command_is_carried_out_by_somebody() -> None:
     assert (
-        set(every_command()) - {commands.Compact, commands.ContinueGroups, commands.ListMembers}
+        set(every_command())
+        - {commands.Compact, commands.ContinueGroups, commands.ListMembers, commands.SetRetention, commands.DropPast}
         <= writes.COMMANDS | maintenance.COMMANDS
     )
 

@@ -172,6 +172,15 @@ class TestDurability:
         aside.replace(file)
         assert writer.write(incoming(notes("after")), NOW)[0].seq == 2
 
+    def test_a_database_that_was_there_is_not_made_again_when_its_writer_is(self, tmp_path: Path) -> None:
+        backend.open_writer(tmp_path, MEANING, synchronous="normal", cache_mib=1).close()
+        (tmp_path / FILE).rename(tmp_path / "aside")
+        with pytest.raises(StorageError, match=r"tidings\.sqlite was moved, replaced or deleted"):
+            backend.open_writer(tmp_path, MEANING, synchronous="normal", cache_mib=1, was_there=True)
+        assert not (tmp_path / FILE).exists()
+        (tmp_path / "aside").rename(tmp_path / FILE)
+        backend.open_writer(tmp_path, MEANING, synchronous="normal", cache_mib=1, was_there=True).close()
+
     async def test_whether_there_is_room_is_tried_and_nothing_of_it_stays(
         self, writer: SqliteWriter, store: SqliteStore
     ) -> None:

@@ -15,7 +15,7 @@ from tests.e2e.harness import Server, serving
 from tests.web.chromium import Chromium
 from tests.web.reading import PATIENCE, Reader
 
-CHROMIUM = shutil.which("chromium")
+CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")  # the first takes a quarter less CPU
 # Breaches of the policy are counted by the page itself, whatever the console shows.
 WATCH = """
 window.breaches = [];

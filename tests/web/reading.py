@@ -17,6 +17,18 @@ expect.set_options(timeout=PATIENCE)
 
 _numbers = itertools.count(1)
 
+UNTIL_COPIED = """
+async (most) => {
+  const end = performance.now() + most;
+  let text = "nothing yet";
+  while (text === "nothing yet" && performance.now() < end) {
+    await new Promise(requestAnimationFrame);
+    text = await navigator.clipboard.readText();
+  }
+  return text;
+}
+"""
+
 EXTENSION = """
 window.nostr = {
   getPublicKey: async () => window.extensionKey,
@@ -194,8 +206,7 @@ class Reader:
         self.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
         self.page.evaluate("navigator.clipboard.writeText('nothing yet')")
         button.click()
-        self.page.wait_for_function("async () => await navigator.clipboard.readText() !== 'nothing yet'")
-        return str(self.page.evaluate("navigator.clipboard.readText()"))
+        return str(self.page.evaluate(UNTIL_COPIED, PATIENCE))
 
     # writing
 

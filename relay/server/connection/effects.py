@@ -183,6 +183,7 @@ def _authenticated(connection: ActingConnection, event_id: str, error: StorageEr
         connection.send(messages.ok(event_id, True))
     else:
         connection.send(messages.ok(event_id, False, str(Reject(Prefix.ERROR, str(error)))))
+    connection.flush()  # it may have taken a while
 
 
 def _compare(connection: ActingConnection, message: NegOpen | NegMsg, size: int) -> None:

@@ -229,6 +229,11 @@ class Link(asyncio.Protocol):
         """How many events and commands have no answer yet."""
         return len(self._events) + len(self._commands)
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether there is no connection any more."""
+        return self._gone.is_set()
+
     # the connection
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

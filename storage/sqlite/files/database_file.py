@@ -99,10 +99,14 @@ class SameFiles:
             except OSError:
                 found = None
             if found != known:
-                raise StorageError(
-                    f"{path} was moved, replaced or deleted while the relay runs;"
-                    " put back the one that was there, or stop the relay and restore a backup"
-                )
+                raise _other_file(path)
+
+
+def _other_file(path: str | Path) -> StorageError:
+    return StorageError(
+        f"{path} was moved, replaced or deleted while the relay runs;"
+        " put back the one that was there, or stop the relay and restore a backup"
+    )
 
 
 def beside(file: Path) -> tuple[Path, Path]:
@@ -115,11 +119,16 @@ def _identity(path: str | Path) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-def connect_writer(directory: Path, synchronous: str, cache_mib: int) -> sqlite3.Connection:
-    """The writing connection, with the schema brought up to date. Raises StorageError."""
+def connect_writer(directory: Path, synchronous: str, cache_mib: int, *, was_there: bool = False) -> sqlite3.Connection:
+    """The writing connection, with the schema brought up to date. A database that `was_there` is not made anew.
+
+    Raises StorageError.
+    """
     file = directory / FILE
     try:
         new = not file.exists()
+        if new and was_there:
+            raise _other_file(file)
         connection = sqlite3.connect(
             file, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=STATEMENTS
         )

@@ -22,7 +22,7 @@ from relay.protocol.facts import GivenToken
 from relay.protocol.groups import succession
 from relay.protocol.groups.state import GroupChange
 from storage.base import Incoming, Logged, Missing, Outcome, RelaySigner, Status, StorageError, Written
-from storage.commands import Command, Compact, ContinueGroups, ListMembers
+from storage.commands import Command, Compact, ContinueGroups, DropPast, Dropped, ListMembers, SetRetention
 from storage.sqlite.files import committed, database_file
 from storage.sqlite.files.checkpoints import Checkpoints
 from storage.sqlite.groups import moving
@@ -37,6 +37,7 @@ from storage.sqlite.writing import maintenance, removals
 from storage.sqlite.writing.own_events import OwnEvents
 from storage.sqlite.writing.passed_on import PassedOn
 from storage.sqlite.writing.recent_events import RecentEvents
+from storage.sqlite.writing.retaining import Retaining
 from storage.sqlite.writing.transaction import Transaction, come_by
 
 _log: Final = logging.getLogger("tidings.storage")
@@ -54,7 +55,14 @@ class SqliteWriter:
     """storage.base.LogWriter over SQLite. `connection` and `directory` are for the rest of the backend."""
 
     def __init__(
-        self, directory: Path, meaning: Meaning, synchronous: str, cache_mib: int, *, is_locked: bool = False
+        self,
+        directory: Path,
+        meaning: Meaning,
+        synchronous: str,
+        cache_mib: int,
+        *,
+        is_locked: bool = False,
+        was_there: bool = False,
     ) -> None:
         self._meaning = meaning
         self._lock = None if is_locked else database_file.Lock(directory)
@@ -64,7 +72,7 @@ class SqliteWriter:
         self._recording = threading.Lock()
         self._recorded: int | None = None
         try:
-            self.connection = database_file.connect_writer(directory, synchronous, cache_mib)
+            self.connection = database_file.connect_writer(directory, synchronous, cache_mib, was_there=was_there)
             self._last_seq = int(self.connection.execute(named("write")["last_seq"]).fetchone()[0])
             self._compare()
             self._committed = self._last_seq
@@ -73,6 +81,7 @@ class SqliteWriter:
             self._known = KnownGroups(self.connection)
             self._recent = RecentEvents(self.connection)
             self._passed_on = PassedOn()
+            self._retaining = Retaining(self.connection)
             self._written = Written()
             self._own = OwnEvents(self.tables, self._next_seq)
             self._vanishing = VanishingKeys(self.connection, self.tables, self._own.say)
@@ -167,9 +176,17 @@ class SqliteWriter:
                 return cast(T, None)
             if isinstance(command, ContinueGroups):
                 return cast(T, self._continue_groups(transaction, now))
+            if isinstance(command, SetRetention):
+                return cast(T, self._retaining.keep_to(command.rules))
+            if isinstance(command, DropPast):
+                return cast(T, self._retaining.drop(transaction, now))
             return cast(T, work(self.connection, command, transaction, now))
 
-        return self.transact(carry_out, now)
+        begun = time.perf_counter()
+        result = self.transact(carry_out, now)
+        if isinstance(result, Dropped):
+            self._retaining.took(result.number, time.perf_counter() - begun - self.disk_wait)
+        return result
 
     def _continue_groups(self, transaction: Transaction, now: int) -> float | None:
         """See commands.ContinueGroups."""
@@ -267,6 +284,7 @@ class SqliteWriter:
         self._known.clear()
         self._recent.clear()
         self._passed_on.clear()
+        self._retaining.forget()
         self._own.forget()
 
     def _roll_back(self) -> None:
@@ -331,6 +349,7 @@ class SqliteWriter:
         try:
             if incoming.token is not None:
                 transaction.check_token(incoming.token, now)
+            self._retaining.check(event, transaction, now)
             admission = self._meaning.admit(event, transaction.facts, now, incoming.door)
             expires_at = events.expiration(event) if admission.expires else None
             for action in admission.actions if admission.refusal is None else ():
