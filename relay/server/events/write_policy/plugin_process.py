@@ -25,7 +25,6 @@ LAST_WORDS: Final = (
     0.2  # seconds in which what it had written is still read, and its status learned, where it has ended
 )
 ERROR_LINE: Final = 500  # bytes of a line on its stderr that are logged
-_STDOUT: Final = 1
 
 log = logging.getLogger("tidings.write_policy")
 
@@ -35,6 +34,29 @@ class PluginQuestion(Protocol):
 
     event_id: str
     line: bytes
+
+
+class _Output(asyncio.Protocol):
+    """What is heard of one of its outputs, until that has ended."""
+
+    def __init__(self, heard: Callable[[bytes], None], ended: Callable[[], None]) -> None:
+        self._heard = heard
+        self._ended = ended
+
+    def data_received(self, data: bytes) -> None:
+        self._heard(data)
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        self._ended()
+
+
+def _pipe(theirs: contextlib.ExitStack, *, is_input: bool) -> tuple[int, int]:
+    """A pipe for a plugin: their end, which `theirs` closes, and ours. Not the socket that asyncio makes: programs open /dev/stdin
+    and /dev/stderr."""
+    reading, writing = os.pipe()
+    their_end, our_end = (reading, writing) if is_input else (writing, reading)
+    theirs.callback(os.close, their_end)
+    return their_end, our_end
 
 
 Q = TypeVar("Q", bound=PluginQuestion)
@@ -62,6 +84,7 @@ class PluginProcess(asyncio.SubprocessProtocol, Generic[Q]):
         self.started_at = self._loop.time()
         self._process: asyncio.SubprocessTransport | None = None
         self._input: asyncio.WriteTransport | None = None
+        self._outputs: list[asyncio.BaseTransport] = []
         self._lines = AnswerLines()
         self._errors = b""
         self._asked: dict[str, deque[Q]] = {}  # by id, in the order in which they were asked
@@ -73,32 +96,43 @@ class PluginProcess(asyncio.SubprocessProtocol, Generic[Q]):
         self._is_silent = False  # its output has ended
         self._is_retired = self._is_over = False
         self._gone = asyncio.Event()
+        self._said_all = asyncio.Event()  # on stderr
 
     async def start(self) -> None:
         """Begin, once. Raises OSError, ValueError where that cannot be."""
-        reading, writing = os.pipe()  # not the socket that asyncio would make: programs open /dev/stdin
         try:
-            self._input, _ = await self._loop.connect_write_pipe(asyncio.BaseProtocol, os.fdopen(writing, "wb", 0))
-            await self._loop.subprocess_exec(
-                lambda: self,
-                "/bin/sh",
-                "-c",
-                self._command,
-                stdin=reading,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,  # a group of its own, to be killed with all that it started
-                env={name: value for name, value in os.environ.items() if not name.startswith(PREFIX)},
-            )
+            with contextlib.ExitStack() as theirs:  # their ends of the pipes
+                reading, writing = _pipe(theirs, is_input=True)
+                self._input, _ = await self._loop.connect_write_pipe(asyncio.BaseProtocol, os.fdopen(writing, "wb", 0))
+                await self._loop.subprocess_exec(
+                    lambda: self,
+                    "/bin/sh",
+                    "-c",
+                    self._command,
+                    stdin=reading,
+                    stdout=await self._listen(theirs, self._hear, self._silent),
+                    stderr=await self._listen(theirs, self._complain, self._has_complained),
+                    start_new_session=True,  # a group of its own, to be killed with all that it started
+                    env={name: value for name, value in os.environ.items() if not name.startswith(PREFIX)},
+                )
         except BaseException:
             self._is_over = True
+            self._gone.set()
+            self._said_all.set()
             self._close_input()
             raise
-        finally:
-            os.close(reading)
         self._is_started = True
         if self._is_retired:
             self._close_input()
+
+    async def _listen(
+        self, theirs: contextlib.ExitStack, heard: Callable[[bytes], None], ended: Callable[[], None]
+    ) -> int:
+        """The writing end of a pipe of which everything is heard; their end is closed with the others."""
+        writing, reading = _pipe(theirs, is_input=False)
+        output, _ = await self._loop.connect_read_pipe(lambda: _Output(heard, ended), os.fdopen(reading, "rb", 0))
+        self._outputs.append(output)
+        return writing
 
     # questions
 
@@ -138,14 +172,9 @@ class PluginProcess(asyncio.SubprocessProtocol, Generic[Q]):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._process = cast(asyncio.SubprocessTransport, transport)
 
-    def pipe_data_received(self, fd: int, data: bytes) -> None:
-        if fd != _STDOUT:
-            self._complain(data)
-            return
-        if not self._is_over:
-            self._hear(data)
-
     def _hear(self, data: bytes) -> None:
+        if self._is_over:
+            return
         found: list[tuple[Q, PluginAnswer]] = []
         wrong = ""
         skipped = -self._lines.skipped
@@ -190,10 +219,13 @@ class PluginProcess(asyncio.SubprocessProtocol, Generic[Q]):
             text = line[:ERROR_LINE].decode(errors="replace")
             log.info("the write policy plugin says: %s", "".join(filter(str.isprintable, text)))
 
-    def pipe_connection_lost(self, fd: int, _error: Exception | None) -> None:
-        if fd == _STDOUT:
-            self._is_silent = True
-            self._ending()
+    def _has_complained(self) -> None:
+        self._complain(b"\n")
+        self._said_all.set()
+
+    def _silent(self) -> None:
+        self._is_silent = True
+        self._ending()
 
     def process_exited(self) -> None:
         self._gone.set()
@@ -230,6 +262,11 @@ class PluginProcess(asyncio.SubprocessProtocol, Generic[Q]):
             async with asyncio.timeout(2 * END):  # one that hangs in the kernel is not waited for
                 await self._gone.wait()
         self._fail("it did not end")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS):
+                await self._said_all.wait()
+        for output in self._outputs:
+            output.close()
 
     def _close_input(self) -> None:
         if self._input is not None and not self._input.is_closing():

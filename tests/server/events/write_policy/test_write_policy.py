@@ -284,9 +284,10 @@ async def test_an_answer_to_nothing_and_an_unknown_action_are_failures(make: Mak
 
 async def test_what_it_says_on_stderr_is_in_the_log(make: Make, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    desk = make(f"printf 'I am \\033[1mhere\\n' >&2; {JUDGE}")
+    desk = make(f"printf 'I am \\033[1mhere\\n' > /dev/stderr; {ONCE.replace('exit', 'printf gone >&2; exit')}")
     assert await desk.said(NOTES[0]) == "accepted"
-    await until(lambda: "the write policy plugin says: I am [1mhere" in caplog.text)
+    await until(lambda: "the write policy plugin says: gone" in caplog.text)
+    assert "the write policy plugin says: I am [1mhere" in caplog.text
 
 
 async def test_another_command_takes_over_and_the_former_answers_what_it_was_asked(make: Make, tmp_path: Path) -> None:
