@@ -17,6 +17,7 @@ from relay.peer_settings import Federation, PeerSettings
 from relay.retention_settings import RetentionSettings
 from relay.search_settings import Search
 from relay.setting_parts import LIVE, SECRET, ConfigError, Count, Keys, Kinds, Seconds, Section
+from relay.write_policy_settings import WritePolicySettings
 
 PREFIX = "TIDINGS_"
 
@@ -397,6 +398,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     storage: Storage = msgspec.field(default_factory=Storage)
     limits: LimitSettings = msgspec.field(default_factory=LimitSettings)
     access: Access = msgspec.field(default_factory=Access)
+    write_policy: WritePolicySettings = msgspec.field(default_factory=WritePolicySettings)
     rates: Rates = msgspec.field(default_factory=Rates)
     identities: IdentitySettings = msgspec.field(default_factory=IdentitySettings)
     groups: GroupSettings = msgspec.field(default_factory=GroupSettings)

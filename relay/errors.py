@@ -54,6 +54,14 @@ class TooFast(Reject):
         return TooFast(self.message, self.seconds)
 
 
+class Unwanted(Reject):
+    """The operator's write policy refuses an event, or could not be asked about it."""
+
+    def alone(self) -> "Unwanted":
+        """As in Reject."""
+        return Unwanted(self.prefix, self.message)
+
+
 class Changed(Reject):
     """What an event was made from is not the newest any more: read it again, and decide anew."""
 

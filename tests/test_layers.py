@@ -44,6 +44,7 @@ SETTINGS = (
     "relay.retention_settings",
     "relay.search_settings",
     "relay.setting_parts",
+    "relay.write_policy_settings",
 )
 SERVED = (*ROLES, "relay.server", *SETTINGS, "handlers", "keys")
 EVERYTHING = PACKAGES
@@ -69,6 +70,7 @@ RULES: dict[str, tuple[str, ...]] = {
     "relay.peer_settings": (*GROUND, "relay.setting_parts"),
     "relay.retention_settings": (*GROUND, "relay.setting_parts"),
     "relay.search_settings": (*GROUND, "relay.setting_parts"),
+    "relay.write_policy_settings": (*GROUND, "relay.setting_parts"),
     "relay.config": (*GROUND, *SETTINGS),
     "relay.loading": (*GROUND, *SETTINGS),
     "relay.greeting": (*GROUND, *SETTINGS),

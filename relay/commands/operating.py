@@ -17,11 +17,13 @@ import click
 from keys.vault import VaultError, relay_pubkey
 from relay.commands import control_client
 from relay.config import Config
+from relay.errors import Reject
 from relay.protocol import event as events
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from relay.server.events import policies
+from relay.server.events.write_policy.policy_thread import PolicyThread
 from relay.server.operator_rules import check
 from relay.server.settings import Settings
 from relay.setting_parts import ConfigError
@@ -102,6 +104,7 @@ class Direct:
         self._settings = settings
         settings.hear(writer.tables.operator_rules())
         self._relay = relay
+        self._policy: PolicyThread | None = None
         self._writing = (
             threading.Lock()
         )  # events are written on another thread, and whoever is interrupted closes meanwhile
@@ -109,6 +112,8 @@ class Direct:
     def close(self) -> None:
         """Let go of the database, once nothing is being written. Idempotent."""
         with self._writing:
+            if self._policy is not None:
+                self._policy.close()
             self._writer.close()
 
     def remove(self, wanted: Filter, limit: int) -> int:
@@ -140,16 +145,26 @@ class Direct:
     def submit(self, batch: Sequence[Event], door: Door = Door.IMPORT, origin: str | None = None) -> list[Outcome]:
         """As WriteTarget.submit."""
         now = int(time.time())
-        sender = policies.Sender(door, relay=self._relay)
+        sender = policies.Sender(door, relay=self._relay, address=origin or "")
+        given = [Incoming(one, events.wire(one), door, now, origin=origin) for one in batch]
         refusals = [policies.refuse(one, sender, self._settings.config, now) for one in batch]
-        accepted = [
-            Incoming(one, events.wire(one), door, now, origin=origin)
-            for one, refusal in zip(batch, refusals, strict=True)
-            if refusal is None
-        ]
         with self._writing:
+            refusals = self._ask(given, refusals, sender)
+            accepted = [one for one, refusal in zip(given, refusals, strict=True) if refusal is None]
             stored = iter(self._writer.write(accepted, now))
         return [next(stored) if refusal is None else Outcome(Status.REFUSED, refusal=refusal) for refusal in refusals]
+
+    def _ask(
+        self, given: Sequence[Incoming], refusals: list[Reject | None], sender: policies.Sender
+    ) -> list[Reject | None]:
+        """The refusals with those of the operator's write policy plugin, which is asked about what is not refused yet."""
+        if not self._settings.config.write_policy.plugin:
+            return refusals
+        if self._policy is None:
+            self._policy = PolicyThread(self._settings, self._relay)
+        asked = [(one, sender) for one, refusal in zip(given, refusals, strict=True) if refusal is None]
+        found = iter(self._policy.unwanted(asked))
+        return [next(found) if refusal is None else refusal for refusal in refusals]
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from relay.protocol import kinds
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.server.events.ingest import Ingest
+from relay.server.events.policies import Sender
 from relay.server.events.publishing import Publisher
 from storage.base import Outcome, Reader, Status
 
@@ -106,7 +107,7 @@ class PeerDoor(PublicEvents):
                 done.set_result(None)
 
         for at, event in enumerate(events):
-            await self.hand_in(event, partial(settle, at))
+            await self._hand_in(event, partial(settle, at), is_live=False)
         await done
         return [found[at] for at in range(len(events))]
 
@@ -115,14 +116,18 @@ class PeerDoor(PublicEvents):
         await self._quota.take(number)
 
     async def hand_in(self, event: Event, answer: Callable[[Event, Outcome], None]) -> None:
-        """Take one event; returns when there is room for another. `answer` follows, maybe at once."""
+        """Take one event that came unasked; returns when there is room for another. `answer` follows, maybe at once."""
+        await self._hand_in(event, answer, is_live=True)
+
+    async def _hand_in(self, event: Event, answer: Callable[[Event, Outcome], None], *, is_live: bool) -> None:
         await self._quota.take(weight(event))
-        refusal = self._refusal(event)
+        sender = self._sender(event, is_live)
+        refusal = self._refusal(event, sender)
         if refusal is not None:
             answer(event, Outcome(Status.REFUSED, refusal=refusal))
             return
         await self._slots.acquire()
-        if not self._ingest.room(SHARE):
+        if not self._ingest.room(SHARE, self):
             try:
                 await self._room()
             except BaseException:  # the connection ends meanwhile: the door outlives it
@@ -133,17 +138,28 @@ class PeerDoor(PublicEvents):
             self._slots.release()
             answer(event, outcome)
 
-        self._ingest.submit(event, Door.PEER, int(time.time()), answered, self, origin=self._url, home=self.home or "")
+        self._ingest.submit(
+            event,
+            Door.PEER,
+            int(time.time()),
+            answered,
+            self,
+            origin=self._url,
+            home=self.home or "",
+            sender=sender,
+        )
 
     async def _room(self) -> None:
         """Returns when the pipeline has room. Nobody tells when: whoever waits for it looks again."""
-        while not self._ingest.room(SHARE):  # noqa: ASYNC110
+        while not self._ingest.room(SHARE, self):  # noqa: ASYNC110
             await asyncio.sleep(_AGAIN)
 
-    def _refusal(self, event: Event) -> Reject | None:
+    def _sender(self, event: Event, is_live: bool) -> Sender:
+        sender = self._publisher.author(Door.PEER, address=self._url)
+        relay = self.home or "" if event.kind in kinds.GROUPS else sender.relay
+        return msgspec.structs.replace(sender, relay=relay, is_live=is_live)
+
+    def _refusal(self, event: Event, sender: Sender) -> Reject | None:
         if event.pubkey in self.policy.denied_keys or event.kind in self.policy.denied_kinds:
             return Reject(Prefix.BLOCKED, "the policy for this peer denies the key or kind")
-        sender = self._publisher.author(Door.PEER)
-        if event.kind in kinds.GROUPS:
-            sender = msgspec.structs.replace(sender, relay=self.home or "")
         return self._publisher.refuse(event, sender, int(time.time()))

@@ -26,6 +26,7 @@ from relay.server.events import policies
 from relay.server.events.ingest import Ingest
 from relay.server.events.link import keep
 from relay.server.events.publishing import Publisher
+from relay.server.events.write_policy.write_policy import WritePolicy
 from relay.server.live_rules import LiveRules
 from relay.server.settings import Settings
 from relay.server.supervision import Faults, Tasks
@@ -61,7 +62,11 @@ async def run_role(
         store = await reader()
         stack.push_async_callback(store.close)
         signer = Key(await unlock(store))
-        ingest = _pipeline(settings, page, role, store, faults)
+        policy = WritePolicy(
+            settings, faults, own=signer.pubkey, capacity=settings.config.storage.queue, is_eager=False
+        )
+        policy.configure()
+        ingest = _pipeline(settings, page, role, store, faults, policy=policy)
         tasks = Tasks(faults)
         stack.push_async_callback(tasks.close)
         tasks.repeat(partial(keep, ingest.link, writer_path), "the link to the writer")
@@ -84,10 +89,11 @@ async def run_role(
         ingest.log.add(manager.applied)
         ingest.log.add(sets.applied)
         tasks.repeat(partial(server.listen, listener), "the socket of the peers role")
-        tasks.repeat(partial(_say_alive, page, role, faults, ingest, server), "the signs of life")
+        tasks.repeat(partial(_say_alive, page, role, faults, ingest, server, policy=policy), "the signs of life")
 
         def reconfigure() -> None:
             settings.read(reload(settings.file))
+            policy.configure()
             manager.reconfigured()
 
         loop.add_signal_handler(signal.SIGHUP, reconfigure)
@@ -97,7 +103,9 @@ async def run_role(
     return 0
 
 
-def _pipeline(settings: Settings, page: SharedPage, role: int, store: PeerStore, faults: Faults) -> Ingest:
+def _pipeline(
+    settings: Settings, page: SharedPage, role: int, store: PeerStore, faults: Faults, *, policy: WritePolicy
+) -> Ingest:
     """The way of what peers bring. Keys have no rate here: each peer has its quota."""
     return Ingest(
         role,
@@ -107,6 +115,7 @@ def _pipeline(settings: Settings, page: SharedPage, role: int, store: PeerStore,
         faults,
         flush=lambda: None,
         pace=lambda event: policies.banned(event, settings.config),
+        policy=policy,
     )
 
 
@@ -131,7 +140,9 @@ class Hearing:
         return self._hears
 
 
-async def _say_alive(page: SharedPage, role: int, faults: Faults, ingest: Ingest, server: ComparisonServer) -> None:
+async def _say_alive(
+    page: SharedPage, role: int, faults: Faults, ingest: Ingest, server: ComparisonServer, *, policy: WritePolicy
+) -> None:
     """Have the page say that this role works, and whether something failed in it, and the fronts hear of it."""
     while True:
         server.say_alive()
@@ -144,5 +155,6 @@ async def _say_alive(page: SharedPage, role: int, faults: Faults, ingest: Ingest
             waiting=ingest.pending,
             stored=ingest.stored,
             refused=ingest.refused,
+            **policy.figures(),
         )
         await asyncio.sleep(ALIVE_INTERVAL)

@@ -26,6 +26,7 @@ from relay.http import livekit, management, nip11, origin, slashes
 from relay.http.api import common, group_access, rates
 from relay.http.hub import RunningRelay
 from relay.http.negotiation import preferred
+from relay.server.events.publishing import asked_from
 from relay.server.limits.addresses import BLOCKED
 
 Headers = list[tuple[bytes, bytes]]
@@ -70,6 +71,7 @@ def front(app: ASGIApp, hub: RunningRelay) -> ASGIApp:
             await app(scope, receive, send)
             return
         origin.visit.set(scope)
+        asked_from.set(lambda: common.told_address(Request(scope), hub))
         method = scope["method"]
         if hub.blocked and common.client_address(Request(scope), hub) in hub.blocked:
             await _answer(send, 403, [(b"content-type", b"text/plain; charset=utf-8")], f"{BLOCKED}\n".encode())

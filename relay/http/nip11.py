@@ -188,5 +188,7 @@ def _restricted_writes(config: Config) -> bool:
     That posts are taken from registered keys only is one, though notes are taken from all.
     """
     access = config.access
-    for_some = access.taken_keys is not None or access.allowed_kinds or access.auth_to_write
+    for_some = (
+        access.taken_keys is not None or access.allowed_kinds or access.auth_to_write or config.write_policy.plugin
+    )
     return bool(for_some or config.limits.min_pow or config.identities.unbound == "refuse")

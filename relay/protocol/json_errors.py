@@ -37,6 +37,7 @@ _SHAPES: Final = {
     "^(https?://.+)?$": "must be a URL that begins with http:// or https://, or empty",
     "^(wss?://.+)?$": "must be a URL that begins with ws:// or wss://, or empty",
     "^wss?://.+": "must be a URL that begins with ws:// or wss://",
+    "^([^ ]|$)": "must be a command that does not begin with a space, or empty",
     "^(members|npub1[0-9a-z]+|list:naddr1[0-9a-z]+)$": "must be npub1…, list:naddr1… or members",
 }
 

@@ -36,6 +36,11 @@ COUNTERS: Final = (
     "refused",
     "dropped",  # past their days
     "delivered",
+    "plugin_accepted",  # events that the write policy plugin has decided on, as the next two
+    "plugin_rejected",
+    "plugin_shadow_rejected",
+    "plugin_failed",  # events that nobody could decide on
+    "plugin_down",  # 1: it has failed, and not answered since
     "faults",  # things that failed unforeseen
     "busy",  # 1: the writer carries out a command, which may take long
     "rebuilding",  # rows looked at so far while derived rows are made again, 0 while they are not

@@ -23,10 +23,14 @@ class Health(msgspec.Struct, frozen=True):
     connections: int
     subscriptions: int
     waiting: int  # events that have no answer yet
-    stored: int  # since the start, as the next three
+    stored: int  # since the start, as all that follows until last_seq
     refused: int
     dropped: int  # because they were past their days (`[[retention]]`)
     delivered: int
+    plugin_accepted: int  # events that the operator's write policy plugin decided on, as the next two
+    plugin_rejected: int
+    plugin_shadow_rejected: int
+    plugin_failed: int  # events that it did not decide on, since it failed
     last_seq: int
     rebuilding: int  # derived rows looked at so far by a rebuild that goes on; 0: none does
     later_parts: int  # parts that are done of what changes of groups and rows left to do, where that takes long; 0: nothing is left
@@ -54,6 +58,8 @@ def _role_health(page: SharedPage, role: int) -> RoleHealth:
         return RoleHealth(name, "silent", f"the {name} has not answered for {page.silence(role):.0f} s")
     if state == UNWRITABLE:
         return RoleHealth(name, "unwritable", f"the {name} could not store what it was given last; the log says why")
+    if page.count(role, "plugin_down"):
+        return RoleHealth(name, "degraded", f"the write policy plugin of the {name} failed; the log says why")
     if state == FAULTY:
         return RoleHealth(name, "degraded", f"something failed in the {name}; the log says more")
     return RoleHealth(name, "ok")

@@ -26,6 +26,7 @@ from relay.server.events.fanout import Fanout
 from relay.server.events.follow import Applied, Follower
 from relay.server.events.ingest import Ingest
 from relay.server.events.publishing import Publisher
+from relay.server.events.write_policy.write_policy import WritePolicy
 from relay.server.health import Health, roles_of
 from relay.server.identities.identities import Identities
 from relay.server.lasting import LastingAnswers
@@ -85,8 +86,16 @@ class Hub:
         self.lasting = LastingAnswers()
         self.checks = ProofChecks(self.clock)
         self.connections = Connections(settings, self._has_room, faults)
+        self.policy = WritePolicy(settings, faults, own=self_pubkey, capacity=config.storage.queue)
         self.ingest = Ingest(
-            role, page, reader, config.storage.queue, faults, flush=self.connections.flush, pace=self.gate.pace
+            role,
+            page,
+            reader,
+            config.storage.queue,
+            faults,
+            flush=self.connections.flush,
+            pace=self.gate.pace,
+            policy=self.policy,
         )
         self.log = self.ingest.log
         self.publisher = Publisher(self.ingest, settings, self_pubkey)
@@ -147,6 +156,7 @@ class Hub:
 
     def _settings_replaced(self) -> None:
         config = self.config
+        self.policy.configure()
         before = self.gate.blocked
         self.gate.configure()
         if self.gate.blocked is not before:
@@ -232,6 +242,10 @@ class Hub:
             refused=page.total("refused"),
             dropped=page.total("dropped"),
             delivered=page.total("delivered"),
+            plugin_accepted=page.total("plugin_accepted"),
+            plugin_rejected=page.total("plugin_rejected"),
+            plugin_shadow_rejected=page.total("plugin_shadow_rejected"),
+            plugin_failed=page.total("plugin_failed"),
             last_seq=self.ingest.last_seq,
             rebuilding=page.total("rebuilding"),
             later_parts=page.total("later_parts"),
@@ -246,7 +260,7 @@ class Hub:
     def _problem(self) -> str | None:
         """What is wrong here."""
         missing = self.page.missing
-        return (missing and str(Missing(*missing))) or self.faults.problem()
+        return (missing and str(Missing(*missing))) or self.policy.problem() or self.faults.problem()
 
     def _tell_page(self) -> None:
         """Store what the other fronts are to know of this one."""
@@ -262,6 +276,7 @@ class Hub:
             faults=self.faults.count,
             degraded=FAULTY if self.faults.problem() else 0,
             applied=self.log.number,
+            **self.policy.figures(),
         )
 
     # time
@@ -286,6 +301,7 @@ class Hub:
         """Take nothing more, finish what is queued, then close every connection. Idempotent."""
         if not self.gate.draining:
             self.gate.draining = True
+            self.ingest.end_soon()
             self._drain = self._tasks.start(self._close_all(), "the drain")
 
     async def _close_all(self) -> None:

@@ -18,6 +18,7 @@ from relay.protocol.event import Event
 from storage.base import Locked
 from tests.cli.conftest import Tidings
 from tests.factories import NOW, make_event
+from tests.server.events.write_policy.plugins import keeping
 from tests.storage.groups.world import OWN, World
 
 EVENTS = [
@@ -55,6 +56,21 @@ def test_what_is_imported_is_exported_again(tidings: Tidings, data: Path, file: 
     assert summary(imported.stdout) == {"lines": 200, "stored": 200, "duplicates": 0, "refused": 0}
     exported = tidings("export", "--data", data)
     assert exported.stdout_bytes == TEXT
+
+
+def test_the_operators_plugin_is_asked_about_what_is_imported(tidings: Tidings, data: Path, tmp_path: Path) -> None:
+    bad = make_event(content="bad")
+    plugin = ("--set", f"write_policy.plugin={keeping(tmp_path / 'asked')}")
+    text = events.wire(bad) + b"\n" + b"\n".join(WIRES[:100]) + b"\n"
+    imported = tidings("import", "--data", data, "--json", *plugin, stdin=text)
+    assert summary(imported.stdout) == {"lines": 101, "stored": 100, "duplicates": 0, "refused": 1}
+    assert json.loads(imported.stdout)["reasons"] == {"blocked: bad": 1}
+    asked = [json.loads(line) for line in (tmp_path / "asked").read_text().splitlines()]
+    assert {(one["sourceType"], one["sourceInfo"]) for one in asked} == {("Import", "")}
+    assert len(asked) == 101
+    broken = ("--set", "write_policy.plugin=exit 1")
+    imported = tidings("import", "--data", data, "--json", *broken, stdin=events.wire(bad) + b"\n")
+    assert summary(imported.stdout)["refused"] == 1
 
 
 def test_what_is_of_another_relays_groups_is_told(tidings: Tidings, data: Path, tmp_path: Path) -> None:

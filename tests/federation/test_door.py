@@ -12,6 +12,7 @@ from relay.peer_settings import PeerPolicy
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.server.events.ingest import Ingest
+from relay.server.events.policies import Sender
 from relay.server.events.publishing import Publisher
 from relay.server.settings import Settings
 from storage.base import Outcome, Status
@@ -29,9 +30,11 @@ class HeldIngest:
         self.answers: list[Callable[[], None]] = []
         self.refused = 0
         self.full = 0.0
+        self.has_room = True
+        self.senders: list[Sender] = []
 
-    def room(self, share: float = 1.0) -> bool:
-        return self.full < share
+    def room(self, share: float = 1.0, client: Any = None) -> bool:
+        return self.full < share and (client is None or self.has_room)
 
     def submit(
         self,
@@ -43,7 +46,9 @@ class HeldIngest:
         *,
         origin: str | None = None,
         home: str = "",
+        sender: Sender,
     ) -> None:
+        self.senders.append(sender)
         self.given.append((event, door, client, origin))
         self.answers.append(lambda: answer(event, Outcome(Status.STORED, seq=1)))
 
@@ -88,6 +93,31 @@ async def test_a_peer_has_so_many_events_under_way_and_no_more() -> None:
         answer()
     await flooding
     assert len(ingest.given) == AT_ONCE + 5
+
+
+async def test_the_operators_write_policy_is_told_what_a_peer_sent_and_what_was_lacking() -> None:
+    ingest = HeldIngest()
+    door = door_of(ingest)
+    await door.hand_in(make_event(created_at=NOW), ignore)
+    taking = asyncio.create_task(door.take([make_event(content="lacking", created_at=NOW)]))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert [(sender.address, sender.is_live) for sender in ingest.senders] == [(URL, True), (URL, False)]
+    ingest.answers[1]()
+    await taking
+
+
+async def test_a_peer_waits_while_too_much_of_it_waits_for_the_write_policy() -> None:
+    ingest = HeldIngest()
+    door = door_of(ingest)
+    ingest.has_room = False
+    handing_in = asyncio.create_task(door.hand_in(make_event(created_at=NOW), ignore))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert ingest.given == []
+    ingest.has_room = True
+    await handing_in
+    assert len(ingest.given) == 1
 
 
 async def test_peers_fill_half_of_the_pipeline_and_leave_the_rest_to_clients() -> None:

@@ -131,6 +131,11 @@ def test_writes_are_restricted_where_a_writer_must_meet_a_condition():
     assert all(limitation(config(access=access))["restricted_writes"] for access in conditions)
 
 
+def test_writes_are_restricted_where_a_plugin_decides():
+    given = {"write_policy": {"plugin": "true"}, "identities": {"unbound": "provision"}}
+    assert limitation(config(**given))["restricted_writes"] is True
+
+
 def test_writes_are_not_restricted_by_a_list_of_what_is_refused():
     given = config(
         access={"denied_keys": ["a" * 64], "denied_kinds": [4], "auth_to_read": True},

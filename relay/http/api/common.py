@@ -116,10 +116,15 @@ def credentials(request: AnyRequest) -> str | None:
 
 def client_address(request: AnyRequest, hub: RunningRelay) -> str:
     """What the limits count this client by: its address, as a trusted proxy tells it (`server.trusted_proxies`)."""
+    return addresses.grouped(told_address(request, hub))
+
+
+def told_address(request: AnyRequest, hub: RunningRelay) -> str:
+    """The whole address of this client, as a trusted proxy tells it."""
     server = hub.config.server
     forwarded = request.headers.getall(server.address_header, [])
     peer = request.client.host if request.client else ""
-    return addresses.client_address(peer, forwarded, addresses.networks(server.trusted_proxies))
+    return addresses.told_address(peer, forwarded, addresses.networks(server.trusted_proxies))
 
 
 Limit = Annotated[int, QueryParameter(description=f"how many; more than {MAX_LIMIT} is taken as {MAX_LIMIT}", ge=1)]

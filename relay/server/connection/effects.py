@@ -103,7 +103,9 @@ def _publish(connection: ActingConnection, effect: Publish, size: int) -> None:
         connection.sent_in_vain(size)
         return
     connection.in_flight += 1
-    shared.ingest.submit(event, Door.CLIENT, now, partial(_answer, connection), connection, size=size)
+    shared.ingest.submit(
+        event, Door.CLIENT, now, partial(_answer, connection), connection, size=size, sender=connection.author
+    )
 
 
 def _answer(connection: ActingConnection, event: Event, outcome: Outcome) -> None:
@@ -118,6 +120,8 @@ def _answer(connection: ActingConnection, event: Event, outcome: Outcome) -> Non
         connection.send(messages.ok(event.id, True, "duplicate: already have this event"))
     else:
         refusal = outcome.refusal
+        if refusal is not None:
+            prepare(connection, refusal)
         connection.send(messages.ok(event.id, policies.is_so_already(event, refusal), str(refusal)))
         if is_forged(refusal):
             connection.sent_in_vain(len(event.content), True)
@@ -167,7 +171,9 @@ def _authenticate(connection: ActingConnection, effect: Authenticate, size: int)
         connection.sent_in_vain(size, True)
         return
     session.authenticated(pubkey)
-    connection.author = shared.publisher.author(Door.CLIENT, session.keys, connection.url)
+    connection.author = shared.publisher.author(
+        Door.CLIENT, session.keys, connection.url, address=connection.author.address
+    )
     shared.access.enter(connection, pubkey, partial(_authenticated, connection, event.id))
 
 

@@ -11,11 +11,12 @@ from relay.server.limits.origin import public_url
 
 
 class Handshake(NamedTuple):
-    """What was decided. `address` and `url` are empty where the client was refused."""
+    """What was decided. `address`, as limits count it, `url` and `told_address`, the whole of it, are "" where it was refused."""
 
     response: Response
     address: str = ""
     url: str = ""
+    told_address: str = ""
 
 
 def answer(protocol: ServerProtocol, request: Request, peer: str, shared: Shared) -> Handshake:
@@ -28,10 +29,11 @@ def answer(protocol: ServerProtocol, request: Request, peer: str, shared: Shared
     if request.path.partition("?")[0] not in shared.paths:
         return Handshake(protocol.reject(404, f"the relay is at {relay_url}\n"))
     forwarded = request.headers.get_all(config.server.address_header)
-    address = addresses.client_address(peer or "local", forwarded, shared.gate.networks)
+    told = addresses.told_address(peer or "local", forwarded, shared.gate.networks)
+    address = addresses.grouped(told)
     url = public_url(config, peer, request.headers.get_all) or relay_url
     reason = shared.gate.enter(address)
     if reason is not None:
         status = 503 if shared.gate.draining else 403 if address in shared.gate.blocked else 429
         return Handshake(protocol.reject(status, f"{reason}\n"))
-    return Handshake(response, address, url)
+    return Handshake(response, address, url, told)

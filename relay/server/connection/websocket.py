@@ -189,7 +189,7 @@ class Connection(SendingConnection):
         self.protocol.send_response(answer.response)
         if answer.response.status_code == 101:
             self.address, self.url = answer.address, answer.url
-            self.author = shared.publisher.author(Door.CLIENT, url=self.url)
+            self.author = shared.publisher.author(Door.CLIENT, url=self.url, address=answer.told_address)
             self.deflate = bool(self.protocol.extensions)
             self.connected = True
             self.pump()

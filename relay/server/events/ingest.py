@@ -30,7 +30,9 @@ from relay.roles.page import SharedPage
 from relay.roles.writer import internal
 from relay.server.events.follow import Applied, LogFollower
 from relay.server.events.link import Link
+from relay.server.events.policies import Sender
 from relay.server.events.verify import Verifier
+from relay.server.events.write_policy.write_policy import Decision, WritePolicy
 from relay.server.supervision import Faults, Tasks
 from storage.base import FollowedLog, Incoming, Outcome, Status, StorageError
 from storage.commands import Command
@@ -60,9 +62,12 @@ class Submission(msgspec.Struct, gc=False):
     origin: str | None = None
     home: str = ""
     wire: bytes = b""  # where it was made before
+    sender: Sender | None = None
 
 
 _DUPLICATE: Final = Outcome(Status.DUPLICATE)
+_SHADOWED: Final = Outcome(Status.EPHEMERAL)  # its author is to believe that it was taken
+_DECEIVED: Final = frozenset((Door.CLIENT, Door.HTTP))  # doors of strangers; peers and operators are told
 
 
 class Ingest:
@@ -78,11 +83,15 @@ class Ingest:
         *,
         flush: Callable[[], None],
         pace: Pace = lambda _event: None,
+        policy: WritePolicy | None = None,
     ) -> None:
         self._role = role
         self._page = page
         self._faults = faults
         self._pace = pace
+        self.policy = policy
+        if policy is not None:
+            policy.turned = self._push
         self._flush = flush
         self._hears_all = True
         self._capacity = capacity
@@ -123,9 +132,19 @@ class Ingest:
         """How far the log is committed."""
         return self._page.upto
 
-    def room(self, share: float = 1.0) -> bool:
-        """Whether clients may go on sending; False asks them to wait. `share` is the part that whoever asks may fill."""
-        return self.pending < share * self._capacity and self.pending_bytes < share * MAX_BYTES
+    def room(self, share: float = 1.0, client: Hashable = None) -> bool:
+        """Whether clients may go on sending; False asks them to wait. `share` is the part that whoever asks may fill.
+
+        A `client` that is named has room for an event that the operator's write policy is asked about, too.
+        """
+        if self.pending >= share * self._capacity or self.pending_bytes >= share * MAX_BYTES:
+            return False
+        return client is None or self.policy is None or self.policy.has_room(client)
+
+    @property
+    def asks(self) -> bool:
+        """Whether the operator's write policy is asked about events."""
+        return self.policy is not None and self.policy.is_on
 
     def submit(
         self,
@@ -139,11 +158,13 @@ class Ingest:
         token: GivenToken | None = None,
         origin: str | None = None,
         home: str = "",
+        sender: Sender | None = None,
     ) -> None:
         """Take an event that passed the policies; `answer` follows. Its signature has not been checked yet.
 
         The events of each `client` stand in a queue of their own. `size` is in bytes, counted here where it is not given;
         `token` is the one that it was sent with over HTTP, `origin` the peer that it came by, and `home` as in Incoming.
+        `sender` is who handed it in, as the operator's write policy is told.
         """
         if not home and event.id in self._recent and compute_id(event) == event.id:
             answer(event, _DUPLICATE)
@@ -152,7 +173,7 @@ class Ingest:
         size = len(made) if size is None else size
         self._begin(1, size)
         self._verifier.put(
-            client, Submission(event, door, received_at, answer, client, size, token, origin, home, made)
+            client, Submission(event, door, received_at, answer, client, size, token, origin, home, made, sender)
         )
 
     async def write(self, incoming: Sequence[Incoming]) -> list[Outcome]:
@@ -184,9 +205,34 @@ class Ingest:
             raise StorageError(self.failure)
         return [found[at] for at in range(len(incoming))]
 
+    async def unwanted(
+        self, client: Hashable, incoming: Sequence[tuple[Incoming, Sender]], *, bounded: bool = True
+    ) -> list[Reject | None]:
+        """Why the operator's write policy refuses what is about to be written, each event by itself; None where it does not.
+
+        Nobody is deceived here: who asks has signed it just now, or is the operator. `client` and `bounded` as in WritePolicy.ask.
+        """
+        policy = self.policy
+        if policy is None:
+            return [None] * len(incoming)
+        size = sum([len(item.wire) for item, _ in incoming])
+        self._begin(len(incoming), size)
+        try:
+            refusals = await policy.unwanted(client, incoming, bounded=bounded)
+        finally:
+            self._end(len(incoming), size)
+            self._flush()  # as in `write`
+        self.refused += sum([refusal is not None for refusal in refusals])
+        return refusals
+
     async def execute(self, command: Command[T], token: GivenToken | None = None, quota: Quota | None = None) -> T:
         """Have the writer carry out a command between two batches, within its `quota`; see `storage.base.Writer.execute`."""
         return await self.link.execute(command, token, quota)
+
+    def end_soon(self) -> None:
+        """The end has come: what waits for the operator's write policy does not wait for long any more."""
+        if self.policy is not None:
+            self.policy.end_soon()
 
     async def drained(self) -> None:
         """Returns when no event is under way any more."""
@@ -194,7 +240,10 @@ class Ingest:
 
     async def close(self) -> None:
         """Finish what is under way, and hang up."""
+        self.end_soon()
         await self.drained()
+        if self.policy is not None:
+            await self.policy.close()
         self.link.close()
         await self._tasks.close()
 
@@ -230,22 +279,37 @@ class Ingest:
         try:
             refusal = fault(event) or self._pace(event)
             if refusal is None:
-                incoming = Incoming(
-                    event,
-                    submission.wire or wire(event),
-                    submission.door,
-                    submission.received_at,
-                    token=submission.token,
-                    origin=submission.origin,
-                    home=submission.home,
-                )
-                self._send(incoming, submission.client, partial(self._settled, submission))
+                policy = self.policy
+                if policy is not None and policy.is_on:
+                    self._ask(policy, submission)
+                else:
+                    self._send(_incoming(submission), submission.client, partial(self._settled, submission))
                 return
         except BaseException as error:
             self._faults.report("the verifier", error)
             refusal = internal(error)
         self.refused += 1
         self._settled(submission, Outcome(Status.REFUSED, refusal=refusal))
+
+    def _ask(self, policy: WritePolicy, submission: Submission) -> None:
+        incoming, sender = _incoming(submission), submission.sender or Sender(submission.door)
+        policy.ask(submission.client, incoming, sender, partial(self._decided, submission, incoming))
+
+    def _decided(self, submission: Submission, incoming: Incoming, decision: Decision) -> None:
+        """The operator's write policy has spoken."""
+        refusal = decision.refusal
+        if refusal is None:
+            try:
+                self._send(incoming, submission.client, partial(self._settled, submission))
+                return
+            except Exception as error:
+                self._faults.report("what the write policy accepted", error)
+                refusal = internal(error)
+        if decision.is_shadow and submission.door in _DECEIVED:
+            self._settled(submission, _SHADOWED)
+        else:
+            self.refused += 1
+            self._settled(submission, Outcome(Status.REFUSED, refusal=refusal))
 
     def _push(self) -> None:
         """What a slice has verified goes to the writer; what it refused, to its clients."""
@@ -301,6 +365,20 @@ class Ingest:
             self._recent.clear()
         for event_id in applied.removed or ():  # also what came in the same transaction
             self._recent.pop(event_id, None)
+
+
+def _incoming(submission: Submission) -> Incoming:
+    """What a submission whose signature is good becomes."""
+    event = submission.event
+    return Incoming(
+        event,
+        submission.wire or wire(event),
+        submission.door,
+        submission.received_at,
+        token=submission.token,
+        origin=submission.origin,
+        home=submission.home,
+    )
 
 
 def _is_error(outcome: Outcome) -> bool:

@@ -40,6 +40,7 @@ class Sender(msgspec.Struct, frozen=True, gc=False):
 
     `relay` is the key of the relay that it is handed to, "" where that has none, and `urls` are those (ws:// or wss://)
     under which they know it. `signed_here`: the relay signed it just now, for the identity whose token it was asked with.
+    `address` is the client's, or the URL of the peer, "" where that is not known; `is_live`: the peer sent it as it came there.
     """
 
     door: Door
@@ -47,6 +48,8 @@ class Sender(msgspec.Struct, frozen=True, gc=False):
     relay: str = ""
     urls: tuple[str, ...] = ()
     signed_here: bool = False
+    address: str = ""
+    is_live: bool = False
 
 
 Check = Callable[[Event, Sender, Config, int], Reject | None]

@@ -234,7 +234,8 @@ class Identities:
     ) -> Event | None:
         """Set what is shown, None leaves it; the kind 0 that says so, None where the relay signs with no key for it.
 
-        Raises Reject(invalid) for text with hidden characters or too much of it.
+        Raises Reject(invalid) for text with hidden characters or too much of it, Unwanted where the operator's write policy refuses
+        the kind 0: then nothing changes.
         """
         shown: dict[str, str | None] = {}
         if display_name is not None:

@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from keys.custody import unsigned
-from relay.errors import Changed
+from relay.errors import Changed, Unwanted
 from relay.protocol import kinds, names, urls
 from relay.protocol.admission import Door
 from relay.protocol.event import Draft, Event, parse, values, wire
@@ -156,7 +156,7 @@ class Profiles:
         if present is not None and _content(present) == content:
             return present
         draft = _next(present, kinds.METADATA, content)
-        return await self._publish(identity_id, held.pubkey, draft, expected, given)
+        return await self._publish(identity_id, held.pubkey, draft, expected, given, is_change=bool(shown))
 
     async def _list_relay(self, identity_id: str, pubkey: str) -> None:
         for kind, name in LISTED:
@@ -173,10 +173,15 @@ class Profiles:
         draft: Draft,
         expected: Expected | None = None,
         given: GivenToken | None = None,
+        *,
+        is_change: bool = False,
     ) -> Event | None:
+        """`is_change`: what the identity asks for stands in it, and is not to be had where the operator's plugin refuses it."""
         event = await self._signing.sign(identity_id, draft, by=pubkey)
         outcome = await self._publisher.publish(event, Door.HTTP, trusted=True, expected=expected, token=given)
         if isinstance(outcome.refusal, Changed):
+            raise outcome.refusal
+        if is_change and isinstance(outcome.refusal, Unwanted):
             raise outcome.refusal
         if outcome.status is Status.REFUSED:
             log.warning("kind %d of an identity was not published: %s", draft.kind, outcome.refusal)

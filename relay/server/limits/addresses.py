@@ -23,6 +23,11 @@ def _networks(written: tuple[str, ...]) -> tuple[Network, ...]:
 
 
 def client_address(peer: str, forwarded: Sequence[str], trusted: Sequence[Network]) -> str:
+    """The client's address as limits count it; arguments as of `told_address`."""
+    return grouped(told_address(peer, forwarded, trusted))
+
+
+def told_address(peer: str, forwarded: Sequence[str], trusted: Sequence[Network]) -> str:
     """The client's address: the peer's own, unless the peer is a trusted proxy.
 
     `forwarded` holds the values of the configured header (X-Forwarded-For or Forwarded), in order. They are read from the
@@ -36,7 +41,7 @@ def client_address(peer: str, forwarded: Sequence[str], trusted: Sequence[Networ
         if _parse(hop) is None:
             break
         address = hop
-    return _group(address)
+    return address
 
 
 _Part = tuple[
@@ -136,7 +141,7 @@ def is_trusted(address: str, trusted: Sequence[Network]) -> bool:
     return any(parsed in network for network in trusted)
 
 
-def _group(address: str) -> str:
+def grouped(address: str) -> str:
     """What limits count by: one IPv4 address, or the /64 that one IPv6 subscriber holds."""
     try:
         parsed = ip_address(address)
