@@ -18,7 +18,7 @@ from relay.federation.addresses import by_url, normal_or_empty
 from relay.federation.door import PeerDoor, PeerQuota
 from relay.federation.follow import Watched, followed
 from relay.federation.peer import Pauses, PeerRunner
-from relay.federation.peer_memory import PeerMemory
+from relay.federation.peer_memory import PastEvents, PeerMemory
 from relay.federation.progress import PeerRecord
 from relay.federation.rules import PeerRules
 from relay.federation.session_parts import PeerParts
@@ -96,6 +96,7 @@ class PeerManager:
         self._runners: dict[str, PeerRunner] = {}
         self._records: dict[str, PeerRecord] = {}
         self._quotas: dict[str, PeerQuota] = {}
+        self._past = PastEvents()
         self._watched = Watched()
         self._joined: Set[str] = frozenset()  # because of who is followed
         self._lost: dict[str, float] = {}  # those of them at which nobody answers, and until when that counts
@@ -271,7 +272,7 @@ class PeerManager:
             return
         door = PeerDoor(url, relay.store, relay.ingest, relay.publisher, self._quota(url))
         door.policy = settings.policy
-        memory = PeerMemory(url, relay.store.peers, relay.execute)
+        memory = PeerMemory(url, relay.store.peers, relay.execute, self._past)
         parts = PeerParts(
             record, memory, door, _Source(relay), self._quota(url).rest, lambda key: self._known_as(key, url)
         )

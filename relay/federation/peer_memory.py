@@ -1,14 +1,18 @@
 """What is known of one peer while it is talked to: which events it has, and what either side refused of the other.
 
-A stranger decides how much that is: of each way the latest MOST_REFUSED are kept, here and in the database.
+A stranger decides how much that is: of each way the latest MOST_REFUSED are kept, here and in the database. What is past its days
+here is so whoever brings it: of those events MOST_PAST are known besides, of all peers together, until this process ends, since a
+peer that keeps everything may have millions.
 """
 
+import mmap
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Set
 from itertools import islice
 from typing import Any, Final
 
+from relay.roles.shared_table import SharedTable, size
 from storage.commands import Command
 from storage.peers import DOWN, UP, Peers, RememberRefused
 
@@ -16,17 +20,41 @@ KNOWN: Final = 50_000  # events that a peer is known to have
 MOST_REFUSED: Final = 100_000  # remembered of a peer, each way
 FOR_GOOD: Final = 30 * 86_400  # seconds until what was refused for good may be tried again
 FOR_NOW: Final = 3600  # seconds until what was claimed in vain may be asked for again
+MOST_PAST: Final = 1_000_000  # about; they take 32 MiB, once there is one
 MOST_UNBOUND: Final = 5000  # events by keys that were unbound of which it is known whose they are
 _BATCH: Final = 500  # refusals written at once
 
 Execute = Callable[[Command[Any]], Awaitable[Any]]
 
 
-class PeerMemory:
-    """Kept for a peer between its sessions; what was refused outlives this process, too."""
+class PastEvents:
+    """Events that were refused because they are past their days here (relay.protocol.retention)."""
 
-    def __init__(self, url: str, tables: Peers, execute: Execute) -> None:
+    def __init__(self, most: int = MOST_PAST) -> None:
+        self._most = most
+        self._table: SharedTable | None = None
+
+    def add(self, event_id: str) -> None:
+        """It is one, and is known where there is room."""
+        if self._table is None:
+            self._table = SharedTable(memoryview(mmap.mmap(-1, 8 * size(self._most))).cast("Q"))
+        self._table.put(event_id, 1)
+
+    def holds(self, event_id: str) -> bool:
+        """Whether it is known to be one."""
+        return self._table is not None and self._table.get(event_id) == 1
+
+    def forget(self) -> None:
+        """The rules are others."""
+        self._table = None
+
+
+class PeerMemory:
+    """Kept for a peer between its sessions; what was refused outlives this process, too. `past` is that of all peers."""
+
+    def __init__(self, url: str, tables: Peers, execute: Execute, past: PastEvents | None = None) -> None:
         self._url = url
+        self._past = past or PastEvents()
         self._tables = tables
         self._execute = execute
         self._theirs: OrderedDict[int, None] = OrderedDict()  # by the first half of the id's digits
@@ -59,7 +87,7 @@ class PeerMemory:
     def is_refused(self, way: int, event_id: str) -> bool:
         """Whether asking for it (DOWN) or offering it (UP) would be in vain."""
         until = self._refused[way].get(event_id)
-        return until is not None and until > time.time()
+        return (until is not None and until > time.time()) or (way == DOWN and self._past.holds(event_id))
 
     def refuse(self, way: int, event_id: str, *, for_good: bool = True) -> None:
         """Ask for it, or offer it, no more for now; what is so for good, `save` writes down."""
@@ -72,6 +100,11 @@ class PeerMemory:
         refused[event_id] = now + (FOR_GOOD if for_good else FOR_NOW)
         if for_good:
             unwritten[event_id] = True
+
+    def refuse_past(self, event_id: str) -> None:
+        """Ask for this no more: it is past its days."""
+        self.refuse(DOWN, event_id)
+        self._past.add(event_id)
 
     def refuse_unbound(self, event_id: str, pubkey: str) -> None:
         """Ask for this no more before an hour has passed or the key, which is unbound from its identity, is bound again."""
@@ -103,6 +136,8 @@ class PeerMemory:
         for event_id in refused:
             unwritten[event_id] = False
         refused.clear()
+        if way == DOWN:
+            self._past.forget()
 
     async def save(self) -> None:
         """Write down what was refused for good since, and strike out what is remembered no more. Raises StorageError."""

@@ -33,6 +33,7 @@ from relay.protocol.groups.announce import MEMBERS
 from relay.protocol.groups.belonging import DELETE_GROUP
 from relay.protocol.groups.editing import WHOLE_RELAY
 from relay.protocol.membership import UNBOUND
+from relay.protocol.outdated import PAST_ITS_DAYS
 from relay.protocol.retention import Retention
 from relay.server.events.follow import LiveEvent
 from storage.base import Outcome, Status
@@ -217,6 +218,8 @@ class PeerSession:
             self._missed = True
         elif refusal is not None and refusal.message == UNBOUND:
             self._memory.refuse_unbound(event.id, event.pubkey)
+        elif refusal is not None and refusal.message.startswith(PAST_ITS_DAYS):
+            self._memory.refuse_past(event.id)
         elif not kinds.is_ephemeral(event.kind) and (
             outcome.status is Status.REFUSED or (outcome.status is Status.DUPLICATE and was_asked)
         ):  # what is here and still asked for is not public

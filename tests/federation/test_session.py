@@ -10,6 +10,7 @@ from websockets.asyncio.server import ServerConnection
 
 from relay.client import Key
 from relay.client.errors import TimedOut
+from relay.errors import Prefix, Reject
 from relay.federation import peer as peers
 from relay.federation import peer_memory
 from relay.federation.connection import PeerConnection
@@ -24,8 +25,9 @@ from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter
 from relay.protocol.item_set import ItemSet
 from relay.protocol.negentropy import Reconciliation
+from relay.protocol.outdated import PAST_ITS_DAYS
 from relay.server.supervision import Faults
-from storage.base import Logged, Outcome
+from storage.base import Logged, Outcome, Status
 from storage.commands import Command
 from storage.peers import DOWN, UP, PeerPlace, PeerRow, PeerStatus, RememberRefused
 from tests.factories import make_event
@@ -475,6 +477,27 @@ async def test_a_peer_that_is_left_before_it_has_said_who_it_is_is_left(monkeypa
         await asyncio.wait_for(asked.wait(), 20)
         await runner.close("stopped")
         await asyncio.wait_for(peer.connections[0].wait_closed(), 20)
+
+
+async def test_what_is_past_its_days_is_got_once_however_much_that_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A peer that keeps everything may have more of it than is remembered of what a peer is refused."""
+    monkeypatch.setattr(peer_memory, "MOST_REFUSED", 3)
+
+    class Forgetful(OpenDoor):
+        async def take(self, events: Sequence[Event]) -> list[Outcome]:
+            refusal = Reject(Prefix.BLOCKED, f"{PAST_ITS_DAYS} such events: kind 1 is kept for 1 day")
+            return [Outcome(Status.REFUSED, refusal=refusal)] * len(events)
+
+    async with FakePeer(make_event(content=str(number)) for number in range(40)).serving() as peer:
+        link = await PeerConnection.open(peer.url, allow_private=True)
+        session, record, _ = session_of(link, Direction.DOWN, door=Forgetful())
+        for _ in range(2):
+            await session._synchronize(Filter(), Direction.DOWN, 0)
+            assert record.counts.received == 40
+        session._memory.forget(DOWN)
+        await session._synchronize(Filter(), Direction.DOWN, 0)
+        assert record.counts.received == 80
+        await link.close()
 
 
 class StoredRefusals:

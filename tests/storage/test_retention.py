@@ -128,7 +128,7 @@ def stays(rules: list[RetentionRule], edit: Event, before: set[str], kept: set[s
     return not goes_along and not is_past(rules, edit)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(histories(), _rules, st.integers(1, 4))
 def test_what_stays_is_what_the_rules_say_and_its_rows_are_those_of_a_rebuild(
     history: list[Event], rules: list[RetentionRule], part: int
