@@ -3,6 +3,7 @@
 What was refused is not asked for again, so where a change of them lets more in, that is forgotten, and everything is compared.
 """
 
+from hashlib import sha256
 from typing import Final, Self
 
 import msgspec
@@ -28,6 +29,7 @@ class PeerRules(msgspec.Struct, frozen=True, omit_defaults=True):
     chunks_per_key: int
     groups: int
     retention: tuple[RetentionRule, ...] = ()
+    plugin: str = ""  # which write policy plugin decides: a digest of its command, since secrets may stand in that
 
     @classmethod
     def of(cls, config: Config) -> Self:
@@ -47,6 +49,7 @@ class PeerRules(msgspec.Struct, frozen=True, omit_defaults=True):
             search.chunks_per_key,
             config.groups.most,
             tuple(rules_of(config.retention)),
+            sha256(config.write_policy.plugin.encode()).hexdigest()[:32] if config.write_policy.plugin else "",
         )
 
     def take_more_than(self, before: "PeerRules") -> bool:
@@ -65,6 +68,7 @@ class PeerRules(msgspec.Struct, frozen=True, omit_defaults=True):
             or _is_higher(self.chunks_per_key, before.chunks_per_key)
             or _is_higher(self.groups, before.groups)
             or is_looser(self.retention, before.retention)
+            or before.plugin not in ("", self.plugin)
         )
 
 

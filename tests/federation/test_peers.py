@@ -22,6 +22,7 @@ from tests.factories import make_event
 from tests.federation.fake_peer import FakePeer
 from tests.federation.test_sync import ids, notes, store
 from tests.federation.test_synchronization import Shouting, Unasked
+from tests.server.events.write_policy.plugins import JUDGE, keeping
 
 SOON = "[federation]\nwalk_pause = 0\n"
 PEERS = """
@@ -293,6 +294,20 @@ async def test_what_a_peers_policy_refused_comes_when_the_policy_has_changed(tmp
                 return await ids(here, 1) == {event.id for event in events}
 
             await until(arrived)
+
+
+async def test_what_a_plugin_of_this_relay_refused_comes_when_it_is_another(tmp_path: Path) -> None:
+    events, file, asked = notes(fresh_key(), 10), tmp_path / "here.toml", tmp_path / "asked"
+    refusing = json.dumps(keeping(asked).replace("*) action='\"accept\"'", "*) action='\"reject\"'"))
+    async with FakePeer(events).serving() as peer:
+        settings(file, peer.url, direction="down", more=f"[write_policy]\nplugin = {refusing}\n")
+        with serving(tmp_path / "here", "server.processes=on", file=file) as here:
+            await in_state(here, peer.url, "in step", refused=10, stored=0)
+            settings(file, peer.url, direction="down", more=f"[write_policy]\nplugin = {json.dumps(JUDGE)}\n")
+            here.reload()
+            await in_state(here, peer.url, "in step", stored=10)
+    sources = {(one["sourceType"], one["sourceInfo"]) for one in map(json.loads, asked.read_text().splitlines())}
+    assert sources == {("Sync", peer.url)}
 
 
 @pytest.mark.parametrize("how", ["reload", "restart"])

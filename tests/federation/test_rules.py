@@ -35,6 +35,7 @@ def rules(**sections: dict[str, Any]) -> PeerRules:
         ("search", "chunks_per_key", 10, 0),
         ("search", "knowledge_kinds", [30818, 30023], [30818]),
         ("groups", "most", 10, 11),
+        ("write_policy", "plugin", "policy.py", ""),
     ],
 )
 def test_looser_rules_take_more_and_stricter_ones_do_not(section: str, name: str, strict: Any, loose: Any) -> None:
@@ -43,6 +44,12 @@ def test_looser_rules_take_more_and_stricter_ones_do_not(section: str, name: str
     swapped = name == "allowed_keys"  # either takes what the other does not
     assert before.take_more_than(after) is swapped
     assert not after.take_more_than(after)
+
+
+def test_another_plugin_may_take_what_the_one_before_refused() -> None:
+    one, other = rules(write_policy={"plugin": "one"}), rules(write_policy={"plugin": "other"})
+    assert one.take_more_than(other)
+    assert other.take_more_than(one)
 
 
 def test_longer_retention_takes_more_and_shorter_does_not() -> None:
