@@ -5,9 +5,10 @@ from copy import copy
 from functools import lru_cache, partial
 from typing import Any, Final
 
+from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.di import Provide
-from litestar.handlers import HTTPRouteHandler
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.types import ASGIApp
 
 from relay.config import Config
@@ -54,7 +55,7 @@ def _application(routes: tuple[HTTPRouteHandler, ...], largest: int) -> Applicat
     return Application(
         route_handlers=list(routes),
         dependencies={"hub": Provide(_hub, sync_to_thread=False), **DEPENDENCIES},
-        guards=[query_names.refuse_mistaken, slashes.put_back],
+        guards=[_look_over],
         exception_handlers=failures.HANDLERS,
         request_max_body_size=largest,
         openapi_config=None,
@@ -62,6 +63,12 @@ def _application(routes: tuple[HTTPRouteHandler, ...], largest: int) -> Applicat
         debug=False,
         pdb_on_exception=False,
     )
+
+
+async def _look_over(connection: ASGIConnection[Any, Any, Any, Any], route: BaseRouteHandler) -> None:
+    """Guard of every route: one, as each costs a copy of the route, and a coroutine, as others run on another thread."""
+    query_names.refuse_mistaken(connection, route)
+    slashes.put_back(connection)
 
 
 def _hub(request: common.AnyRequest) -> Any:

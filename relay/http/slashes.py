@@ -9,7 +9,6 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from litestar.connection import ASGIConnection
-from litestar.handlers import BaseRouteHandler
 
 _ENCODED: Final = re.compile("%2f", re.IGNORECASE)
 _STANDS_FOR_IT: Final = "\N{OBJECT REPLACEMENT CHARACTER}"  # which is in no name
@@ -21,8 +20,8 @@ def set_aside(raw_path: bytes) -> str | None:
     return unquote(path) if found else None
 
 
-def put_back(connection: ASGIConnection[Any, Any, Any, Any], _route: BaseRouteHandler) -> None:
-    """Guard of every route: what its path gives has its slashes again."""
+def put_back(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+    """What the path of a request gives has its slashes again."""
     given = connection.scope["path_params"]
     for name, value in given.items():
         if isinstance(value, str) and _STANDS_FOR_IT in value:

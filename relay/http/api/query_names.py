@@ -5,10 +5,11 @@ otherwise be answered as though it were not there. Others are passed over, since
 own, and links and caches add some. Pages take whatever links carry.
 """
 
+from collections.abc import Callable
 from difflib import get_close_matches
-from functools import lru_cache
 from itertools import islice
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
@@ -20,7 +21,8 @@ from relay.http.problems import HttpProblem
 PREFIX: Final = "/api/"
 _NEAR: Final = 0.75  # of 1: how alike two names are where one is the other misspelt
 _MOST_NAMES: Final = 30  # of a query that are looked at
-_MOST_ROUTES: Final = 4096  # whose names are remembered, of all applications of this process
+
+_names: WeakKeyDictionary[Callable[..., Any], tuple[str, ...]] = WeakKeyDictionary()  # by the function of a route
 
 # Names that other APIs, or other routes of this one, have for the same; of several the first that the route knows.
 _SYNONYMS: Final = {
@@ -55,7 +57,7 @@ _SYNONYMS: Final = {
 
 
 def refuse_mistaken(connection: ASGIConnection[Any, Any, Any, Any], route: BaseRouteHandler) -> None:
-    """Guard of every route. Raises HttpProblem 400 for a name that was meant for another one, where the route is of the API."""
+    """Raises HttpProblem 400 for a name that was meant for another one, where the route is of the API."""
     if not connection.scope["query_string"] or not connection.scope["path"].startswith(PREFIX):
         return
     known = names_of(route)
@@ -77,8 +79,11 @@ def meant_by(name: str, known: tuple[str, ...]) -> str | None:
     return next(named, None) or next(iter(get_close_matches(plain, known, 1, _NEAR)), None)
 
 
-@lru_cache(maxsize=_MOST_ROUTES)
 def names_of(route: BaseRouteHandler) -> tuple[str, ...]:
     """The names that this route knows, in the order in which it declares them."""
-    declared = route.parsed_fn_signature.parameters
-    return tuple(name for name, parameter in declared.items() if isinstance(parameter.kwarg_definition, QueryParameter))
+    names = _names.get(route.fn)  # a route is copied for each request, its function is not
+    if names is None:
+        declared = route.parsed_fn_signature.parameters
+        given = (name for name, one in declared.items() if isinstance(one.kwarg_definition, QueryParameter))
+        names = _names[route.fn] = tuple(given)
+    return names

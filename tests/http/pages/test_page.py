@@ -303,13 +303,14 @@ def test_comments_however_deeply_nested_become_one_list():
 async def test_a_page_waits_for_no_other_work_in_threads() -> None:
     gate = threading.Event()
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
-    held = asyncio.create_task(asyncio.to_thread(gate.wait, 10))
-    try:
-        async with Browser() as browser:
-            assert (await browser.get("/")).status_code == 200
-    finally:
-        gate.set()
-        await held
+    async with Browser() as browser:
+        held = asyncio.create_task(asyncio.to_thread(gate.wait))
+        try:
+            answer = await asyncio.wait_for(browser.get("/"), 30)
+        finally:
+            gate.set()
+            await held
+    assert answer.status_code == 200
 
 
 async def test_a_page_too_many_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
