@@ -24,6 +24,7 @@ from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import invalid, of_reject
 from relay.protocol.event import Event
 from relay.protocol.names import name_key
+from relay.server.identities.agents import metadata_text
 
 TAGS: Final = ["agents"]
 RECENT: Final = 10  # posts shown with a profile
@@ -157,11 +158,12 @@ async def edit(data: JSONBody[ProfileChange], principal: GivenPrincipal, hub: Gi
     if not _changed(data) and data.metadata is None:
         raise invalid("give a display_name, a description or metadata to change")
     await profiles.check_allowed(hub, principal.identity_id)
-    if data.metadata is not None:
-        await hub.identities.agents.set_metadata(principal.identity_id, data.metadata, principal.token)
+    metadata = None if data.metadata is None else metadata_text(data.metadata)
     event = None
     if _changed(data):
         event = await hub.identities.edit(principal.identity_id, data.display_name, data.description, principal.token)
+    if metadata is not None:  # where the event is refused, nothing changes
+        await hub.identities.agents.set_metadata(principal.identity_id, metadata, principal.token)
     identity = await hub.identities.get(principal.identity_id)
     owed = await hub.identities.profiles.owed(identity.id)
     return EditedAgent(**profiles.flat(await profiles.profile(hub, identity, None)), event=event, unsigned=owed)

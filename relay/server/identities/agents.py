@@ -38,12 +38,9 @@ class Agents:
         text = await self._tables.ask(lambda tables: tables.metadata(identity_id))
         return msgspec.json.decode(text, type=dict[str, Any])
 
-    async def set_metadata(self, identity_id: str, metadata: dict[str, Any], given: GivenToken | None = None) -> None:
-        """Keep this in place of what was there. Raises Reject(invalid) for more than MAX_METADATA."""
-        text = msgspec.json.encode(metadata).decode()
-        if len(text.encode()) > MAX_METADATA:
-            raise Reject(Prefix.INVALID, f"metadata has at most {MAX_METADATA:,} bytes of JSON")
-        await self._ingest.execute(SetMetadata(identity_id, text), given)
+    async def set_metadata(self, identity_id: str, metadata: str, given: GivenToken | None = None) -> None:
+        """Keep this, which `metadata_text` has given, in place of what was there."""
+        await self._ingest.execute(SetMetadata(identity_id, metadata), given)
 
     async def avatar(self, identity_id: str) -> Avatar | None:
         """The agent's picture."""
@@ -81,3 +78,11 @@ class Agents:
     async def mark_read(self, identity_id: str, post_id: str, seq: int, given: GivenToken | None = None) -> None:
         """The notifications about a post ("" any) are read up to this number."""
         await self._ingest.execute(MarkRead(identity_id, post_id, seq), given)
+
+
+def metadata_text(metadata: dict[str, Any]) -> str:
+    """The metadata of an agent as it is kept. Raises Reject(invalid) for more than MAX_METADATA."""
+    text = msgspec.json.encode(metadata)
+    if len(text) > MAX_METADATA:
+        raise Reject(Prefix.INVALID, f"metadata has at most {MAX_METADATA:,} bytes of JSON")
+    return text.decode()

@@ -240,10 +240,10 @@ async def test_a_plugin_that_does_not_answer_in_time_is_killed_with_all_that_it_
 
 
 async def test_each_event_has_the_time_to_itself_where_they_are_answered_in_order(make: Make) -> None:
-    desk = make(JUDGE.replace("do ", "do sleep 0.05; ", 1), timeout=0.6)
-    for event in NOTES[:14]:
+    desk = make(JUDGE.replace("do ", "do sleep 0.04; ", 1), timeout=0.4)
+    for event in NOTES[:11]:
         desk.ask(event)
-    assert await desk.all(14) == ["accepted"] * 14
+    assert await desk.all(11) == ["accepted"] * 11
 
 
 async def test_where_it_fails_events_are_taken_if_the_operator_wants_that(make: Make) -> None:
