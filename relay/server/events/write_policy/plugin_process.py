@@ -1,9 +1,9 @@
 """One run of a write policy plugin: a process that reads questions and writes answers, until it ends or fails.
 
 States: started (it answers), retired (it answers what it was asked, then its input is closed and it ends), over (it has failed or
-ended, and its whole process group is killed). It fails where it ends unasked, says what answers no question, or lets the
-question that has waited longest wait for `timeout`. That one waits since it was asked, or since the one before it was answered:
-a plugin that answers in order has that long for each, as with strfry, and one that answers in any order forgets none.
+ended, and its whole process group is killed). It fails where it ends unasked or closes a pipe, says what answers no question, or
+lets the question that has waited longest wait for `timeout`. That one waits since it was asked, or since the one before it was
+answered: a plugin that answers in order has that long for each, as with strfry, and one that answers in any order forgets none.
 """
 
 import asyncio
@@ -34,6 +34,16 @@ class PluginQuestion(Protocol):
 
     event_id: str
     line: bytes
+
+
+class _Input(asyncio.BaseProtocol):
+    """Tells when its input has ended, on either side."""
+
+    def __init__(self, ended: Callable[[], None]) -> None:
+        self._ended = ended
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        self._ended()
 
 
 class _Output(asyncio.Protocol):
@@ -94,6 +104,7 @@ class PluginProcess(asyncio.SubprocessProtocol, Generic[Q]):
         self._timer: asyncio.TimerHandle | None = None
         self._is_started = False
         self._is_silent = False  # its output has ended
+        self._is_deaf = False  # its input has, by its own doing
         self._is_retired = self._is_over = False
         self._gone = asyncio.Event()
         self._said_all = asyncio.Event()  # on stderr
@@ -103,7 +114,9 @@ class PluginProcess(asyncio.SubprocessProtocol, Generic[Q]):
         try:
             with contextlib.ExitStack() as theirs:  # their ends of the pipes
                 reading, writing = _pipe(theirs, is_input=True)
-                self._input, _ = await self._loop.connect_write_pipe(asyncio.BaseProtocol, os.fdopen(writing, "wb", 0))
+                self._input, _ = await self._loop.connect_write_pipe(
+                    lambda: _Input(self._deaf), os.fdopen(writing, "wb", 0)
+                )
                 await self._loop.subprocess_exec(
                     lambda: self,
                     "/bin/sh",
@@ -152,7 +165,8 @@ class PluginProcess(asyncio.SubprocessProtocol, Generic[Q]):
             self._bytes += len(question.line)
         self._number += len(questions)
         assert self._input is not None
-        self._input.write(b"".join([question.line for question in questions]))
+        if not self._input.is_closing():  # else it fails in a moment
+            self._input.write(b"".join([question.line for question in questions]))
         if self._timer is None:
             self._watch()
 
@@ -223,6 +237,12 @@ class PluginProcess(asyncio.SubprocessProtocol, Generic[Q]):
         self._complain(b"\n")
         self._said_all.set()
 
+    def _deaf(self) -> None:
+        if self._is_retired or self._is_over:
+            return
+        self._is_deaf = True
+        self._ending()
+
     def _silent(self) -> None:
         self._is_silent = True
         self._ending()
@@ -241,7 +261,7 @@ class PluginProcess(asyncio.SubprocessProtocol, Generic[Q]):
     def _ended(self) -> None:
         status = None if self._process is None else self._process.get_returncode()
         if status is None:
-            self._fail("it closed its output")
+            self._fail("it closed its input" if self._is_deaf and not self._is_silent else "it closed its output")
         elif status < 0:
             self._fail(f"it was ended by {signal.Signals(-status).name}")
         else:
@@ -269,6 +289,7 @@ class PluginProcess(asyncio.SubprocessProtocol, Generic[Q]):
             output.close()
 
     def _close_input(self) -> None:
+        self._is_retired = True
         if self._input is not None and not self._input.is_closing():
             self._input.close()
             if not self._is_over:

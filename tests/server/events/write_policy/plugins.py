@@ -14,6 +14,7 @@ echo '{"id":"'$id'","action":'$action'}'"""
 
 JUDGE: Final = f"while IFS= read -r line; do {_ID}; {_DECIDE}; done"  # by the content
 MUTE: Final = "cat > /dev/null"  # it reads, and never answers
+AWAKE: Final = "exec sleep 600"  # it neither reads nor answers
 ONCE: Final = f"IFS= read -r line; {_ID}; {_DECIDE}; exit 3"
 # Answers two at a time, the later first.
 BACKWARDS: Final = (

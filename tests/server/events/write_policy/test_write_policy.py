@@ -22,7 +22,7 @@ from relay.server.supervision import Faults
 from relay.write_policy_settings import WritePolicySettings
 from storage.base import Incoming
 from tests.factories import NOW, make_event
-from tests.server.events.write_policy.plugins import BACKWARDS, JUDGE, MUTE, ONCE, keeping, saying
+from tests.server.events.write_policy.plugins import AWAKE, BACKWARDS, JUDGE, MUTE, ONCE, keeping, saying
 from tests.server.fakes import PATIENCE
 
 NOTES = [make_event(content=str(number)) for number in range(200)]
@@ -280,6 +280,18 @@ async def test_a_line_that_is_no_answer_is_skipped_with_a_warning(
 async def test_an_answer_to_nothing_and_an_unknown_action_are_failures(make: Make, text: str) -> None:
     desk = make(saying(text))
     assert await desk.said(NOTES[0]) == FAILED
+
+
+async def test_one_that_closes_its_input_is_not_written_to_and_fails_at_once(make: Make) -> None:
+    desk = make(f"exec < /dev/null; {AWAKE}", timeout=600)
+    await until(lambda: desk.policy._process is not None and desk.policy._process._is_started)
+    process = desk.policy._process
+    assert process is not None
+    desk.ask(NOTES[0])
+    await until(lambda: process._input is not None and process._input.is_closing())
+    desk.ask(NOTES[1])
+    assert await desk.all(2) == [FAILED, FAILED]
+    assert desk.policy.problem() == "the write policy plugin failed: it closed its input"
 
 
 async def test_what_it_says_on_stderr_is_in_the_log(make: Make, caplog: pytest.LogCaptureFixture) -> None:
