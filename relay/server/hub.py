@@ -122,7 +122,15 @@ class Hub:
         self.shared = self._share(Intake(faults, turns))
         self._drain: asyncio.Task[None] | None = None
         self._tasks = Tasks(self.faults)
-        self.sweeping = Sweeping(config, self.ingest.execute, self.clock, self._tasks, self._tell_dropped)
+        link = self.ingest.link
+        self.sweeping = Sweeping(
+            config,
+            self.ingest.execute,
+            self.clock,
+            self._tasks,
+            self._tell_dropped,
+            writer=lambda: link.writers,
+        )
         self.configure(config)
         self._tasks.repeat(self._tick, "the ticker")
 

@@ -1,7 +1,8 @@
 """Removing what is due by time: what has expired (NIP-40), and what is past its days by the rules of retention.
 
 One front sends the writer a part after another, and rests in between for longer than a part took, so that clients are served
-first. The writer knows the rules from its start on; what changes of them while it runs is told it here.
+first. The writer knows the rules from its start on; what changes of them while it runs is told it here. So are they once to each
+writer that comes, and by each front that begins: who is started again reads the file, which may be another one by then, or broken.
 """
 
 import asyncio
@@ -33,13 +34,17 @@ class Sweeping:
         clock: Callable[[], float],
         tasks: Tasks,
         tell: Callable[[int], None],
+        *,
+        writer: Callable[[], int],
     ) -> None:
-        """`tell` is given how many events were dropped since the start."""
+        """`tell` is given how many events were dropped since the start; `writer` tells which writer it is that executes."""
         self.task: asyncio.Task[None] | None = None
         self.swept_at = clock()
         self._rules = self._known = config.retention  # `_known`: of the writer
+        self._told = 0  # which writer they were told
         self._interval = config.storage.sweep_interval
         self._execute = execute
+        self._writer = writer
         self._tasks = tasks
         self._tell = tell
         self._dropped = 0
@@ -77,10 +82,10 @@ class Sweeping:
             log.error("sweep of what is due: %s", error)
 
     async def _tell_rules(self) -> None:
-        while self._rules != self._known:
-            rules = self._rules
+        while self._rules != self._known or self._told != self._writer():
+            rules, writer = self._rules, self._writer()
             await self._execute(SetRetention(rules_of(rules)))
-            self._known = rules
+            self._known, self._told = rules, writer
 
     async def _drop(self) -> None:
         """Drop what is past its days, until nothing is left or the rules are others."""

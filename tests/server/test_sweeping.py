@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from relay.config import Config
+from relay.retention_settings import rules_of
 from relay.server import sweeping
 from relay.server.supervision import Faults, Tasks
 from relay.server.sweeping import Sweeping
@@ -41,10 +42,13 @@ class Writer:
 class Front:
     def __init__(self, writer: Writer, settings: Config) -> None:
         self.now = 0.0
+        self.writers = 1
         self.told: list[int] = []
         self.writer = writer
         self.tasks = Tasks(Faults())
-        self.sweeping = Sweeping(settings, self.execute, lambda: self.now, self.tasks, self.told.append)
+        self.sweeping = Sweeping(
+            settings, self.execute, lambda: self.now, self.tasks, self.told.append, writer=lambda: self.writers
+        )
 
     def execute(self, command: Any) -> Awaitable[Any]:
         return self.writer(command)
@@ -59,15 +63,25 @@ class Front:
         return self.writer.sent[sent:]
 
 
-async def test_where_there_are_no_rules_the_writer_is_not_asked_for_them() -> None:
+async def test_where_there_are_no_rules_the_writer_is_told_so_once() -> None:
     front = Front(Writer(), config())
-    assert await front.wait(10) == [Sweep(sweeping.BATCH)] * 2
+    assert await front.wait(15) == [SetRetention([]), *[Sweep(sweeping.BATCH)] * 3]
+
+
+async def test_another_writer_is_told_the_rules_which_it_may_have_read_otherwise() -> None:
+    front = Front(Writer(0), config(RULE))
+    told = rules_of(config(RULE).retention)
+    assert (await front.wait(5))[0] == SetRetention(told)
+    front.writers, front.writer.parts = 2, [0]
+    assert await front.wait(5) == [SetRetention(told), Sweep(sweeping.BATCH), DropPast()]
+    front.writer.parts = [0]
+    assert await front.wait(5) == [Sweep(sweeping.BATCH), DropPast()]
 
 
 async def test_parts_follow_one_another_and_are_counted() -> None:
     front = Front(Writer(3, 4, 0, 2), config(RULE))
     front.writer.parts, later = [3, 4, 0], [2]
-    assert await front.wait(5) == [Sweep(sweeping.BATCH), *[DropPast()] * 3]
+    assert (await front.wait(5))[1:] == [Sweep(sweeping.BATCH), *[DropPast()] * 3]
     front.writer.parts = later
     await front.wait(5)
     assert front.told == [3, 7, 7, 9]
@@ -99,4 +113,4 @@ async def test_rules_that_change_while_events_are_dropped_are_told_before_the_ne
 
     front = Front(Changing(1, 1, 1), config(RULE))
     sent = await front.wait(5)
-    assert [type(one) for one in sent] == [Sweep, DropPast, DropPast, SetRetention, DropPast]
+    assert [type(one) for one in sent] == [SetRetention, Sweep, DropPast, DropPast, SetRetention, DropPast]

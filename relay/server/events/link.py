@@ -106,6 +106,7 @@ class Link(asyncio.Protocol):
         self._report = report
         self._transport: asyncio.Transport | None = None
         self._here = asyncio.Event()
+        self.writers = 0  # that have spoken: another number, another writer
         self._limit: asyncio.TimerHandle | None = None  # of how long events wait for a writer that is away
         self._held_for = HELD
         self._reader = FrameReader()
@@ -249,6 +250,7 @@ class Link(asyncio.Protocol):
         if self._limit is not None:
             self._limit.cancel()
         self._limit, self._held_for = None, HELD
+        self.writers += 1
         self._here.set()
         self._outgoing = FairQueue()
         for entry, _ in self._events.values():

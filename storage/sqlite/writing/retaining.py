@@ -58,6 +58,8 @@ class Retaining:
 
     def keep_to(self, rules: Sequence[RetentionRule]) -> None:
         """These hold from now on."""
+        if self._rules.rules == tuple(rules):
+            return
         self._rules = Retention(rules)
         self.forget()
 
