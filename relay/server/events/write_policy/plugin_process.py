@@ -9,6 +9,7 @@ answered: a plugin that answers in order has that long for each, as with strfry,
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import signal
 from collections import deque
@@ -18,7 +19,10 @@ from typing import Final, Generic, Protocol, TypeVar, cast
 from relay.config import PREFIX
 from relay.server.events.write_policy.plugin_messages import AnswerLines, OutOfStep, PluginAnswer, answer
 
-ASKED: Final = 64  # questions that are not answered
+ASKED: Final = 64  # questions that are not answered, at most
+FIRST: Final = 8  # of them, as long as it is not known how fast it is
+FEWEST: Final = 2
+SOON: Final = 0.5  # seconds within which a question is to be answered
 ASKED_BYTES: Final = 1024 * 1024  # of them, beyond which no more are asked
 END: Final = 1.0  # seconds that a plugin has to end once its input is closed
 LAST_WORDS: Final = (
@@ -34,6 +38,31 @@ class PluginQuestion(Protocol):
 
     event_id: str
     line: bytes
+
+
+class _Window:
+    """How many questions may be unanswered: as many as are answered SOON, where one waits for those before it.
+
+    One that answers slowly, in the order in which it is asked, would keep who asks for little behind all that was asked before.
+    One that answers in any order, or takes as long for one as for many, works on many at once: to ask it less gains nothing.
+    """
+
+    def __init__(self) -> None:
+        self.size = FIRST
+        self._least = math.inf  # seconds that an answer took
+        self._last = 0  # question that was answered; they are numbered from 1
+        self._is_in_order = True
+
+    def answered(self, number: int, seconds: float) -> None:
+        """This question was answered after so long."""
+        if number < self._last:
+            self.size, self._is_in_order = ASKED, False
+        self._last = number
+        self._least = min(self._least, seconds)
+        if self._is_in_order and seconds > max(SOON, 2 * self._least):
+            self.size = max(FEWEST, self.size - 1)
+        elif seconds <= max(SOON / 2, 1.25 * self._least):
+            self.size = min(ASKED, self.size + 1)
 
 
 class _Input(asyncio.BaseProtocol):
@@ -97,7 +126,9 @@ class PluginProcess(asyncio.SubprocessProtocol, Generic[Q]):
         self._outputs: list[asyncio.BaseTransport] = []
         self._lines = AnswerLines()
         self._errors = b""
-        self._asked: dict[str, deque[Q]] = {}  # by id, in the order in which they were asked
+        self._asked: dict[str, deque[tuple[Q, int, float]]] = {}  # by id, as they were asked: with its number, and when
+        self._asked_ever = 0
+        self._window = _Window()
         self._number = 0
         self._bytes = 0
         self._waits_since = 0.0  # the one that was asked first
@@ -154,14 +185,16 @@ class PluginProcess(asyncio.SubprocessProtocol, Generic[Q]):
         """How many more questions may be asked now."""
         if not self._is_started or self._is_over or self._is_retired or self._bytes >= ASKED_BYTES:
             return 0
-        return ASKED - self._number
+        return max(0, self._window.size - self._number)
 
     def ask(self, questions: Sequence[Q]) -> None:
         """Ask about these, as many as there is `room` for."""
+        now = self._loop.time()
         if not self._asked:
-            self._waits_since = self._loop.time()
+            self._waits_since = now
         for question in questions:
-            self._asked.setdefault(question.event_id, deque()).append(question)
+            self._asked_ever += 1
+            self._asked.setdefault(question.event_id, deque()).append((question, self._asked_ever, now))
             self._bytes += len(question.line)
         self._number += len(questions)
         assert self._input is not None
@@ -216,9 +249,11 @@ class PluginProcess(asyncio.SubprocessProtocol, Generic[Q]):
         waiting = self._asked.get(event_id)
         if waiting is None:
             raise OutOfStep(f"it answered about {event_id[:64]!r}, which it was not asked about")
+        now = self._loop.time()
         if next(iter(self._asked)) == event_id:
-            self._waits_since = self._loop.time()
-        question = waiting.popleft()
+            self._waits_since = now
+        question, number, asked_at = waiting.popleft()
+        self._window.answered(number, now - asked_at)
         if not waiting:
             del self._asked[event_id]
         self._number -= 1
@@ -307,7 +342,7 @@ class PluginProcess(asyncio.SubprocessProtocol, Generic[Q]):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.get_pid(), signal.SIGKILL)
             self._process.close()
-        asked = [question for waiting in self._asked.values() for question in waiting]
+        asked = [question for waiting in self._asked.values() for question, _, _ in waiting]
         self._asked.clear()
         self._number = self._bytes = 0
         self._failed(self, reason, asked)

@@ -172,6 +172,31 @@ async def test_a_flood_of_one_client_delays_another_by_one_round(make: Make, tmp
     assert asked.index(NOTES[0].id) < 8
 
 
+async def test_a_slow_plugin_is_asked_about_few_at_a_time_so_that_others_need_not_wait_for_all_of_a_flood(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plugin_process, "SOON", 0.04)
+    desk = make(JUDGE.replace("do ", "do sleep 0.02; ", 1))
+    for event in NOTES[1:50]:
+        desk.ask(event, "flood")
+    await desk.all(10)
+    desk.ask(NOTES[0], "other")
+    await desk.until(lambda: desk.decided[-1][0] == "other")
+    assert len(desk.decided) < 30
+
+
+async def test_one_that_answers_in_any_order_is_asked_about_many_at_a_time_though_it_is_slow(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plugin_process, "SOON", 0.0)
+    desk = make(BACKWARDS)
+    for event in NOTES:
+        desk.ask(event)
+    await desk.all(2)
+    assert desk.policy._process is not None
+    assert desk.policy._process._number == 64
+
+
 async def test_taking_back_and_leaving_and_the_relays_own_word_are_not_asked_about(make: Make) -> None:
     desk = make(MUTE)
     own = make_event(9, content="bad")
