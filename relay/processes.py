@@ -196,9 +196,14 @@ def _settings(plan: ProcessPlan) -> Config:
     """The settings in force: those of the start, with what was reloaded since where this role is started again."""
     if not plan.page.position().number:
         return plan.config
-    with contextlib.suppress(ConfigError):
+    try:
         return reload(plan.config, plan.load())[0]
-    return plan.config
+    except ConfigError as error:
+        log.error(
+            "the settings cannot be read; until the next reload those of the start hold in what is started again: %s",
+            error,
+        )
+        return plan.config
 
 
 # the writer

@@ -139,7 +139,8 @@ class Ingest:
         """
         if self.pending >= share * self._capacity or self.pending_bytes >= share * MAX_BYTES:
             return False
-        return client is None or self.policy is None or self.policy.has_room(client)
+        policy = self.policy
+        return client is None or policy is None or not policy.is_on or policy.has_room(client)
 
     @property
     def asks(self) -> bool:
