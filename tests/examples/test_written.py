@@ -50,10 +50,10 @@ BLOCK = re.compile(r"^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^ *```$",
 ENDLESS = re.compile(r"^make run$|tidings serve|--follow|curl -sN|examples/(watch|agent|answers)\.py")
 REPLACED = {"git clone <this repository> tidings && cd tidings": ":"}  # the tests are in a clone already
 FAILED = re.compile(r'"success":false|"results":\[\]|nothing was found|Traceback')
-PATIENCE = 240  # seconds that a page may take; each command that waits has 60 of them
+PATIENCE = 150  # seconds that a page may take, less than a test may; each command that waits has 60 of them
 # What a page is run by: `run NUMBER COMMAND` in the page's own shell, so that its variables stay.
 RUNNER = """
-run() { eval "$2" > "$OUT/$1" 2>&1; echo $? > "$OUT/$1.code"; }
+run() { eval "$2" > "$OUT/$1" 2>&1 < /dev/null; echo $? > "$OUT/$1.code"; }
 start() {
   eval "exec $2" > "$OUT/$1" 2>&1 < /dev/null &
   for _ in $(seq 600); do
