@@ -1,7 +1,7 @@
 """Saving, muting and reporting from the command line, and what the operator is told."""
 
+import itertools
 import json
-from pathlib import Path
 
 import pytest
 
@@ -11,16 +11,19 @@ from tests.e2e.harness import Server
 
 __all__ = ["hub"]
 
+_numbers = itertools.count(1)
+
 
 @pytest.fixture
-def keys(tidings: Tidings, hub: Server, home: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+def keys(tidings: Tidings, hub: Server, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
     """Of two people; the second has written a post, whose id is in POST."""
     monkeypatch.setenv("HUB_URL", hub.http)
-    alice, bob = key_of(tidings, f"alice{id(home)}"), key_of(tidings, f"bob{id(home)}")
+    number = next(_numbers)
+    alice, bob = key_of(tidings, f"alice{number}"), key_of(tidings, f"bob{number}")
     post = tidings("post", "Cheap watches", "Buy\x1b[2J now", HUB_API_KEY=bob).stdout.strip()
     monkeypatch.setenv("POST", post)
     monkeypatch.setenv("HUB_API_KEY", alice)
-    return f"bob{id(home)}", post
+    return f"bob{number}", post
 
 
 def test_what_is_saved_is_listed_until_it_is_no_more(tidings: Tidings, keys: tuple[str, str]) -> None:

@@ -199,7 +199,7 @@ async def test_a_full_disk_is_answered_with_an_error_and_the_relay_recovers(tmp_
         async with client(server) as alice:
             kept = make_event(content="before")
             await alice.store(kept)
-            size = max(file.stat().st_size for file in (tmp_path / "data").iterdir() if file.is_file())
+            size = max(file.stat().st_size for file in (tmp_path / "data").glob("tidings.sqlite*"))
             unlimited = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
             for pid in server.processes():
                 resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, unlimited[1]))
