@@ -62,10 +62,7 @@ async def run_role(
         store = await reader()
         stack.push_async_callback(store.close)
         signer = Key(await unlock(store))
-        policy = WritePolicy(
-            settings, faults, own=signer.pubkey, capacity=settings.config.storage.queue, is_eager=False
-        )
-        policy.configure()
+        policy = _policy(settings, faults, signer.pubkey)
         ingest = _pipeline(settings, page, role, store, faults, policy=policy)
         tasks = Tasks(faults)
         stack.push_async_callback(tasks.close)
@@ -101,6 +98,13 @@ async def run_role(
         await manager.open()
         await stop.wait()
     return 0
+
+
+def _policy(settings: Settings, faults: Faults, own: str) -> WritePolicy:
+    """The operator's write policy, whose plugin is started when a peer brings something."""
+    policy = WritePolicy(settings, faults, own=own, capacity=settings.config.storage.queue, is_eager=False)
+    policy.configure()
+    return policy
 
 
 def _pipeline(

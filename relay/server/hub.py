@@ -87,16 +87,7 @@ class Hub:
         self.checks = ProofChecks(self.clock)
         self.connections = Connections(settings, self._has_room, faults)
         self.policy = WritePolicy(settings, faults, own=self_pubkey, capacity=config.storage.queue)
-        self.ingest = Ingest(
-            role,
-            page,
-            reader,
-            config.storage.queue,
-            faults,
-            flush=self.connections.flush,
-            pace=self.gate.pace,
-            policy=self.policy,
-        )
+        self.ingest = self._pipeline(reader)
         self.log = self.ingest.log
         self.publisher = Publisher(self.ingest, settings, self_pubkey)
         self.fanout = Fanout()
@@ -133,6 +124,19 @@ class Hub:
         )
         self.configure(config)
         self._tasks.repeat(self._tick, "the ticker")
+
+    def _pipeline(self, reader: ServedLog) -> Ingest:
+        """From events that were handed in to their answers."""
+        return Ingest(
+            self.role,
+            self.page,
+            reader,
+            self.settings.config.storage.queue,
+            self.faults,
+            flush=self.connections.flush,
+            pace=self.gate.pace,
+            policy=self.policy,
+        )
 
     def _share(self, intake: Intake) -> Shared:
         """What a connection has of this."""

@@ -40,7 +40,9 @@ _AT_ONCE: Final = 64  # events that are looked at in a step, or as many as may g
 _START: Final = (-1, 0, 0)
 _OF_EDITS: Final = -1
 
-_Lane = tuple[bytes, int, int]  # key, kind, number of the rule or _OF_EDITS
+_Series = tuple[
+    bytes, int, int
+]  # events in order of time: of a key and a kind, for the rule of this number, or _OF_EDITS
 _Place = tuple[int, int, int]  # created_at, rank, seq
 _Row = tuple[int, str]  # seq and pubkey
 
@@ -52,8 +54,8 @@ class Retaining:
         self._connection = connection
         self._rules = Retention()
         self._most = AT_FIRST
-        self._places: dict[_Lane, _Place] = {}  # of the last events that were looked at
-        self._lanes: list[_Lane] | None = None  # that are left of this look; None: none is under way
+        self._places: dict[_Series, _Place] = {}  # of the last events that were looked at
+        self._left: list[_Series] | None = None  # to be looked through yet; None: no look is under way
         self._begun_at = 0
 
     def keep_to(self, rules: Sequence[RetentionRule]) -> None:
@@ -66,7 +68,7 @@ class Retaining:
     def forget(self) -> None:
         """What was looked at may not have been removed: look again from the beginning."""
         self._places.clear()
-        self._lanes = None
+        self._left = None
 
     def took(self, number: int, seconds: float) -> None:
         """A part removed so many events in so long, without waiting for the disk."""
@@ -87,26 +89,26 @@ class Retaining:
         """Remove the next part of what is due."""
         if not self._rules:
             return Dropped(0, more=False)
-        if self._lanes is None:
+        if self._left is None:
             if now >= self._begun_at + LOOKED_AGAIN:
                 self._places.clear()
             self._begun_at = self._begun_at if self._places else now
-            self._lanes = list(self._all_lanes())
+            self._left = list(self._all_series())
         due: list[int] = []
         left = LOOKED_AT
-        while self._lanes and left > 0 and len(due) < self._most:
+        while self._left and left > 0 and len(due) < self._most:
             wanted = self._most - len(due)
-            looked, found = self._look(transaction, now, self._lanes[-1], min(left, max(wanted, _AT_ONCE)), wanted)
+            looked, found = self._look(transaction, now, self._left[-1], min(left, max(wanted, _AT_ONCE)), wanted)
             due += found
             left -= looked + 1
             if not looked:
-                self._lanes.pop()
+                self._left.pop()
         number = self._remove(transaction, due)
-        more = bool(self._lanes)
-        self._lanes = self._lanes or None
+        more = bool(self._left)
+        self._left = self._left or None
         return Dropped(number, more)
 
-    def _all_lanes(self) -> Iterator[_Lane]:
+    def _all_series(self) -> Iterator[_Series]:
         """What is to be looked through, the last first: of each rule the kinds of which there are events, and in the end edits."""
         if any(self._rules.naming(kind) for kind in feed.EDITED):
             yield from ((key, kinds.EDIT, _OF_EDITS) for key in _KEYS)
@@ -125,26 +127,28 @@ class Retaining:
             yield kind
             first = kind + 1
 
-    def _look(self, transaction: Transaction, now: int, lane: _Lane, most: int, wanted: int) -> tuple[int, list[int]]:
-        """Look at the next events of a lane, at most so many; how many were looked at, and which are due, so many at most."""
-        key, kind, number = lane
+    def _look(
+        self, transaction: Transaction, now: int, series: _Series, most: int, wanted: int
+    ) -> tuple[int, list[int]]:
+        """Look at the next events of a series, at most so many; how many were looked at, and which are due, so many at most."""
+        key, kind, number = series
         rules = self._rules.rules
         seconds = min(rule.seconds for rule in rules) if number == _OF_EDITS else rules[number].seconds
-        place = self._places.get(lane, _START)
+        place = self._places.get(series, _START)
         found = self._connection.execute(_sql("oldest"), (key, kind, now - seconds - 1, *place, most)).fetchone()
         if found[0] is None:
             return 0, []
         times, ranks, seqs, pubkeys = (joined.split(",") for joined in found)
         rows = [(int(seq), pubkey) for seq, pubkey in zip(seqs, pubkeys, strict=True)]
-        goes = self._due_edits(rows, transaction, now) if number == _OF_EDITS else self._due(lane, rows, transaction)
+        goes = self._due_edits(rows, transaction, now) if number == _OF_EDITS else self._due(series, rows, transaction)
         due = [seq for seq, _ in rows if seq in goes][:wanted]
         looked = len(rows) if len(due) < wanted else 1 + [seq for seq, _ in rows].index(due[-1])
-        self._places[lane] = int(times[looked - 1]), int(ranks[looked - 1]), rows[looked - 1][0]
+        self._places[series] = int(times[looked - 1]), int(ranks[looked - 1]), rows[looked - 1][0]
         return looked, due
 
-    def _due(self, lane: _Lane, rows: Iterable[_Row], transaction: Transaction) -> set[int]:
+    def _due(self, series: _Series, rows: Iterable[_Row], transaction: Transaction) -> set[int]:
         """Those of these events, all past the days of a rule, on which it decides and which it does not keep."""
-        _, kind, number = lane
+        _, kind, number = series
         relay = transaction.facts.relay
         mine = [row for row in rows if self._rules.deciding(kind, row[1]) == number and row[1] != relay]
         kept = self._kept(self._rules.rules[number], [pubkey for _, pubkey in mine], transaction)

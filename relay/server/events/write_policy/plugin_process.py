@@ -129,13 +129,13 @@ class PluginProcess(asyncio.SubprocessProtocol, Generic[Q]):
         self._asked: dict[str, deque[tuple[Q, int, float]]] = {}  # by id, as they were asked: with its number, and when
         self._asked_ever = 0
         self._window = _Window()
-        self._number = 0
+        self._unanswered = 0
         self._bytes = 0
         self._waits_since = 0.0  # the one that was asked first
         self._timer: asyncio.TimerHandle | None = None
         self._is_started = False
-        self._is_silent = False  # its output has ended
-        self._is_deaf = False  # its input has, by its own doing
+        self._output_ended = False
+        self._input_ended = False  # by its own doing
         self._is_retired = self._is_over = False
         self._gone = asyncio.Event()
         self._said_all = asyncio.Event()  # on stderr
@@ -146,7 +146,7 @@ class PluginProcess(asyncio.SubprocessProtocol, Generic[Q]):
             with contextlib.ExitStack() as theirs:  # their ends of the pipes
                 reading, writing = _pipe(theirs, is_input=True)
                 self._input, _ = await self._loop.connect_write_pipe(
-                    lambda: _Input(self._deaf), os.fdopen(writing, "wb", 0)
+                    lambda: _Input(self._input_lost), os.fdopen(writing, "wb", 0)
                 )
                 await self._loop.subprocess_exec(
                     lambda: self,
@@ -154,7 +154,7 @@ class PluginProcess(asyncio.SubprocessProtocol, Generic[Q]):
                     "-c",
                     self._command,
                     stdin=reading,
-                    stdout=await self._listen(theirs, self._hear, self._silent),
+                    stdout=await self._listen(theirs, self._hear, self._output_lost),
                     stderr=await self._listen(theirs, self._complain, self._has_complained),
                     start_new_session=True,  # a group of its own, to be killed with all that it started
                     env={name: value for name, value in os.environ.items() if not name.startswith(PREFIX)},
@@ -185,7 +185,7 @@ class PluginProcess(asyncio.SubprocessProtocol, Generic[Q]):
         """How many more questions may be asked now."""
         if not self._is_started or self._is_over or self._is_retired or self._bytes >= ASKED_BYTES:
             return 0
-        return max(0, self._window.size - self._number)
+        return max(0, self._window.size - self._unanswered)
 
     def ask(self, questions: Sequence[Q]) -> None:
         """Ask about these, as many as there is `room` for."""
@@ -196,7 +196,7 @@ class PluginProcess(asyncio.SubprocessProtocol, Generic[Q]):
             self._asked_ever += 1
             self._asked.setdefault(question.event_id, deque()).append((question, self._asked_ever, now))
             self._bytes += len(question.line)
-        self._number += len(questions)
+        self._unanswered += len(questions)
         assert self._input is not None
         if not self._input.is_closing():  # else it fails in a moment
             self._input.write(b"".join([question.line for question in questions]))
@@ -256,7 +256,7 @@ class PluginProcess(asyncio.SubprocessProtocol, Generic[Q]):
         self._window.answered(number, now - asked_at)
         if not waiting:
             del self._asked[event_id]
-        self._number -= 1
+        self._unanswered -= 1
         self._bytes -= len(question.line)
         return question
 
@@ -272,14 +272,14 @@ class PluginProcess(asyncio.SubprocessProtocol, Generic[Q]):
         self._complain(b"\n")
         self._said_all.set()
 
-    def _deaf(self) -> None:
+    def _input_lost(self) -> None:
         if self._is_retired or self._is_over:
             return
-        self._is_deaf = True
+        self._input_ended = True
         self._ending()
 
-    def _silent(self) -> None:
-        self._is_silent = True
+    def _output_lost(self) -> None:
+        self._output_ended = True
         self._ending()
 
     def process_exited(self) -> None:
@@ -288,7 +288,7 @@ class PluginProcess(asyncio.SubprocessProtocol, Generic[Q]):
 
     def _ending(self) -> None:
         """It has ended, or said its last: what it wrote before that counts."""
-        if self._is_silent and self._gone.is_set():
+        if self._output_ended and self._gone.is_set():
             self._ended()
         else:
             self._loop.call_later(LAST_WORDS, self._ended)
@@ -296,7 +296,9 @@ class PluginProcess(asyncio.SubprocessProtocol, Generic[Q]):
     def _ended(self) -> None:
         status = None if self._process is None else self._process.get_returncode()
         if status is None:
-            self._fail("it closed its input" if self._is_deaf and not self._is_silent else "it closed its output")
+            self._fail(
+                "it closed its input" if self._input_ended and not self._output_ended else "it closed its output"
+            )
         elif status < 0:
             self._fail(f"it was ended by {signal.Signals(-status).name}")
         else:
@@ -344,5 +346,5 @@ class PluginProcess(asyncio.SubprocessProtocol, Generic[Q]):
             self._process.close()
         asked = [question for waiting in self._asked.values() for question, _, _ in waiting]
         self._asked.clear()
-        self._number = self._bytes = 0
+        self._unanswered = self._bytes = 0
         self._failed(self, reason, asked)

@@ -194,7 +194,7 @@ async def test_one_that_answers_in_any_order_is_asked_about_many_at_a_time_thoug
         desk.ask(event)
     await desk.all(2)
     assert desk.policy._process is not None
-    assert desk.policy._process._number == 64
+    assert desk.policy._process._unanswered == 64
 
 
 async def test_taking_back_and_leaving_and_the_relays_own_word_are_not_asked_about(make: Make) -> None:
