@@ -46,7 +46,7 @@ SETTINGS = (
     "relay.setting_parts",
     "relay.write_policy_settings",
 )
-SERVED = (*ROLES, "relay.server", *SETTINGS, "handlers", "keys")
+SERVED = (*ROLES, "relay.server", "relay.service_manager", *SETTINGS, "handlers", "keys")
 EVERYTHING = PACKAGES
 
 # Who may import what of ours; the longest row that a module's name starts with holds for it. A module may always import
@@ -75,6 +75,7 @@ RULES: dict[str, tuple[str, ...]] = {
     "relay.loading": (*GROUND, *SETTINGS),
     "relay.greeting": (*GROUND, *SETTINGS),
     "relay.open_files": (),
+    "relay.service_manager": ("relay.setting_parts",),
     "relay.roles": ROLES,
     "relay.server": SERVED,
     "relay.http": SERVED,
