@@ -20,7 +20,7 @@ from relay.http.input_errors import explain
 from relay.http.negotiation import HTML, preferred
 from relay.http.problems import STATUSES, HttpProblem, of_refused, of_reject, of_storage
 from relay.http.rendering import templates
-from storage.base import StorageError
+from storage.errors import StorageError
 from storage.identities.types import ChangeRefused
 
 _log = logging.getLogger(__name__)

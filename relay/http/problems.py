@@ -6,7 +6,7 @@
 from typing import Any, Final, NamedTuple
 
 from relay.errors import Prefix, Reject, TooFast
-from storage.base import StorageError, TooCostly
+from storage.errors import StorageError, TooCostly
 from storage.identities.types import ChangeRefused, Why
 
 

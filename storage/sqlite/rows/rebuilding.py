@@ -18,8 +18,8 @@ import msgspec
 
 from relay.protocol.chunks import Cutting
 from relay.protocol.rows import Owner, Place, Projection
-from storage.base import StorageError
 from storage.commands import Rebuild, Rebuilt
+from storage.errors import StorageError
 from storage.sqlite import entries
 from storage.sqlite.groups.changes import GroupChanges
 from storage.sqlite.groups.folding import FoldedGroups, FoldHolder

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import msgspec
 
 from relay.protocol.chunks import Cutting
-from storage.base import StorageError
 from storage.commands import Model
+from storage.errors import StorageError
 from storage.search.engine import ModelMismatch
 from storage.sqlite.statements import named
 

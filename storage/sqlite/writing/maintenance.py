@@ -13,7 +13,7 @@ from relay.protocol.facts import Version
 from relay.protocol.feed import EDITED
 from relay.protocol.groups.belonging import MODERATION
 from storage import commands as given
-from storage.base import StorageError
+from storage.errors import StorageError
 from storage.sqlite import entries, peers
 from storage.sqlite.files import database_file
 from storage.sqlite.groups.succeeding import stand_in

@@ -21,8 +21,9 @@ from relay.protocol.admission import Action, Meaning, NumberIssue, ProvisionIden
 from relay.protocol.facts import GivenToken
 from relay.protocol.groups import succession
 from relay.protocol.groups.state import GroupChange
-from storage.base import Incoming, Logged, Missing, Outcome, RelaySigner, Status, StorageError, Written
+from storage.base import Incoming, Logged, Missing, Outcome, RelaySigner, Status, Written
 from storage.commands import Command, Compact, ContinueGroups, DropPast, Dropped, ListMembers, SetRetention
+from storage.errors import StorageError
 from storage.sqlite.files import committed, database_file
 from storage.sqlite.files.checkpoints import Checkpoints
 from storage.sqlite.groups import moving
