@@ -11,9 +11,8 @@ from typing import Final
 
 from storage.base import Missing
 from storage.errors import Locked, StorageError, TooCostly
-from storage.sqlite.files import checkpoints
+from storage.sqlite.files import checkpoints, words
 from storage.sqlite.files.upgrades import AFTER
-from storage.sqlite.search import words
 from storage.sqlite.statements import migrations, named
 
 FILE: Final = "tidings.sqlite"
