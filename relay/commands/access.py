@@ -24,7 +24,8 @@ from relay.errors import Reject
 from relay.protocol.filter import Filter
 from relay.protocol.kinds import is_hex
 from relay.protocol.words import counted
-from relay.server.operator_rules import TEXTS, check, value_of
+from relay.server.operator_rules import check, value_of
+from relay.server.settings import TEXTS
 from storage.access import AccessLookups, AccessRule, LiftRule, LoggedChange, RuleChange, RuleSubject, SetRule, SetText
 from storage.base import PUBLIC
 from storage.errors import StorageError
