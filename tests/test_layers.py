@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,13 @@ def imports(name: str, source: str, is_package: bool = False) -> Iterator[str]:
                 yield inner if inner in MODULES else origin
 
 
+@cache
+def imported(name: str) -> frozenset[str]:
+    """What a module of ours imports."""
+    path = MODULES[name]
+    return frozenset(imports(name, path.read_text(encoding="utf-8"), path.name == "__init__.py"))
+
+
 def breaches(name: str, source: str, is_package: bool = False) -> list[str]:
     """What in the module breaks a rule."""
     row = max((row for row in RULES if within(name, row)), key=len)
@@ -179,10 +187,7 @@ def circles(graph: dict[str, set[str]]) -> list[list[str]]:
 
 def test_there_is_no_circle() -> None:
     """Of any kind: what is imported for its types only stands in the syntax tree, too."""
-    graph = {}
-    for name, path in MODULES.items():
-        found = imports(name, path.read_text(encoding="utf-8"), path.name == "__init__.py")
-        graph[name] = {target for target in found if target in MODULES}
+    graph = {name: {target for target in imported(name) if target in MODULES} for name in MODULES}
     assert circles(graph) == []
 
 
@@ -193,13 +198,11 @@ SHARED = ("relay.protocol",)
 def rooms(package: str) -> dict[str, set[str]]:
     """What the rooms of a package, modules and packages in it, use of each other: each is one thing with all that is in it."""
     graph: dict[str, set[str]] = {}
-    for name, path in MODULES.items():
+    for name in MODULES:
         room = _room(name, package)
         if room is not None:
-            found = imports(name, path.read_text(encoding="utf-8"), path.name == "__init__.py")
-            graph.setdefault(room, set()).update(
-                other for target in found if (other := _room(target, package)) is not None and other != room
-            )
+            found = {_room(target, package) for target in imported(name)}
+            graph.setdefault(room, set()).update(other for other in found if other is not None and other != room)
     return graph
 
 
@@ -238,9 +241,9 @@ WIRING = ("relay.app", "relay.opening", "relay.processes", "relay.search", "benc
 
 def test_the_backend_is_known_to_itself_and_the_wiring_only() -> None:
     found = []
-    for name, path in MODULES.items():
+    for name in MODULES:
         if not within(name, BACKEND, *WIRING):
-            targets = imports(name, path.read_text(encoding="utf-8"), path.name == "__init__.py")
+            targets = imported(name)
             found += [(name, target) for target in targets if within(target, BACKEND, "sqlite3", "aiosqlite")]
     assert found == []
 
