@@ -41,9 +41,10 @@ from relay.server.settings import Settings
 from relay.server.supervision import Faults
 from relay.setting_parts import ConfigError
 from storage.access import RuleChange, SetText
-from storage.base import Reader, StorageError
+from storage.base import Reader
 from storage.command_codec import decode as decode_command
 from storage.commands import Command
+from storage.errors import StorageError
 from storage.feed import Feed
 from storage.peers import PeerChange, Peers
 from storage.search.engine import Progress

@@ -39,9 +39,10 @@ from relay.server.events import link
 from relay.server.settings import Settings
 from relay.server.supervision import Faults
 from relay.setting_parts import ConfigError
-from storage.base import Locked, Reader, StorageError
+from storage.base import Reader
 from storage.command_codec import decode
 from storage.commands import ListMembers
+from storage.errors import Locked, StorageError
 from storage.sqlite.files import database_file
 
 WRITER_SOCKET: Final = "writer.sock"

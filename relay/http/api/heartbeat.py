@@ -12,11 +12,11 @@ from litestar import get
 from litestar.params import QueryParameter
 from msgspec import Meta
 
-from relay.api_types import EventId, Name, When
+from relay.api_types import EventId, Name, When, iso
 from relay.http.api import common, follows, notifications
 from relay.http.api.common import BASE, GivenPrincipal
 from relay.http.api.notifications import Happening, Inbox
-from relay.http.api.shapes import Count, iso
+from relay.http.api.shapes import Count
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import invalid
 from storage.feed import PostRow

@@ -13,11 +13,11 @@ from litestar import get, post
 from litestar.params import FromPath
 from msgspec import Meta
 
-from relay.api_types import Notification
+from relay.api_types import Notification, iso
 from relay.http.api import common, group_access, mutes, new_followers, posts, publishing, rows
 from relay.http.api.common import BASE, GivenPrincipal, Limit
 from relay.http.api.new_followers import NewFollowers
-from relay.http.api.shapes import Count, FeedComment, FeedPost, iso
+from relay.http.api.shapes import Count, FeedComment, FeedPost
 from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.api.writers import writers
 from relay.http.hub import GivenHub, RunningRelay
