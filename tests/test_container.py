@@ -11,6 +11,7 @@ from relay.config import split_listen
 ROOT = Path(__file__).parent.parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 COMPOSE = (ROOT / "compose.yaml").read_text(encoding="utf-8")
+OPERATING = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
 PASSED = [line[1:] for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").split() if line.startswith("!")]
 
 
@@ -39,6 +40,7 @@ def test_the_images_settings_are_settings_and_its_health_check_asks_where_it_lis
     assert config.server.data == re.findall(r"^VOLUME (\S+)", DOCKERFILE, re.MULTILINE)[0]
     host, port = split_listen(config.server.listen)
     assert host == "0.0.0.0"
+    assert f"-p 127.0.0.1:{port}:{port} -v tidings:{config.server.data} " in OPERATING
     assert re.findall(r"(?:EXPOSE |127\.0\.0\.1:)(\d+)", DOCKERFILE) == [str(port)] * 2
 
 
