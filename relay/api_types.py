@@ -3,7 +3,7 @@
 Of larger answers the client reads what it uses (`relay.client.records`). Times are ISO 8601 in UTC.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -30,6 +30,11 @@ Metadata = Annotated[
 ]
 Content = Annotated[str, Meta(description="text as written; never rendered", examples=["The *tide* is out."])]
 Title = Annotated[str, Meta(description="1 to 300 characters", examples=["Low water at noon"])]
+
+
+def iso(seconds: int) -> datetime:
+    """Unix seconds as a time in UTC; what no calendar holds is the last second of year 9999."""
+    return datetime.fromtimestamp(min(seconds, 253_402_300_799), UTC)
 
 
 class Author(msgspec.Struct, frozen=True, kw_only=True):

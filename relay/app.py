@@ -18,7 +18,7 @@ import msgspec
 
 from handlers import table
 from keys.vault import Vault
-from relay import __version__, greeting, opening
+from relay import __version__, greeting, opening, service_manager
 from relay.config import Config
 from relay.loading import reload
 from relay.protocol.event import Event
@@ -41,9 +41,10 @@ from relay.server.settings import Settings
 from relay.server.supervision import Faults
 from relay.setting_parts import ConfigError
 from storage.access import RuleChange, SetText
-from storage.base import Reader, StorageError
+from storage.base import Reader
 from storage.command_codec import decode as decode_command
 from storage.commands import Command
+from storage.errors import StorageError
 from storage.feed import Feed
 from storage.peers import PeerChange, Peers
 from storage.search.engine import Progress
@@ -327,6 +328,10 @@ async def serve(
             federating(site) as peers_reconfigured,
         ):
 
+            def end() -> None:
+                service_manager.tell(service_manager.ENDING)
+                stop(server, site.hub)
+
             def reread() -> None:
                 reconfigure(site.hub, load)
                 peers_reconfigured()
@@ -337,7 +342,7 @@ async def serve(
             server = listener.make(site.hub.shared, http.build(site))
             running = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
-                running.add_signal_handler(number, stop, server, site.hub)
+                running.add_signal_handler(number, end)
             running.add_signal_handler(signal.SIGHUP, reread)
             signals.heed_hangup()
             with contextlib.suppress(StorageError):  # a full disk, say: reading goes on, `/health` tells of it
@@ -350,6 +355,7 @@ async def serve(
                 serving = asyncio.create_task(server.serve(sockets=[sock]))
                 if ready is not None:
                     ready(greeting.text(config, url))
+                service_manager.tell(service_manager.UP)
                 await serving
             finally:
                 await commands.close()

@@ -18,7 +18,8 @@ def invoked(script: Path) -> str:
     is_module = script.name == "__main__.py"
     program = Path(sys.executable) if is_module else script
     here = Path.cwd()
-    path = program.relative_to(here) if program.is_relative_to(here) else program
+    is_below = program.is_relative_to(here) and here != Path(here.anchor)  # a service is started in `/`
+    path = program.relative_to(here) if is_below else program
     return shlex.quote(str(path)) + (" -m relay" if is_module else "")
 
 

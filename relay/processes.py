@@ -25,7 +25,7 @@ from typing import Any, Final
 import msgspec
 
 from keys.vault import VaultError
-from relay import app, greeting, opening
+from relay import app, greeting, opening, service_manager
 from relay.config import Config
 from relay.loading import reload
 from relay.roles import signals
@@ -39,9 +39,10 @@ from relay.server.events import link
 from relay.server.settings import Settings
 from relay.server.supervision import Faults
 from relay.setting_parts import ConfigError
-from storage.base import Locked, Reader, StorageError
+from storage.base import Reader
 from storage.command_codec import decode
 from storage.commands import ListMembers
+from storage.errors import Locked, StorageError
 from storage.sqlite.files import database_file
 
 WRITER_SOCKET: Final = "writer.sock"
@@ -126,9 +127,18 @@ def run(config: Config, ready: Callable[[str], None], load: Load) -> None:
         gc.collect()
         gc.freeze()  # what is here now is shared by all roles, as long as the collector does not touch it
         gc.enable()
-        supervisor = Supervisor(roles, config.server.drain_timeout + EXTRA_PATIENCE, page.clear, ending=sock.close)
+
+        def up() -> None:
+            ready(greeting.text(config, listener.url_of(sock, "http")))
+            service_manager.tell(service_manager.UP)
+
+        def ending() -> None:
+            service_manager.tell(service_manager.ENDING)
+            sock.close()
+
+        supervisor = Supervisor(roles, config.server.drain_timeout + EXTRA_PATIENCE, page.clear, ending=ending)
         try:
-            supervisor.run(lambda: ready(greeting.text(config, listener.url_of(sock, "http"))))
+            supervisor.run(up)
         except CannotStart as error:
             kind, _, reason = str(error).partition("\n")
             raise (ConfigError if kind == ConfigError.__name__ else StorageError)(reason or kind) from None

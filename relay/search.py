@@ -28,7 +28,8 @@ from relay.server.events.link import Link, keep
 from relay.server.reading.embedding import Worker
 from relay.server.supervision import Faults, Tasks
 from relay.setting_parts import ConfigError
-from storage.base import Readers, StorageError
+from storage.base import Readers
+from storage.errors import StorageError
 from storage.search import minilm
 from storage.search.embedders import Embedder, Endpoint, WordLlama
 from storage.search.engine import Hit, ModelMismatch, Progress, SearchedPassage, SearchHealth, SearchQuery

@@ -24,18 +24,6 @@ Readers = frozenset[str]  # whose private events may be read: authenticated pubk
 PUBLIC: Readers = frozenset()
 
 
-class StorageError(Exception):
-    """The database cannot do what is asked; the message says what to do about it."""
-
-
-class Locked(StorageError):
-    """Another process writes this data directory."""
-
-
-class TooCostly(StorageError):
-    """A query went over its bound; a narrower filter will do."""
-
-
 class Expected(msgspec.Struct, frozen=True, gc=False):
     """What an event was made from: the newest live event that `filter` matches and `readers` may read has this id; None is none.
 

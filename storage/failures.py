@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from relay.errors import Prefix, Reject, TooFast
-from storage.base import StorageError, TooCostly
+from storage.errors import StorageError, TooCostly
 from storage.identities.types import ChangeRefused, Why
 
 

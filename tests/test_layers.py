@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ INTERFACES = (
     "storage.base",
     "storage.commands",
     "storage.control_plane",
+    "storage.errors",
     "storage.failures",
     "storage.feed",
     "storage.groups",
@@ -46,7 +48,7 @@ SETTINGS = (
     "relay.setting_parts",
     "relay.write_policy_settings",
 )
-SERVED = (*ROLES, "relay.server", *SETTINGS, "handlers", "keys")
+SERVED = (*ROLES, "relay.server", "relay.service_manager", *SETTINGS, "handlers", "keys")
 EVERYTHING = PACKAGES
 
 # Who may import what of ours; the longest row that a module's name starts with holds for it. A module may always import
@@ -75,6 +77,7 @@ RULES: dict[str, tuple[str, ...]] = {
     "relay.loading": (*GROUND, *SETTINGS),
     "relay.greeting": (*GROUND, *SETTINGS),
     "relay.open_files": (),
+    "relay.service_manager": ("relay.setting_parts",),
     "relay.roles": ROLES,
     "relay.server": SERVED,
     "relay.http": SERVED,
@@ -143,6 +146,13 @@ def imports(name: str, source: str, is_package: bool = False) -> Iterator[str]:
                 yield inner if inner in MODULES else origin
 
 
+@cache
+def imported(name: str) -> frozenset[str]:
+    """What a module of ours imports."""
+    path = MODULES[name]
+    return frozenset(imports(name, path.read_text(encoding="utf-8"), path.name == "__init__.py"))
+
+
 def breaches(name: str, source: str, is_package: bool = False) -> list[str]:
     """What in the module breaks a rule."""
     row = max((row for row in RULES if within(name, row)), key=len)
@@ -178,31 +188,45 @@ def circles(graph: dict[str, set[str]]) -> list[list[str]]:
 
 def test_there_is_no_circle() -> None:
     """Of any kind: what is imported for its types only stands in the syntax tree, too."""
-    graph = {}
-    for name, path in MODULES.items():
-        found = imports(name, path.read_text(encoding="utf-8"), path.name == "__init__.py")
-        graph[name] = {target for target in found if target in MODULES}
+    graph = {name: {target for target in imported(name) if target in MODULES} for name in MODULES}
     assert circles(graph) == []
 
 
-def test_there_is_no_circle_of_the_rooms_of_a_front() -> None:
-    """What stands in relay/server itself is for all of its rooms, or puts them together."""
+# Where packages alone are rooms: what a group is (groups.state) stands with all else on groups, and facts and rows name it.
+SHARED = ("relay.protocol",)
+
+
+def rooms(package: str) -> dict[str, set[str]]:
+    """What the rooms of a package, modules and packages in it, use of each other: each is one thing with all that is in it."""
     graph: dict[str, set[str]] = {}
-    for name, path in MODULES.items():
-        room = _room(name)
+    for name in MODULES:
+        room = _room(name, package)
         if room is not None:
-            found = imports(name, path.read_text(encoding="utf-8"), path.name == "__init__.py")
-            graph.setdefault(room, set()).update(
-                other for other in map(_room, found) if other is not None and other != room
-            )
-    assert len(graph) > 1
-    assert circles(graph) == []
+            found = {_room(target, package) for target in imported(name)}
+            graph.setdefault(room, set()).update(other for other in found if other is not None and other != room)
+    return graph
 
 
-def _room(name: str) -> str | None:
-    """The package below relay.server in which a module stands."""
-    parts = name.split(".")
-    return parts[2] if parts[:2] == ["relay", "server"] and len(parts) > 3 else None
+def _room(name: str, package: str) -> str | None:
+    """The room of the package that a module stands in."""
+    if not name.startswith(f"{package}."):
+        return None
+    room = f"{package}.{name.removeprefix(f'{package}.').partition('.')[0]}"
+    return None if package in SHARED and MODULES[room].name != "__init__.py" else room
+
+
+@pytest.mark.parametrize("package", sorted(name for name, path in MODULES.items() if path.name == "__init__.py"))
+def test_there_is_no_circle_of_the_rooms_of_a_package(package: str) -> None:
+    """A room can be read, and changed, with what stands below it in mind and nothing else."""
+    assert circles(rooms(package)) == []
+
+
+def test_the_rooms_of_a_package_are_found() -> None:
+    graph = rooms("relay.server")
+    assert "relay.server.limits" in graph["relay.server.connection"]
+    assert "relay.server.settings" in graph["relay.server.limits"]
+    assert "relay.server.hub" not in graph["relay.server.limits"]
+    assert set(rooms("relay.protocol")) == {"relay.protocol.control_plane", "relay.protocol.groups"}
 
 
 def test_a_circle_is_found() -> None:
@@ -218,9 +242,9 @@ WIRING = ("relay.app", "relay.opening", "relay.processes", "relay.search", "benc
 
 def test_the_backend_is_known_to_itself_and_the_wiring_only() -> None:
     found = []
-    for name, path in MODULES.items():
+    for name in MODULES:
         if not within(name, BACKEND, *WIRING):
-            targets = imports(name, path.read_text(encoding="utf-8"), path.name == "__init__.py")
+            targets = imported(name)
             found += [(name, target) for target in targets if within(target, BACKEND, "sqlite3", "aiosqlite")]
     assert found == []
 

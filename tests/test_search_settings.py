@@ -11,7 +11,7 @@ from relay.config import Config
 from relay.roles.search import SettingsInForce
 from relay.search import LocalSearch
 from relay.search_settings import Search
-from storage.base import StorageError
+from storage.errors import StorageError
 from storage.search.engine import ModelMismatch
 from tests.storage.sqlite.search.test_sqlite_search import CAT, DOG, Place, Toy
 

@@ -24,9 +24,11 @@ from relay.errors import Reject
 from relay.protocol.filter import Filter
 from relay.protocol.kinds import is_hex
 from relay.protocol.words import counted
-from relay.server.operator_rules import TEXTS, check, value_of
+from relay.server.operator_rules import check, value_of
+from relay.server.settings import TEXTS
 from storage.access import AccessLookups, AccessRule, LiftRule, LoggedChange, RuleChange, RuleSubject, SetRule, SetText
-from storage.base import PUBLIC, StorageError
+from storage.base import PUBLIC
+from storage.errors import StorageError
 
 LOGGED: Final = 100  # changes that are printed, the last
 REMOVED_AT_ONCE: Final = 1000  # events, between which a running relay serves others

@@ -90,7 +90,7 @@ class Verbs(click.Group):
 def _is_refusal(error: Exception) -> bool:
     """Whether that is what the relay or its database says no with."""
     from relay.server.control_messages import ControlError
-    from storage.base import StorageError
+    from storage.errors import StorageError
 
     return isinstance(error, StorageError | ControlError | Reject)
 

@@ -16,7 +16,7 @@ from relay.peer_settings import PeerSettings
 from relay.protocol import event as events
 from relay.protocol import filter as filters
 from relay.protocol.filter import Filter
-from storage.base import StorageError
+from storage.errors import StorageError
 from storage.peers import AddPeer, PausePeer, PeerRow, RemovePeer
 
 if TYPE_CHECKING:

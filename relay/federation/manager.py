@@ -31,8 +31,9 @@ from relay.server.events.ingest import Ingest
 from relay.server.events.publishing import Publisher
 from relay.server.settings import Settings
 from relay.server.supervision import Faults, Tasks
-from storage.base import Logged, Reader, StorageError
+from storage.base import Logged, Reader
 from storage.commands import Command
+from storage.errors import StorageError
 from storage.peers import KnowPeers, KnowsPeers, NotePeers, PeerRow, RemovePeer
 
 GATHERED: Final = 5.0  # seconds in which further relay lists are gathered before relays are joined

@@ -24,7 +24,7 @@ from relay.protocol import filter as filters
 from relay.protocol.retention import Retention
 from relay.server.events.follow import LiveEvent
 from relay.server.supervision import Faults, ended
-from storage.base import StorageError
+from storage.errors import StorageError
 from storage.peers import DOWN
 
 FIRST_PAUSE: Final = 1.0  # seconds

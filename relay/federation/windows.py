@@ -25,7 +25,7 @@ from relay.federation.stored import stored
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from relay.protocol.item_set import ItemSet
-from storage.base import TooCostly
+from storage.errors import TooCostly
 
 MOST_ITEMS: Final = 250_000  # events of ours in one comparison, 40 bytes each
 PAGE: Final = 500  # events asked for at once

@@ -28,7 +28,7 @@ from relay.protocol.event import values
 from relay.server.events.follow import Applied
 from relay.server.supervision import Tasks
 from relay.server.web_requests.outbound import Delivery, Poster, Undelivered
-from storage.base import StorageError
+from storage.errors import StorageError
 from storage.identities.types import FOLLOWED
 from storage.identities.webhooks import CHANGED, Webhook
 

@@ -18,27 +18,14 @@ from relay.http import management
 from relay.http.api import common
 from relay.http.input_errors import explain
 from relay.http.negotiation import HTML, preferred
-from relay.http.problems import STATUSES, HttpProblem, of_refused, of_reject, of_storage
+from relay.http.problems import STATUSES, Failure, HttpProblem, of_refused, of_reject, of_storage
 from relay.http.rendering import templates
-from storage.base import StorageError
+from storage.errors import StorageError
 from storage.identities.types import ChangeRefused
 
 _log = logging.getLogger(__name__)
 
 HINTS: Final = {row.status: row.hint for row in STATUSES}
-
-
-class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """What a program reads: `code` is a word to test for, `error` says what is wrong, `hint` what to do about it.
-
-    `message` is `error` again: clients in use show the one or the other to people.
-    """
-
-    success: bool = False
-    error: str
-    code: str
-    message: str
-    hint: str
 
 
 def answer(request: Request[Any, Any, Any], problem: HttpProblem) -> Response[Any]:

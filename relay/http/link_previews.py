@@ -25,8 +25,8 @@ from relay.server.events.follow import Applied
 from relay.server.supervision import Tasks
 from relay.server.web_requests.page_reading import PageReader, UnreadablePage
 from relay.server.web_requests.page_summary import PageSummary
-from storage.base import StorageError
 from storage.commands import KeepLinkPreview
+from storage.errors import StorageError
 from storage.feed import MAX_IDS, PostRow
 
 MAX_WAITING: Final = 200

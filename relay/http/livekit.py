@@ -11,7 +11,7 @@ from relay.http.api import callers, common
 from relay.http.hub import GivenHub
 from relay.http.problems import HttpProblem, of_refused, of_storage
 from relay.server.livekit import NotAllowed, RoomToken
-from storage.base import StorageError
+from storage.errors import StorageError
 from storage.identities.types import ChangeRefused
 
 PATH: Final = "/.well-known/nip29/livekit"

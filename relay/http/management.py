@@ -18,7 +18,8 @@ from relay.http.problems import HttpProblem
 from relay.protocol import json_errors
 from relay.server.operator_rules import check_asker, value_of
 from storage.access import LiftRule, RuleSubject, SetRule, SetText
-from storage.base import PUBLIC, StorageError
+from storage.base import PUBLIC
+from storage.errors import StorageError
 
 MEDIA_TYPE: Final = "application/nostr+json+rpc"
 _NAMES: Final = {

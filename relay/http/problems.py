@@ -5,8 +5,10 @@
 
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from relay.errors import Prefix, Reject, TooFast
-from storage.base import StorageError, TooCostly
+from storage.errors import StorageError, TooCostly
 from storage.identities.types import ChangeRefused, Why
 
 
@@ -38,6 +40,19 @@ class HttpProblem(Exception):
 
     def __str__(self) -> str:
         return f"{self.status} {self.code}: {self.message}"
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """What a program reads: `code` is a word to test for, `error` says what is wrong, `hint` what to do about it.
+
+    `message` is `error` again: clients in use show the one or the other to people.
+    """
+
+    success: bool = False
+    error: str
+    code: str
+    message: str
+    hint: str
 
 
 class StatusWords(NamedTuple):

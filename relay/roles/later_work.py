@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from storage.base import StorageError, TransactionWriter
+from storage.base import TransactionWriter
 from storage.commands import ContinueGroups
+from storage.errors import StorageError
 
 SHARE: Final = 3  # times as long as a part took, others go first
 LONG: Final = 1.0  # seconds after which it is told that something goes on

@@ -44,8 +44,9 @@ from relay.roles.page import FAULTY, UNWRITABLE, SharedPage
 from relay.roles.role_links import RoleLink, RoleLinks
 from relay.roles.transaction_size import TransactionSize
 from storage import failures
-from storage.base import Commit, Incoming, Outcome, Status, StorageError, TransactionWriter, Written
+from storage.base import Commit, Incoming, Outcome, Status, TransactionWriter, Written
 from storage.commands import TryRoom
+from storage.errors import StorageError
 from storage.failures import CommandFailure
 
 RECORDED: Final = 1.0  # seconds between two notes of how far the log is committed

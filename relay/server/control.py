@@ -54,8 +54,9 @@ from relay.server.control_messages import (
 )
 from relay.setting_parts import ConfigError
 from storage.access import LiftRule, RuleChange, SetRule, SetText
-from storage.base import Incoming, Outcome, StorageError
+from storage.base import Incoming, Outcome
 from storage.commands import Compact, Rebuild
+from storage.errors import StorageError
 from storage.peers import AddPeer, PausePeer, PeerChange, RemovePeer
 from storage.search.engine import Progress
 from storage.tools import Info

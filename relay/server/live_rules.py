@@ -10,8 +10,9 @@ from relay.server.operator_rules import check
 from relay.server.settings import Settings
 from relay.server.supervision import Faults, Tasks
 from storage.access import CHANGED, AccessRule, LoggedChange, RuleChange, RuleSubject
-from storage.base import PrimaryTables, StorageError
+from storage.base import PrimaryTables
 from storage.commands import Command
+from storage.errors import StorageError
 
 NAME: Final = "what the operator says"
 AGAIN: Final = 0.5  # seconds until another look where the database fails

@@ -1,22 +1,17 @@
-"""What the operator said while the relay ran (storage.access), as settings: it holds beside those of the file, and live.
-
-Who or what is denied by one of the two is denied. What is allowed is added to a list of what alone is taken, where there is one.
-"""
+"""What the operator says while the relay runs (storage.access): whether it makes sense and does no harm. `settings` applies it."""
 
 from collections.abc import Iterable
 from ipaddress import ip_network
 from typing import Final
-
-import msgspec
 
 from relay.config import Config
 from relay.errors import Prefix, Reject
 from relay.protocol import kinds, names, urls
 from relay.server.events import policies
 from relay.server.limits import addresses
-from storage.access import LiftRule, OperatorRules, RuleChange, RuleSubject, SetRule, SetText
+from relay.server.settings import TEXTS
+from storage.access import LiftRule, RuleChange, RuleSubject, SetRule, SetText
 
-TEXTS: Final = ("relay.name", "relay.description", "relay.icon")  # settings that may have another text while it runs
 MOST_TEXT: Final = 5000  # characters of one
 MOST_REASON: Final = 1000  # characters
 _SHOWN: Final = 64  # characters of what makes no sense
@@ -28,30 +23,6 @@ _DENIED: Final = {
 }  # settings
 _ALLOWED: Final = {RuleSubject.KEY: "allowed_keys", RuleSubject.KIND: "allowed_kinds"}
 _LOOPBACK: Final = (ip_network("127.0.0.0/8"), ip_network("::1"))
-
-
-def overlaid(config: Config, said: OperatorRules) -> Config:
-    """The settings with what the operator said."""
-    if said == OperatorRules():
-        return config
-    access = config.access
-    access = msgspec.structs.replace(
-        access,
-        denied_keys=[*access.denied_keys, *_values(said, RuleSubject.KEY, allowed=False)],
-        denied_kinds=[*access.denied_kinds, *map(int, _values(said, RuleSubject.KIND, allowed=False))],
-        denied_addresses=[*access.denied_addresses, *_values(said, RuleSubject.ADDRESS, allowed=False)],
-        allowed_keys=access.allowed_keys
-        if access.taken_keys is None
-        else [*access.allowed_keys, *_values(said, RuleSubject.KEY, allowed=True)],
-        allowed_kinds=access.allowed_kinds
-        and [*access.allowed_kinds, *map(int, _values(said, RuleSubject.KIND, allowed=True))],
-    )
-    texts = {name.removeprefix("relay."): text for name, text in said.texts.items() if name in TEXTS}
-    return msgspec.structs.replace(config, access=access, relay=msgspec.structs.replace(config.relay, **texts))
-
-
-def _values(said: OperatorRules, subject: RuleSubject, *, allowed: bool) -> list[str]:
-    return (said.allowed if allowed else said.denied).get(subject, "").split()
 
 
 def value_of(subject: RuleSubject, text: str) -> str:

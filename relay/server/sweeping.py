@@ -14,8 +14,8 @@ from typing import Any, Final
 from relay.config import Config
 from relay.retention_settings import rules_of
 from relay.server.supervision import Tasks
-from storage.base import StorageError
 from storage.commands import Command, DropPast, SetRetention, Sweep
+from storage.errors import StorageError
 
 BATCH: Final = 1000  # events that a part of what has expired has
 SHARE: Final = 3  # times as long as a part of what is past its days took, nothing more of it is done

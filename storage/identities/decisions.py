@@ -12,7 +12,7 @@ from relay.protocol.admission import AcceptInvite, BindKey, ProvisionIdentity
 from relay.protocol.event import Event
 from relay.protocol.names import is_name, is_reserved
 from relay.protocol.words import counted
-from storage.base import StorageError
+from storage.errors import StorageError
 from storage.identities.commands import (
     AddIdentityToken,
     AddUserToken,

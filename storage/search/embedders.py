@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from storage.base import StorageError
+from storage.errors import StorageError
 
 Vectors = npt.NDArray[np.float32]
 

@@ -10,7 +10,8 @@ from typing import Final, Literal, Protocol
 import msgspec
 
 from relay.protocol.filter import Filter
-from storage.base import PUBLIC, Readers, StorageError
+from storage.base import PUBLIC, Readers
+from storage.errors import StorageError
 
 MAX_TEXT: Final = 2000  # characters of a question that are looked at
 MAX_HITS: Final = 500  # of one question

@@ -19,8 +19,7 @@ from storage.control_plane import (
     SoughtIssues,
     ThreadRow,
 )
-from storage.sqlite.rows.source_lookups import parts
-from storage.sqlite.statements import listed, named, padded
+from storage.sqlite.statements import listed, named, padded, parts
 
 _FIRST: Final = (None, None)  # the place of a first page
 

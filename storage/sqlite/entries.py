@@ -154,6 +154,11 @@ def private_prefixes(audience: Iterable[str]) -> list[bytes]:
     return [OPERATOR_PREFIX, *(reader_prefix(reader) for reader in dict.fromkeys(audience))]
 
 
+def group_ids(readers: Iterable[str]) -> list[str]:
+    """The groups whose members' events these readers may see."""
+    return sorted(one.removeprefix(_MEMBERS) for one in readers if one.startswith(_MEMBERS))
+
+
 def visible_prefixes(readers: Iterable[str]) -> tuple[bytes, ...]:
     """The prefixes whose rows these readers may see: the public one first."""
     return (PUBLIC_PREFIX, *[reader_prefix(reader) for reader in sorted(readers)])

@@ -30,7 +30,7 @@ from storage.feed import (
     Page,
     PostRow,
 )
-from storage.sqlite.reading.scope import group_ids
+from storage.sqlite.entries import group_ids
 from storage.sqlite.statements import named
 
 RISING_SECONDS: Final = 48 * 3600

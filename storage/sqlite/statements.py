@@ -57,6 +57,12 @@ def padded(values: list[T]) -> list[T]:
     return values + values[-1:] * (size - len(values))
 
 
+def parts(values: list[T]) -> Iterator[list[T]]:
+    """A list in parts that a statement takes."""
+    most = SIZES[-1]
+    return (values[start : start + most] for start in range(0, len(values), most))
+
+
 def in_parts(values: list[T]) -> Iterator[list[T]]:
     """The values in parts of a few sizes, the last one padded: for statements to which a repeated value is work like any other."""
     start = 0

@@ -22,7 +22,8 @@ from relay.protocol import event as events
 from relay.protocol.event import Event, compute_id
 from relay.protocol.groups import belonging
 from relay.protocol.rows import Projection
-from storage.base import Missing, StorageError
+from storage.base import Missing
+from storage.errors import StorageError
 from storage.sqlite import entries
 from storage.sqlite.files import committed, database_file
 from storage.sqlite.groups.authors import pair_of

@@ -46,6 +46,8 @@ def test_the_command_is_a_path_from_here_only_when_it_is_below(tmp_path: Path, m
     monkeypatch.setenv("PATH", os.devnull)
     script = program(tmp_path / "tree" / ".venv" / "bin")
     (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir("/")  # as a service
+    assert greeted(script, monkeypatch) == [f"{script} key generate --save"]
     monkeypatch.chdir(tmp_path / "tree")
     assert greeted(script, monkeypatch) == [".venv/bin/tidings key generate --save"]
     monkeypatch.chdir(tmp_path / "elsewhere")

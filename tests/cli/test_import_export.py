@@ -15,7 +15,7 @@ from relay.commands import operating, transfer
 from relay.commands.operating import Direct
 from relay.protocol import event as events
 from relay.protocol.event import Event
-from storage.base import Locked
+from storage.errors import Locked
 from tests.cli.conftest import Tidings
 from tests.factories import NOW, make_event
 from tests.server.events.write_policy.plugins import keeping

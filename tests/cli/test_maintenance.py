@@ -13,7 +13,8 @@ import pytest
 from relay.protocol import event as events
 from relay.protocol.words import counted
 from relay.server.control import Control
-from storage.base import Outcome, Status, StorageError
+from storage.base import Outcome, Status
+from storage.errors import StorageError
 from storage.sqlite.files import committed
 from storage.sqlite.files.database_file import Lock
 from tests.cli.conftest import Tidings

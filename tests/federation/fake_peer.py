@@ -17,7 +17,8 @@ from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter, matches
 from relay.protocol.item_set import ItemSet
 from relay.protocol.negentropy import Reconciliation
-from storage.base import Outcome, Status, TooCostly
+from storage.base import Outcome, Status
+from storage.errors import TooCostly
 
 
 class FakePeer:

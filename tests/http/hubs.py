@@ -19,7 +19,8 @@ from relay.server.limits.rates import OpenConnections
 from relay.server.livekit import Rooms
 from relay.server.settings import Settings
 from relay.server.supervision import Faults
-from storage.base import Counted, Found, Limits, Readers, StorageError, StoredEvent
+from storage.base import Counted, Found, Limits, Readers, StoredEvent
+from storage.errors import StorageError
 from storage.feed import CommentRow, LinkPreview, PostRow
 from storage.feed import Page as FeedPage
 

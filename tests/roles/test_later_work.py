@@ -6,8 +6,8 @@ import pytest
 
 from relay.roles import later_work
 from relay.roles.later_work import SHARE, LaterWork
-from storage.base import StorageError
 from storage.commands import ContinueGroups
+from storage.errors import StorageError
 
 
 class Store:

@@ -14,7 +14,7 @@ import pytest
 from relay.protocol.filter import Filter
 from relay.server.reading.remote_search import RemoteSearch
 from relay.server.supervision import Faults
-from storage.base import StorageError
+from storage.errors import StorageError
 from storage.search.engine import SearchQuery
 from tests.factories import NOW, make_event
 from tests.roles.test_writer import Peer

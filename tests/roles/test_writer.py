@@ -16,9 +16,10 @@ from relay.roles.channel import FrameReader, frame
 from relay.roles.inside import WriterThread
 from relay.roles.messages import Ask, Behind, CommandResult, Entry, Follow, Outcomes, Submit, encode, from_writer
 from relay.roles.page import UNWRITABLE, Position, SharedPage
-from storage.base import Commit, Status, StorageError
+from storage.base import Commit, Status
 from storage.command_codec import decode
 from storage.commands import Command, CountRows, RemoveMatching, TryRoom
+from storage.errors import StorageError
 from tests.factories import NOW, make_event
 from tests.server.fakes import PATIENCE, MemoryLog
 

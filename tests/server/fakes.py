@@ -40,13 +40,12 @@ from storage.base import (
     Outcome,
     Readers,
     Status,
-    StorageError,
     StoredEvent,
-    TooCostly,
     Written,
 )
 from storage.command_codec import decode as decode_command
 from storage.commands import Command, CountRows, Rebuild, Rebuilt, RemoveMatching, Sweep
+from storage.errors import StorageError, TooCostly
 from storage.search.engine import SearchHealth
 
 PATIENCE = 30.0  # seconds until a test that waits has failed

@@ -22,7 +22,8 @@ from relay.search_settings import Search
 from relay.server import control, control_messages
 from relay.server.control import Control
 from relay.server.control_messages import ControlError
-from storage.base import Incoming, Outcome, Status, StorageError
+from storage.base import Incoming, Outcome, Status
+from storage.errors import StorageError
 from storage.search.engine import Progress
 from storage.tools import Info
 from tests.factories import NOW, make_event

@@ -13,8 +13,8 @@ from relay.protocol import kinds
 from relay.roles.messages import Quota, Recalled, Recollection
 from relay.roles.page import SILENT
 from relay.server.health import Health
-from storage.base import StorageError
 from storage.commands import CountRows
+from storage.errors import StorageError
 from tests.factories import make_event
 from tests.server.fakes import PATIENCE, Client, MemoryLog, WrittenHub
 

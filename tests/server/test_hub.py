@@ -13,8 +13,9 @@ from relay.server.connection import websocket
 from relay.server.connection.connections import CLOSE_TIMEOUT
 from relay.server.events.follow import Applied, LiveEvent
 from relay.server.hub import Hub
-from storage.base import Missing, StorageError
+from storage.base import Missing
 from storage.commands import Rebuild, Rebuilt
+from storage.errors import StorageError
 from tests.factories import make_event
 from tests.server.conftest import Relay
 from tests.server.fakes import PATIENCE, Client, MemoryLog, set_clock, settle

@@ -13,7 +13,8 @@ from relay.server.live_rules import LiveRules
 from relay.server.settings import Settings
 from relay.server.supervision import Faults
 from storage.access import OperatorRules, RuleSubject
-from storage.base import PrimaryTables, StorageError
+from storage.base import PrimaryTables
+from storage.errors import StorageError
 
 SAID = OperatorRules({RuleSubject.KIND: "7"}, {}, {})
 

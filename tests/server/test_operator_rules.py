@@ -14,8 +14,8 @@ from relay.protocol.admission import Door
 from relay.server.events import policies
 from relay.server.limits import addresses
 from relay.server.limits.addresses import AddressSet, client_address
-from relay.server.operator_rules import check, overlaid, value_of
-from relay.server.settings import Settings
+from relay.server.operator_rules import check, value_of
+from relay.server.settings import Settings, overlaid
 from storage.access import LiftRule, OperatorRules, RuleSubject, SetRule, SetText
 from tests.factories import keypair, make_event
 

@@ -10,8 +10,8 @@ from relay.retention_settings import rules_of
 from relay.server import sweeping
 from relay.server.supervision import Faults, Tasks
 from relay.server.sweeping import Sweeping
-from storage.base import StorageError
 from storage.commands import DropPast, Dropped, SetRetention, Sweep
+from storage.errors import StorageError
 
 RULE = {"kinds": [1], "days": 30}
 

@@ -39,10 +39,10 @@ from storage.base import (
     Readers,
     Status,
     StoredEvent,
-    TooCostly,
     Written,
 )
 from storage.commands import Command, RemoveMatching, Sweep
+from storage.errors import TooCostly
 from storage.identities.types import Lookups
 from storage.sqlite.files.database_file import split
 from storage.sqlite.identities.reads import SqliteLookups

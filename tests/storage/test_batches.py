@@ -19,7 +19,8 @@ from relay.protocol import event as events
 from relay.protocol.admission import Door
 from relay.protocol.chunks import Cutting
 from relay.protocol.event import Event
-from storage.base import Incoming, Outcome, Status, StorageError
+from storage.base import Incoming, Outcome, Status
+from storage.errors import StorageError
 from storage.identities.commands import OpenInvite, OpenKeyClaim, Register
 from storage.identities.types import NewIdentity
 from storage.sqlite import backend

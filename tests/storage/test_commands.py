@@ -11,8 +11,8 @@ from relay.errors import Prefix, Reject
 from relay.protocol.filter import Filter
 from relay.protocol.retention import RetentionRule
 from storage import commands, failures, peers
-from storage.base import StorageError, TooCostly
 from storage.commands import Command, Model
+from storage.errors import StorageError, TooCostly
 from storage.failures import CommandFailure
 from storage.identities import commands as identity_commands
 from storage.identities import webhooks

@@ -15,8 +15,9 @@ from keys.tokens import Kind
 from relay.protocol import kinds
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, wire
-from storage.base import Incoming, Outcome, Status, StorageError
+from storage.base import Incoming, Outcome, Status
 from storage.commands import Compact
+from storage.errors import StorageError
 from storage.identities import decisions
 from storage.identities.commands import (
     AddIdentityToken,

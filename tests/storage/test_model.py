@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from handlers.rows import PROJECTIONS
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
-from storage.base import LogWriter, Outcome, Reader, TooCostly
+from storage.base import LogWriter, Outcome, Reader
 from storage.commands import Rebuild, RemoveMatching, Sweep
+from storage.errors import TooCostly
 from storage.sqlite import backend
 from storage.tools import Inconsistency
 from tests.storage import memory

@@ -15,8 +15,9 @@ from relay.protocol import event as events
 from relay.protocol import kinds
 from relay.protocol.admission import Door
 from relay.protocol.event import Draft, Event, parse, wire
-from storage.base import Incoming, Status, StorageError
+from storage.base import Incoming, Status
 from storage.commands import ListMembers
+from storage.errors import StorageError
 from storage.identities.commands import BindProven, OpenInvite, OpenKeyClaim, Register, Unbind
 from storage.identities.types import ChangeRefused, NewIdentity
 from storage.sqlite import backend

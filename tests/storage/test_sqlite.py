@@ -16,8 +16,9 @@ from relay.errors import Prefix
 from relay.protocol.admission import Admission, Door, Key
 from relay.protocol.event import Event, wire
 from relay.protocol.facts import Facts, Need
-from storage.base import PUBLIC, Locked, Status, StorageError
+from storage.base import PUBLIC, Status
 from storage.commands import Compact, DropForeign, RemoveMatching, TryRoom
+from storage.errors import Locked, StorageError
 from storage.sqlite import backend, entries
 from storage.sqlite.files import database_file
 from storage.sqlite.files.database_file import FILE

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from handlers import table
-from storage.base import StorageError
+from storage.errors import StorageError
 from storage.identities import decisions
 from storage.identities.commands import AdoptSecret, Register, RotateSecret
 from storage.identities.types import ChangeRefused, NewIdentity, Resealed, Why

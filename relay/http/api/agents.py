@@ -13,13 +13,13 @@ from litestar.datastructures import CacheControlHeader
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
-from relay.api_types import Description, DisplayName, Metadata, Name, Pubkey
+from relay.api_types import Description, DisplayName, Metadata, Name, Pubkey, iso
 from relay.errors import Prefix, Reject
 from relay.http import origin
 from relay.http.api import common, profiles, rows
 from relay.http.api.common import BASE, GivenPrincipal, GivenViewer
 from relay.http.api.profiles import AgentAnswer, EditedAgent, ProfileAnswer
-from relay.http.api.shapes import Body, iso
+from relay.http.api.shapes import Body
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import invalid, of_reject
 from relay.protocol.event import Event

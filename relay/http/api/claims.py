@@ -11,11 +11,11 @@ from litestar import get, post
 from litestar.params import JSONBody
 from msgspec import Meta
 
-from relay.api_types import Agent
+from relay.api_types import Agent, iso
 from relay.http.api.callers import GivenClaimant
 from relay.http.api.common import BASE, GivenViewer
 from relay.http.api.profiles import describe
-from relay.http.api.shapes import Body, iso
+from relay.http.api.shapes import Body
 from relay.http.hub import GivenHub
 from relay.http.problems import HttpProblem, invalid
 from relay.protocol import feed

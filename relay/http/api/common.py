@@ -19,7 +19,8 @@ from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import HttpProblem, not_found, of_reject, of_storage
 from relay.server.identities.identity_tokens import Principal
 from relay.server.limits import addresses
-from storage.base import PUBLIC, Readers, StorageError
+from storage.base import PUBLIC, Readers
+from storage.errors import StorageError
 from storage.identities.types import Identity
 
 BASE: Final = "/api/v1"

@@ -34,7 +34,7 @@ from relay.http.api import (
 from relay.http.api.idempotency import idempotent, idempotent_for_users
 from relay.http.api.shapes import EXAMPLE_EVENT, Body
 from relay.http.application import Application
-from relay.http.failures import Failure
+from relay.http.problems import Failure
 
 JSON: Final = "application/json"
 BINARY: Final = "application/octet-stream"

@@ -8,10 +8,9 @@ from litestar import get
 from litestar.params import FromPath
 from msgspec import Meta
 
-from relay.api_types import TextVersion
+from relay.api_types import TextVersion, iso
 from relay.http.api import common, publishing
 from relay.http.api.common import BASE, GivenViewer
-from relay.http.api.shapes import iso
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import HttpProblem, not_found
 from relay.protocol import feed, kinds

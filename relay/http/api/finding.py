@@ -21,7 +21,8 @@ from relay.protocol import search
 from relay.protocol.event import MAX_TIMESTAMP
 from relay.protocol.filter import Filter
 from relay.protocol.kinds import is_hex
-from storage.base import PUBLIC, Readers, StorageError
+from storage.base import PUBLIC, Readers
+from storage.errors import StorageError
 from storage.search.engine import MAX_HITS, Hit, KindOf, SearchQuery
 
 _CURSOR: Final = re.compile(r"([0-9]{1,16})-([0-9]{1,4})")

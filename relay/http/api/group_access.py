@@ -21,7 +21,7 @@ from relay.protocol import kinds
 from relay.protocol.event import Draft, Event
 from relay.server.identities.group_tables import GroupStanding
 from relay.server.identities.identity_tokens import Principal
-from storage.base import StorageError
+from storage.errors import StorageError
 from storage.identities.types import Identity
 
 TAGS: Final = ["groups"]

@@ -8,12 +8,12 @@ from litestar import delete, get, post
 from litestar.params import JSONBody, PathParameter
 from msgspec import Meta
 
-from relay.api_types import EventId, Name, Pubkey, When
+from relay.api_types import EventId, Name, Pubkey, When, iso
 from relay.http.api import common, group_access
 from relay.http.api.common import DEFAULT_LIMIT, Cursor, GivenPrincipal, GivenViewer, Limit
 from relay.http.api.group_access import GROUP, TAGS, GroupActAnswer, GroupPath, WhoBody
 from relay.http.api.idempotency import idempotent
-from relay.http.api.shapes import Body, iso
+from relay.http.api.shapes import Body
 from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.hub import GivenHub
 from relay.http.problems import HttpProblem, invalid, not_found

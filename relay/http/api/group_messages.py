@@ -11,14 +11,14 @@ from litestar import delete, get, post
 from litestar.params import JSONBody, PathParameter, QueryParameter
 from msgspec import UNSET, Meta
 
-from relay.api_types import Content, EventId, Title, When, Writer
+from relay.api_types import Content, EventId, Title, When, Writer, iso
 from relay.http.api import common, group_access, publishing
 from relay.http.api import group_texts as texts
 from relay.http.api.common import DEFAULT_LIMIT, Cursor, Events, GivenPrincipal, GivenViewer, Limit
 from relay.http.api.group_access import GROUP, TAGS, GroupActAnswer, GroupId, GroupPath
 from relay.http.api.group_texts import ShownText
 from relay.http.api.idempotency import idempotent
-from relay.http.api.shapes import Body, SignedEvent, iso
+from relay.http.api.shapes import Body, SignedEvent
 from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.api.writers import writers
 from relay.http.hub import GivenHub, RunningRelay

@@ -12,11 +12,10 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from relay.api_types import Content, EventId, Name, Pubkey, When, Writer
+from relay.api_types import Content, EventId, Name, Pubkey, When, Writer, iso
 from relay.http.api import group_messages, writers
 from relay.http.api.group_access import GroupId
 from relay.http.api.group_messages import SAID, MessageInGroup
-from relay.http.api.shapes import iso
 from relay.http.api.watchers import HEARTBEAT, MAX_WATCHERS, TICK, Selection, Watcher, heartbeat
 from relay.http.hub import RunningRelay
 from relay.protocol import feed, kinds

@@ -8,13 +8,13 @@ from litestar import delete, get, patch, post
 from litestar.params import JSONBody, QueryParameter
 from msgspec import UNSET, Meta, UnsetType
 
-from relay.api_types import EventId, When
+from relay.api_types import EventId, When, iso
 from relay.errors import Prefix
 from relay.http.api import common, group_access, publishing
 from relay.http.api.common import DEFAULT_LIMIT, Cursor, GivenPrincipal, GivenViewer, Limit
 from relay.http.api.group_access import GROUP, GROUPS, TAGS, GroupActAnswer, GroupId, GroupPath
 from relay.http.api.idempotency import idempotent
-from relay.http.api.shapes import Body, iso
+from relay.http.api.shapes import Body
 from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import HttpProblem, invalid, not_found

@@ -6,11 +6,11 @@ import msgspec
 from litestar import get
 from msgspec import Meta
 
-from relay.api_types import EventId, Name, Profile, When
+from relay.api_types import EventId, Name, Profile, When, iso
 from relay.http.api import notifications, profiles, rows
 from relay.http.api.common import BASE, GivenPrincipal
 from relay.http.api.notifications import Happening
-from relay.http.api.shapes import GENERAL, Count, iso
+from relay.http.api.shapes import GENERAL, Count
 from relay.http.hub import GivenHub
 from storage.feed import PostRow
 

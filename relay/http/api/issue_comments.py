@@ -7,14 +7,14 @@ from litestar import delete, get, post
 from litestar.params import FromPath, JSONBody
 from msgspec import UNSET, Meta
 
-from relay.api_types import Content, EventId, Pubkey, When
+from relay.api_types import Content, EventId, Pubkey, When, iso
 from relay.http.api import acting, common, group_messages
 from relay.http.api.acting import GroupAccess
 from relay.http.api.callers import GivenCaller
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, Events, Limit
 from relay.http.api.idempotency import idempotent_for_users
 from relay.http.api.issues import TAGS, grouped
-from relay.http.api.shapes import Body, Done, SignedEvent, iso
+from relay.http.api.shapes import Body, Done, SignedEvent
 from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import invalid, not_found

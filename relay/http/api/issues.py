@@ -7,13 +7,13 @@ from litestar import delete, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, Meta, UnsetType
 
-from relay.api_types import EventId, When
+from relay.api_types import EventId, When, iso
 from relay.http.api import acting, common
 from relay.http.api.acting import GroupId, OfGroup, UserId
 from relay.http.api.callers import GivenCaller
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, Events, Limit
 from relay.http.api.idempotency import idempotent_for_users
-from relay.http.api.shapes import Body, Done, SignedEvent, iso
+from relay.http.api.shapes import Body, Done, SignedEvent
 from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import HttpProblem, invalid, not_found

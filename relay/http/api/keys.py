@@ -8,12 +8,12 @@ from litestar import delete, get, post
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
-from relay.api_types import KeyRow
+from relay.api_types import KeyRow, iso
 from relay.http import origin
 from relay.http.api import common, profiles
 from relay.http.api.agents import NO_STORE
 from relay.http.api.common import BASE, GivenPrincipal
-from relay.http.api.shapes import Body, iso
+from relay.http.api.shapes import Body
 from relay.http.api.tokens import Gone
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import not_found

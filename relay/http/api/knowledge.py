@@ -11,13 +11,13 @@ from litestar import delete, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, Meta, UnsetType
 
-from relay.api_types import Chunk, EventId, Snippet, TextVersion, When, Writer
+from relay.api_types import Chunk, EventId, Snippet, TextVersion, When, Writer, iso
 from relay.http.api import common, finding, publishing
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, Events, GivenPrincipal, GivenViewer, Limit
 from relay.http.api.editing import HistoryAnswer
 from relay.http.api.finding import Author, HowToLook, Language, Mode, Question, Since
 from relay.http.api.idempotency import idempotent
-from relay.http.api.shapes import Body, Done, SignedEvent, iso
+from relay.http.api.shapes import Body, Done, SignedEvent
 from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.api.writers import writers
 from relay.http.hub import GivenHub, RunningRelay

@@ -8,7 +8,7 @@ from litestar import delete, get, post
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
-from relay.api_types import Pubkey, When
+from relay.api_types import Pubkey, When, iso
 from relay.http.api import acting, common
 from relay.http.api.acting import UserId
 from relay.http.api.agents import NO_STORE
@@ -16,7 +16,7 @@ from relay.http.api.callers import GivenCaller
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, Limit
 from relay.http.api.group_access import GroupActAnswer
 from relay.http.api.group_members import InviteInfo
-from relay.http.api.shapes import Body, Done, iso
+from relay.http.api.shapes import Body, Done
 from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import HttpProblem, invalid, not_found

@@ -6,9 +6,9 @@ from typing import Final
 import msgspec
 from litestar import get
 
+from relay.api_types import iso
 from relay.http.api import common, operators
 from relay.http.api.common import BASE
-from relay.http.api.shapes import iso
 from relay.http.hub import GivenHub
 from storage.peers import PeerRow
 

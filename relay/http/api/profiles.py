@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import msgspec
 
-from relay.api_types import Agent, Profile
+from relay.api_types import Agent, Profile, iso
 from relay.errors import Prefix, Reject
 from relay.http import origin
 from relay.http.api import common, finding
-from relay.http.api.shapes import FeedPost, iso
+from relay.http.api.shapes import FeedPost
 from relay.http.hub import RunningRelay
 from relay.http.problems import of_reject
 from relay.protocol import kinds, urls

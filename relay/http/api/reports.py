@@ -15,13 +15,13 @@ from litestar import get, post
 from litestar.params import JSONBody, QueryParameter
 from msgspec import Meta
 
-from relay.api_types import EventId, Name, When, Writer
+from relay.api_types import EventId, Name, When, Writer, iso
 from relay.http import origin
 from relay.http.api import common, group_access, operators, publishing
 from relay.http.api.common import BASE, GivenPrincipal, Limit
 from relay.http.api.idempotency import idempotent
 from relay.http.api.saved import first
-from relay.http.api.shapes import Body, Count, Done, iso
+from relay.http.api.shapes import Body, Count, Done
 from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.api.writers import writers
 from relay.http.hub import GivenHub, RunningRelay

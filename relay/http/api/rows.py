@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from relay.api_types import Author, LinkCard
-from relay.http.api.shapes import FeedComment, FeedPost, SinglePost, SubmoltOfPost, iso
+from relay.api_types import Author, LinkCard, iso
+from relay.http.api.shapes import FeedComment, FeedPost, SinglePost, SubmoltOfPost
 from relay.protocol import urls
 from relay.protocol.event import Event
 from relay.protocol.groups.state import wire_id

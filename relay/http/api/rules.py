@@ -8,10 +8,11 @@ from litestar import delete, get, put
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
+from relay.api_types import iso
 from relay.http.api import common, operators
 from relay.http.api.common import BASE, Limit
 from relay.http.api.saved import first
-from relay.http.api.shapes import Body, iso
+from relay.http.api.shapes import Body
 from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.hub import GivenHub
 from relay.http.problems import invalid

@@ -8,11 +8,11 @@ from litestar import get
 from litestar.params import QueryParameter
 from msgspec import UNSET, Meta
 
-from relay.api_types import Agent, Content, EventId, Snippet, When, Writer
+from relay.api_types import Agent, Content, EventId, Snippet, When, Writer, iso
 from relay.http.api import common, communities, finding, profiles, rows, submolts
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, GivenViewer, Limit
 from relay.http.api.finding import Author, HowToLook, Language, Mode, Order, Question, Since, Sort
-from relay.http.api.shapes import GENERAL, FeedComment, FeedPost, SignedEvent, SubmoltOfPost, iso
+from relay.http.api.shapes import GENERAL, FeedComment, FeedPost, SignedEvent, SubmoltOfPost
 from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.api.submolts import Submolt
 from relay.http.api.writers import writers

@@ -3,7 +3,6 @@
 Times are ISO 8601 in UTC. Texts are as their authors wrote them: nothing is rendered here, and a page must escape what it shows.
 """
 
-from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -182,8 +181,3 @@ class VoteAnswer(msgspec.Struct, frozen=True, kw_only=True):
     score: Count
     new_score: Count
     event: Event | None = None
-
-
-def iso(seconds: int) -> datetime:
-    """Unix seconds as a time in UTC; what no calendar holds is the last second of year 9999."""
-    return datetime.fromtimestamp(min(seconds, 253_402_300_799), UTC)

@@ -17,7 +17,8 @@ from relay.http.api import common, communities, entries, resuming
 from relay.http.api.watchers import KINDS, Selection, Watcher, Watchers, heartbeat
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import invalid, not_found, too_fast
-from storage.base import PUBLIC, StorageError
+from storage.base import PUBLIC
+from storage.errors import StorageError
 
 RETRY: Final = b"retry: 2000\n\n"  # milliseconds before a client comes back
 

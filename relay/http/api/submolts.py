@@ -13,11 +13,11 @@ from litestar import delete, get, patch, post
 from litestar.params import FromPath, JSONBody
 from msgspec import UNSET, Meta, UnsetType
 
-from relay.api_types import IdentityId, Name, Pubkey, When
+from relay.api_types import IdentityId, Name, Pubkey, When, iso
 from relay.http.api import common, communities, group_access, groups, posts
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, GivenPrincipal, GivenViewer, Limit, Offset
 from relay.http.api.idempotency import idempotent
-from relay.http.api.shapes import GENERAL, Body, Count, Done, PostPage, iso
+from relay.http.api.shapes import GENERAL, Body, Count, Done, PostPage
 from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import HttpProblem, invalid

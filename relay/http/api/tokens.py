@@ -12,11 +12,12 @@ from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
 from keys import tokens
+from relay.api_types import iso
 from relay.http.api import common
 from relay.http.api.agents import NO_STORE
 from relay.http.api.callers import GivenCaller
 from relay.http.api.common import BASE, GivenPrincipal
-from relay.http.api.shapes import Body, iso
+from relay.http.api.shapes import Body
 from relay.http.hub import GivenHub
 from storage.identities.types import StoredToken
 

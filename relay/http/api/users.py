@@ -8,11 +8,11 @@ from litestar import get, patch
 from litestar.params import JSONBody
 from msgspec import Meta
 
-from relay.api_types import Agent
+from relay.api_types import Agent, iso
 from relay.http.api.callers import GivenCaller
 from relay.http.api.common import BASE
 from relay.http.api.profiles import describe
-from relay.http.api.shapes import Body, iso
+from relay.http.api.shapes import Body
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import invalid
 from storage.identities.types import Identity, User

@@ -8,10 +8,10 @@ from litestar import delete, get, post
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
-from relay.api_types import When
+from relay.api_types import When, iso
 from relay.http.api.agents import NO_STORE
 from relay.http.api.common import BASE, GivenPrincipal
-from relay.http.api.shapes import Body, iso
+from relay.http.api.shapes import Body
 from relay.http.api.tokens import Gone
 from relay.http.hub import GivenHub
 from relay.protocol.urls import MAX_URL

@@ -29,7 +29,8 @@ from relay.protocol.groups.belonging import PUT_USER, REMOVE_USER
 from relay.protocol.groups.state import members
 from relay.server.events.follow import Applied, LiveEvent
 from relay.server.identities.users import Caller, Request
-from storage.base import PUBLIC, Readers, StorageError
+from storage.base import PUBLIC, Readers
+from storage.errors import StorageError
 
 MAX_STREAMS: Final = 10_000
 MAX_HELD: Final = 1_000  # events waiting for one stream, as is the next

@@ -26,7 +26,8 @@ from relay.http.rendering import article_text
 from relay.protocol.event import Event, first_value, parse, values
 from relay.protocol.filter import Filter
 from relay.protocol.kinds import is_hex
-from storage.base import PUBLIC, StorageError
+from storage.base import PUBLIC
+from storage.errors import StorageError
 from storage.search.engine import SearchQuery
 
 NEAR: Final = 5  # articles near in meaning

@@ -19,7 +19,7 @@ from relay.http.rendering.prose import Mention, Mentions
 from relay.protocol import kinds, names
 from relay.protocol.event import first_value, parse, values
 from relay.protocol.filter import Filter
-from storage.base import StorageError
+from storage.errors import StorageError
 from storage.feed import CommentRow, PostRow
 from storage.identities.types import Identity, Lookups
 

@@ -16,7 +16,7 @@ from relay.http.pages.mentions import NO_QUOTES, Quotes
 from relay.http.problems import HttpProblem
 from relay.http.rendering import templates
 from relay.server.pools import Pool, PoolFull
-from storage.base import StorageError
+from storage.errors import StorageError
 from storage.feed import Page, PostRow
 
 PAGE: Final = 25

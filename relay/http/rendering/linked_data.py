@@ -6,7 +6,7 @@ from urllib.parse import quote
 import msgspec
 from markupsafe import Markup
 
-from relay.http.api.shapes import iso
+from relay.api_types import iso
 from relay.http.rendering import prose
 from storage.feed import PostRow
 

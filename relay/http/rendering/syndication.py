@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import msgspec
 
-from relay.http.api.shapes import iso
+from relay.api_types import iso
 
 ATOM: Final = "http://www.w3.org/2005/Atom"
 DUBLIN_CORE: Final = "http://purl.org/dc/elements/1.1/"

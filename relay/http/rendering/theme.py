@@ -5,12 +5,12 @@ The pages' script sets the same cookie; the form that leads here is for browsers
 
 from typing import Annotated, Final, Literal
 
+import msgspec
 from litestar import Response, post
 from litestar.enums import RequestEncodingType
 from litestar.params import Body
 from litestar.response import Redirect
 
-from relay.http.api import shapes
 from relay.http.rendering import visitor
 
 COOKIE: Final = "theme"
@@ -18,7 +18,7 @@ THEMES: Final = ("dark", "light")
 Theme = Literal["", "dark", "light"]
 
 
-class Choice(shapes.Body, frozen=True):
+class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the form sends: the theme, none for the system's, and the page that it was sent from."""
 
     theme: Theme = ""

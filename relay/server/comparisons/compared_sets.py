@@ -33,7 +33,8 @@ from relay.server.events.follow import Applied
 from relay.server.pools import Pool, Rests
 from relay.server.round_robin import RoundRobin
 from relay.server.supervision import Faults, Tasks
-from storage.base import ComparedLog, StorageError, TooCostly
+from storage.base import ComparedLog
+from storage.errors import StorageError, TooCostly
 
 MOST_HELD: Final = 2_000_000  # events of all sets, about 45 bytes each; the most that `limits.max_compared` may be
 MOST_COMPARISONS: Final = 10_000

@@ -20,7 +20,8 @@ from relay.roles.comparison_messages import BeginComparison, ComparisonRefused
 from relay.server.comparisons.answering import Answering
 from relay.server.reading.read_access import ReadAccess
 from relay.server.supervision import Faults, Tasks
-from storage.base import Readers, StorageError
+from storage.base import Readers
+from storage.errors import StorageError
 
 ANSWER_WITHIN: Final = 120.0  # seconds until a message that has no answer is given up
 

@@ -32,7 +32,8 @@ from relay.server.events import policies
 from relay.server.events.fanout import LiveSubscription
 from relay.server.limits.intake import Allowance
 from relay.server.reading.queries import AskingConnection
-from storage.base import Outcome, Status, StorageError
+from storage.base import Outcome, Status
+from storage.errors import StorageError
 
 MAX_KEYS: Final = 32  # keys one connection may authenticate
 

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import errno
 import logging
-import os
 import socket
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -19,6 +18,7 @@ import msgspec
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from relay import service_manager
 from relay.config import Config, split_listen
 from relay.server.connection.acceptor import Acceptor
 from relay.server.connection.shared import Shared
@@ -27,7 +27,6 @@ from relay.server.limits import addresses
 from relay.setting_parts import ConfigError
 
 BACKLOG = 2048
-FIRST_GIVEN = 3  # the first descriptor that a service manager passes (sd_listen_fds)
 _OWED = (h11.IDLE, h11.SEND_BODY)  # the client has not finished its request
 # uvicorn warns of every request that is no HTTP: anybody could fill the log with these, and they are answered with 400.
 _faults_only = logging.getLogger("tidings.http.requests")
@@ -204,30 +203,12 @@ def make(shared: Shared, application: Any) -> Listener:
     )
 
 
-def _given() -> socket.socket | None:
-    """The listening socket that a service manager made and passes on (LISTEN_FDS), None where there is none.
-
-    Connections wait in it while the relay is started again. Raises ConfigError where it is something else.
-    """
-    if os.environ.pop("LISTEN_PID", "") != str(os.getpid()) or not int(os.environ.pop("LISTEN_FDS", "0") or 0):
-        return None
-    try:
-        sock = socket.socket(fileno=FIRST_GIVEN)
-    except OSError as error:
-        raise ConfigError(f"LISTEN_FDS: descriptor {FIRST_GIVEN} is no socket: {error.strerror}") from None
-    if sock.type != socket.SOCK_STREAM or sock.family not in (socket.AF_INET, socket.AF_INET6):
-        sock.close()
-        raise ConfigError(f"LISTEN_FDS: descriptor {FIRST_GIVEN} is no TCP socket")
-    os.set_inheritable(FIRST_GIVEN, False)
-    return sock
-
-
 def bind(config: Config) -> socket.socket:
     """A listening socket on `server.listen`, or the one that is passed by a service manager.
 
     Raises ConfigError when the address cannot be had.
     """
-    given = _given()
+    given = service_manager.given_socket()
     if given is not None:
         return given
     host, port = split_listen(config.server.listen)

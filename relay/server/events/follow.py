@@ -19,7 +19,8 @@ import msgspec
 from relay.protocol.event import Event
 from relay.roles.messages import Behind
 from relay.roles.page import SharedPage
-from storage.base import Commit, FollowedLog, Logged, StorageError
+from storage.base import Commit, FollowedLog, Logged
+from storage.errors import StorageError
 
 OF_GROUPS: Final = frozenset(("group", "member"))  # changes that concern groups and their members alone
 MOST_HELD: Final = 1000  # commits that are held while the database is read

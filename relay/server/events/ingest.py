@@ -34,8 +34,9 @@ from relay.server.events.policies import Sender
 from relay.server.events.verify import Verifier
 from relay.server.events.write_policy.write_policy import Decision, WritePolicy
 from relay.server.supervision import Faults, Tasks
-from storage.base import FollowedLog, Incoming, Outcome, Status, StorageError
+from storage.base import FollowedLog, Incoming, Outcome, Status
 from storage.commands import Command
+from storage.errors import StorageError
 
 RECENT: Final = 50_000
 MAX_BYTES: Final = 64 * 1024 * 1024  # of events under way; what is at hand when that is reached comes on top

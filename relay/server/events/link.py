@@ -39,8 +39,9 @@ from relay.roles.messages import (
     encode,
     from_writer,
 )
-from storage.base import Commit, Incoming, Outcome, Status, StorageError
+from storage.base import Commit, Incoming, Outcome, Status
 from storage.commands import Command
+from storage.errors import StorageError
 
 T = TypeVar("T")
 Settle = Callable[[Outcome], None]  # called on the loop once the outcome is known and durable

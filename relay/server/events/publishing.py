@@ -14,7 +14,8 @@ from relay.protocol.facts import GivenToken
 from relay.server.events import policies
 from relay.server.events.ingest import Ingest
 from relay.server.settings import Settings
-from storage.base import Expected, Incoming, Outcome, Status, StorageError
+from storage.base import Expected, Incoming, Outcome, Status
+from storage.errors import StorageError
 
 # Gives the address of whoever sent the HTTP request that is answered just now; set for every request (`relay.http.front`).
 asked_from: Final[ContextVar[Callable[[], str] | None]] = ContextVar("asked_from", default=None)

@@ -39,8 +39,9 @@ from relay.server.limits.proof_checks import ProofChecks
 from relay.server.limits.replay_guard import ReplayGuard
 from relay.server.settings import Settings
 from relay.server.supervision import Faults, Tasks
-from storage.base import Log, PrimaryTables, StorageError
+from storage.base import Log, PrimaryTables
 from storage.commands import ListMembers
+from storage.errors import StorageError
 from storage.identities.commands import (
     DescribeIdentity,
     OpenInvite,

@@ -20,7 +20,8 @@ from relay.server.events.follow import OF_GROUPS, Applied
 from relay.server.events.ingest import Ingest
 from relay.server.identities import validation
 from relay.server.supervision import Tasks
-from storage.base import PrimaryTables, StorageError
+from storage.base import PrimaryTables
+from storage.errors import StorageError
 from storage.identities.commands import AddIdentityToken, RevokeToken, UseToken
 from storage.identities.types import FOLLOWED, Lookups, StoredToken
 

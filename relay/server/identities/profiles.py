@@ -26,7 +26,8 @@ from relay.server.events.publishing import Publisher
 from relay.server.identities.signing import Signing
 from relay.server.settings import Settings
 from relay.server.supervision import Tasks
-from storage.base import PUBLIC, Expected, Incoming, Log, PrimaryTables, Status, StorageError
+from storage.base import PUBLIC, Expected, Incoming, Log, PrimaryTables, Status
+from storage.errors import StorageError
 from storage.identities.types import BoundKey, Identity, Lookups
 
 QUIET: Final = 1.0  # seconds in which further profiles are gathered before the held keys follow

@@ -23,7 +23,8 @@ from relay.protocol.filter import Filter
 from relay.server.events.follow import Applied
 from relay.server.events.ingest import Ingest
 from relay.server.settings import Settings
-from storage.base import PUBLIC, Log, PrimaryTables, StorageError
+from storage.base import PUBLIC, Log, PrimaryTables
+from storage.errors import StorageError
 from storage.identities.commands import HoldUserKey, RotateSecret
 from storage.identities.types import Held, Lookups
 

@@ -25,7 +25,8 @@ from relay.server.limits.proof_checks import ProofChecks
 from relay.server.limits.replay_guard import ReplayGuard
 from relay.server.settings import Settings
 from relay.server.supervision import Tasks
-from storage.base import PrimaryTables, StorageError
+from storage.base import PrimaryTables
+from storage.errors import StorageError
 from storage.identities.commands import AddUserToken, EditUser, RevokeToken, UseToken
 from storage.identities.types import ChangeRefused, Identity, Lookups, StoredToken, User, Why
 

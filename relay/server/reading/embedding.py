@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Final, Protocol
 
 from relay.server.events.follow import Applied
-from storage.base import StorageError
+from storage.errors import StorageError
 from storage.search.engine import SearchHealth
 
 SETTLE: Final = 0.05  # seconds that more may come before a round begins, so that a round is worth its hops

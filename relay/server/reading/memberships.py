@@ -17,7 +17,8 @@ from typing import Final, Protocol
 from relay.protocol.groups import state
 from relay.protocol.session import Session
 from relay.server.supervision import Faults, Tasks
-from storage.base import PUBLIC, PrimaryTables, Readers, StorageError
+from storage.base import PUBLIC, PrimaryTables, Readers
+from storage.errors import StorageError
 from storage.groups import GroupLookups, is_privileged
 
 NAME: Final = "looking up groups"

@@ -36,7 +36,8 @@ from relay.server.reading import searching
 from relay.server.reading.read_access import INVITES, Mark, ReadAccess
 from relay.server.supervision import Faults, Tasks
 from relay.server.turns import Turns
-from storage.base import Counted, Found, Limits, Log, StorageError, TooCostly
+from storage.base import Counted, Found, Limits, Log
+from storage.errors import StorageError, TooCostly
 from storage.identities.types import ChangeRefused
 from storage.search.engine import SearchEngine
 

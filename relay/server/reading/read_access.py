@@ -25,7 +25,8 @@ from relay.server.events.follow import Applied
 from relay.server.reading.memberships import Known, Memberships, SessionHolder, readers_of
 from relay.server.reading.private_groups import PrivateGroups, Shown, existing, named, private
 from relay.server.supervision import Faults
-from storage.base import PrimaryTables, Readers, StorageError
+from storage.base import PrimaryTables, Readers
+from storage.errors import StorageError
 from storage.groups import GroupLookups
 from storage.identities.types import Lookups
 

@@ -35,7 +35,8 @@ from relay.roles.search_messages import (
 from relay.search_settings import Search
 from relay.server.role_connection import SILENCE, RoleConnection
 from relay.server.supervision import Faults
-from storage.base import Readers, StorageError, TooCostly
+from storage.base import Readers
+from storage.errors import StorageError, TooCostly
 from storage.search.engine import Hit, Progress, SearchedPassage, SearchHealth, SearchQuery
 
 PATIENCE: Final = 10.0  # seconds that a question may take

@@ -9,10 +9,10 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-from storage.base import Locked, Missing, StorageError, TooCostly
-from storage.sqlite.files import checkpoints
+from storage.base import Missing
+from storage.errors import Locked, StorageError, TooCostly
+from storage.sqlite.files import checkpoints, words
 from storage.sqlite.files.upgrades import AFTER
-from storage.sqlite.search import words
 from storage.sqlite.statements import migrations, named
 
 FILE: Final = "tidings.sqlite"

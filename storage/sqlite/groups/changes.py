@@ -1,7 +1,7 @@
 """What a transaction changes of groups: written at once, and entered into the facts that are there.
 
-Who may read what a group ever held follows from its settings. Where those change, `moving` is set with them, and `moving.py`
-enters the events anew, part by part.
+Who may read what a group ever held follows from its settings. Where those change, `moving` is set with them, and
+`writing.groups.moving` enters the events anew, part by part.
 """
 
 import sqlite3

@@ -25,8 +25,8 @@ from storage.sqlite import entries
 from storage.sqlite.groups.authors import Pair, pair_of
 from storage.sqlite.groups.known import KnownGroups
 from storage.sqlite.groups.reads import GroupRow, groups_of_addresses, sql
+from storage.sqlite.live_events import numbered
 from storage.sqlite.log_rows import LogRow, pack_audience, unpack_audience
-from storage.sqlite.rows.source_lookups import numbered
 from storage.sqlite.statements import SIZES, in_parts, listed, named, padded, write_rows
 
 MOST: Final = 256  # answers that are taken in with what they answer

@@ -17,7 +17,8 @@ import msgspec
 from relay.protocol import event as events
 from relay.protocol.filter import Filter, matches
 from relay.protocol.item_set import ID_BYTES, Item
-from storage.base import SMALLEST_PAGE, TooCostly
+from storage.base import SMALLEST_PAGE
+from storage.errors import TooCostly
 from storage.sqlite import entries
 from storage.sqlite.reading import query
 from storage.sqlite.reading.query import FOR_EVER, Arm, Give, QueryPlan

@@ -17,7 +17,7 @@ from time import monotonic, thread_time
 from typing import Final, TypeVar
 
 from relay.protocol.filter import Filter
-from storage.base import StorageError
+from storage.errors import StorageError
 from storage.sqlite.files import database_file
 
 _MOST: Final = 0.001  # seconds of the thread's CPU time

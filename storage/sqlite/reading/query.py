@@ -12,7 +12,7 @@ from typing import Final, Literal
 import msgspec
 
 from relay.protocol.filter import Filter
-from storage.base import TooCostly
+from storage.errors import TooCostly
 from storage.sqlite import entries
 from storage.sqlite.statements import named, padded
 

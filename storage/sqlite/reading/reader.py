@@ -20,7 +20,8 @@ from relay.protocol.admission import Door
 from relay.protocol.filter import Filter, matches
 from relay.protocol.groups import state
 from relay.protocol.item_set import ItemSet
-from storage.base import Counted, Found, Limits, Logged, Readers, StorageError, StoredEvent, TooCostly
+from storage.base import Counted, Found, Limits, Logged, Readers, StoredEvent
+from storage.errors import StorageError, TooCostly
 from storage.identities.types import Lookups
 from storage.sqlite import earlier
 from storage.sqlite.feed import SqliteFeed

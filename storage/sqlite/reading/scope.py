@@ -104,11 +104,6 @@ def of_readers(
     return Scope(visible.all, now, FOR_EVER if upto is None else upto, after, excluded, visible)
 
 
-def group_ids(readers: Readers) -> list[str]:
-    """The groups whose members' events these readers may see."""
-    return sorted(one.removeprefix(_MEMBERS) for one in readers if one.startswith(_MEMBERS))
-
-
 def is_kept_from(group: MovingGroup, readers: Readers) -> bool:
     """Whether what is not entered anew yet of a moving group must not be shown to these readers."""
     return group.ended or ((group.private or group.hidden) and state.members(group.id) not in readers)

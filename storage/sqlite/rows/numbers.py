@@ -10,7 +10,7 @@ from relay.protocol.admission import NumberIssue
 from relay.protocol.control_plane import issues, subjects
 from relay.protocol.event import Event
 from storage.sqlite import entries
-from storage.sqlite.rows.source_lookups import numbered
+from storage.sqlite.live_events import numbered
 from storage.sqlite.statements import named, write_rows
 
 _PAGE: Final = 500  # events looked at once

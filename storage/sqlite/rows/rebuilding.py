@@ -18,17 +18,17 @@ import msgspec
 
 from relay.protocol.chunks import Cutting
 from relay.protocol.rows import Owner, Place, Projection
-from storage.base import StorageError
 from storage.commands import Rebuild, Rebuilt
+from storage.errors import StorageError
 from storage.sqlite import entries
 from storage.sqlite.groups.changes import GroupChanges
 from storage.sqlite.groups.folding import FoldedGroups, FoldHolder
 from storage.sqlite.groups.known import KnownGroups
+from storage.sqlite.live_events import lives_of
 from storage.sqlite.rows import later_rows
+from storage.sqlite.rows.cutting import store_cutting, stored_cutting
 from storage.sqlite.rows.projections import Difference, Refresh, key_getter
 from storage.sqlite.rows.row_statements import COUNTERS, adding, statements_of
-from storage.sqlite.rows.source_lookups import lives_of
-from storage.sqlite.search import writing as search
 from storage.sqlite.statements import named, write_rows
 
 AT_ONCE: Final = 128  # events or rows of a part
@@ -156,7 +156,7 @@ def set_operators(connection: sqlite3.Connection, pubkeys: Iterable[str]) -> Non
 
 def set_cutting(connection: sqlite3.Connection, cutting: Cutting) -> None:
     """Search this from now on; the passages are to be made again."""
-    search.set_settings(connection, cutting)
+    store_cutting(connection, cutting)
     set_pending(connection, [*pending(connection), "passages"])
 
 
@@ -164,7 +164,7 @@ def _stages(
     connection: sqlite3.Connection, projections: Sequence[Projection], owners: dict[str, Owner | None]
 ) -> list[_Stage]:
     """Everything there is to go through, in order."""
-    searched = search.settings(connection).searched
+    searched = stored_cutting(connection).searched
     stages = []
     for projection in projections:
         table = _Table(connection, projections, projection, owners)

@@ -1,23 +1,21 @@
 """What derived rows are made of, looked up in SQLite: each function many keys at once, all of which are in what it gives."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any, Final
 
 import msgspec
 
 from relay.protocol import kinds
-from relay.protocol.event import parse_known
 from relay.protocol.groups.state import Group, Member
 from relay.protocol.rows import FeedPlace, Live, Owner
 from storage.sqlite import entries
 from storage.sqlite.groups.known import KnownGroups
-from storage.sqlite.statements import SIZES, blob, listed, named, padded
+from storage.sqlite.live_events import decode_columns, lives_of
+from storage.sqlite.statements import SIZES, blob, listed, named, padded, parts
 
 Newest = tuple[int, str, str]  # kind, pubkey, about
-_Columns = tuple[int, int, int | None, str, str | None]  # number, received_at, expires_at, audience in hex, group
-_lives: Final = msgspec.json.Decoder(list[_Columns])
 _numbered: Final = msgspec.json.Decoder(list[tuple[int, int, int, int | None, str, str | None]])
 _owners: Final = msgspec.json.Decoder(list[tuple[str, str, int, int, str]])
 _names: Final = msgspec.json.Decoder(tuple[str, ...])
@@ -36,7 +34,7 @@ def events(connection: sqlite3.Connection, ids: list[str]) -> dict[str, Live | N
     known: dict[str, Live | None] = dict.fromkeys(ids)
     for part in parts(ids):
         columns, wires = _one(connection, "events", [blob.fromhex(one) for one in part], "ids")
-        known.update((live.event.id, live) for live in lives_of(_lives.decode(columns), wires))
+        known.update((live.event.id, live) for live in lives_of(decode_columns(columns), wires))
     return known
 
 
@@ -167,26 +165,3 @@ def _one(connection: sqlite3.Connection, name: str, values: Sequence[Any], field
     sql = listed(named("sources")[name], (field, len(some)), group=group)
     flat = some if group == "?" else [value for row in some for value in row]
     return connection.execute(sql, flat).fetchone()
-
-
-def numbered(connection: sqlite3.Connection, seqs: Sequence[int]) -> Iterator[Live]:
-    """The live events with these numbers."""
-    for part in parts(list(seqs)):
-        some = padded(part)
-        columns, wires = connection.execute(listed(named("sources")["numbered"], ("seqs", len(some))), some).fetchone()
-        yield from lives_of(_lives.decode(columns), wires)
-
-
-def lives_of(columns: Iterable[_Columns], wires: bytes | None) -> list[Live]:
-    """Events as an answer has them: the columns of each, and their JSON by lines."""
-    bodies = [] if wires is None else wires.split(b"\n")
-    return [
-        Live(seq, parse_known(wire), received_at, expires_at, bytes.fromhex(audience) or None, group)
-        for (seq, received_at, expires_at, audience, group), wire in zip(columns, bodies, strict=True)
-    ]
-
-
-def parts(values: list[Any]) -> Iterator[list[Any]]:
-    """A list in parts that a statement takes."""
-    most = SIZES[-1]
-    return (values[start : start + most] for start in range(0, len(values), most))

@@ -13,12 +13,12 @@ from relay.protocol.chunks import Cutting
 from relay.protocol.event import Event
 from relay.protocol.groups.state import Group, Member, member_key
 from relay.protocol.rows import About, Children, FeedPlace, Live, Owner, Place, Projection, Tagged
-from storage.sqlite import entries
+from storage.sqlite import entries, live_events
 from storage.sqlite.rows import source_lookups
+from storage.sqlite.rows.cutting import stored_cutting
 from storage.sqlite.rows.row_statements import statements_of
-from storage.sqlite.rows.source_lookups import Newest, parts
-from storage.sqlite.search import writing as search
-from storage.sqlite.statements import blob, listed, named, padded
+from storage.sqlite.rows.source_lookups import Newest
+from storage.sqlite.statements import blob, listed, named, padded, parts
 
 _UNDER: Final = (kinds.POST, kinds.COMMENT)  # what is edited and voted on in the feed
 _FEED: Final = frozenset(("posts", "comments"))  # the tables whose rows others stand under
@@ -88,7 +88,7 @@ class SqliteSources:
     @cached_property
     def cutting(self) -> Cutting:
         """What is searched, and how texts are cut."""
-        return search.settings(self._connection)
+        return stored_cutting(self._connection)
 
     @cached_property
     def counts_all(self) -> bool:
@@ -263,7 +263,7 @@ class SqliteSources:
 
     def numbered(self, seqs: Sequence[int]) -> Iterator[Live]:
         """The live events with these numbers."""
-        yield from source_lookups.numbered(self._connection, seqs)
+        yield from live_events.numbered(self._connection, seqs)
 
     # Rows that are there, and keys
 

@@ -21,10 +21,10 @@ from storage.search.engine import Hit, SearchedPassage, SearchQuery
 from storage.search.vectors import top
 from storage.sqlite import entries
 from storage.sqlite.reading.query import under
+from storage.sqlite.rows.cutting import stored_cutting
 from storage.sqlite.search import fts, snippets
 from storage.sqlite.search.fts import Conditions
 from storage.sqlite.search.model_vectors import ModelVectors, as_json, embeddings, wires_of
-from storage.sqlite.search.writing import settings
 from storage.sqlite.statements import SIZES, named, padded
 
 DEPTH: Final = 50  # passages that each way gives at least
@@ -207,7 +207,7 @@ def _all_matching(connection: sqlite3.Connection, query: SearchQuery) -> list[in
     keys, rest = _index_keys(query)
     conditions = fts.conditions(rest)
     if keys:
-        kinds = settings(connection).searched if query.wanted.kinds is None else query.wanted.kinds
+        kinds = stored_cutting(connection).searched if query.wanted.kinds is None else query.wanted.kinds
         sql = named("search")["matching_entries"].format(keys=", ".join("?" * len(keys)), conditions=conditions.text)
         found = connection.execute(sql, (*keys, as_json(sorted(kinds)), *conditions.values, MOST_COMPARED + 1))
     else:

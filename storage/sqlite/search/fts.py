@@ -18,7 +18,7 @@ from storage.search.engine import SearchQuery
 from storage.sqlite import entries
 from storage.sqlite.log_rows import pack_audience
 from storage.sqlite.reading import query
-from storage.sqlite.reading.scope import group_ids, of_readers
+from storage.sqlite.reading.scope import of_readers
 from storage.sqlite.statements import listed, named, padded
 
 MAX_SPLIT: Final = 48  # terms of a question whose runs were taken apart
@@ -110,7 +110,7 @@ def _sets(asked: SearchQuery, wanted: Filter) -> list[tuple[str, frozenset[str] 
 
 def _readable(asked: SearchQuery) -> list[tuple[str, Sequence[object]]]:
     """What is public, what is for the members of groups alone, by its audience, and what is for the asker, by the index."""
-    sql, members = named("search"), group_ids(asked.readers)
+    sql, members = named("search"), entries.group_ids(asked.readers)
     kept: tuple[str, Sequence[object]] = (sql["not_kept"], [msgspec.json.encode(members).decode()])
     if not asked.readers:
         return [(sql["public"], []), kept]

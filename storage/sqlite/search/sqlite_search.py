@@ -9,8 +9,9 @@ from typing import Final
 import msgspec
 
 from relay.protocol import search
-from storage.base import Readers, StorageError
+from storage.base import Readers
 from storage.commands import AdoptModel, BeginModel, ForgetRemoved, ForgetVectors, Model
+from storage.errors import StorageError
 from storage.search import reranking
 from storage.search.embedders import Embedder, EmbeddingError, Reranker, Vectors
 from storage.search.engine import MAX_HITS, MAX_TEXT, Hit, Progress, SearchedPassage, SearchHealth, SearchQuery

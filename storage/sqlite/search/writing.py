@@ -1,29 +1,12 @@
-"""What search writes, inside the writer's transaction: its settings, its model, the vectors that were made."""
+"""What search writes, inside the writer's transaction: its models, the vectors that were made."""
 
 import sqlite3
 from collections.abc import Sequence
 
-import msgspec
-
-from relay.protocol.chunks import Cutting
-from storage.base import StorageError
 from storage.commands import Model
+from storage.errors import StorageError
 from storage.search.engine import ModelMismatch
 from storage.sqlite.statements import named
-
-
-def settings(connection: sqlite3.Connection) -> Cutting:
-    """What is searched, as the passages are now; nothing where the database is older than search."""
-    try:
-        row = connection.execute(named("search")["settings"]).fetchone()
-    except sqlite3.OperationalError:
-        return Cutting()
-    return msgspec.json.decode(row[0], type=Cutting) if row else Cutting()
-
-
-def set_settings(connection: sqlite3.Connection, cutting: Cutting) -> None:
-    """From now on this is searched."""
-    connection.execute(named("search")["set_settings"], (msgspec.json.encode(cutting).decode(),))
 
 
 def model(connection: sqlite3.Connection) -> Model | None:

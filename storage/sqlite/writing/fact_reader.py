@@ -13,12 +13,12 @@ from relay.protocol import kinds
 from relay.protocol.event import Event
 from relay.protocol.facts import Facts, Need, TokenState, Version, target_of
 from storage.sqlite import entries
-from storage.sqlite.groups.facts import GroupFacts
 from storage.sqlite.groups.known import KnownGroups
 from storage.sqlite.identities.reads import Bindings, SqliteLookups, sql
 from storage.sqlite.log_rows import AT_ONCE, LogRow
 from storage.sqlite.statements import SIZES, blob, listed, named, padded
 from storage.sqlite.writing.changes import Changes, deleter_name
+from storage.sqlite.writing.group_facts import GroupFacts
 from storage.sqlite.writing.recent_events import RecentEvents
 
 MOST_HELD: Final = 32 * 2**20  # bytes of events looked up and held

@@ -13,15 +13,15 @@ from relay.protocol.facts import Version
 from relay.protocol.feed import EDITED
 from relay.protocol.groups.belonging import MODERATION
 from storage import commands as given
-from storage.base import StorageError
-from storage.sqlite import entries, peers
+from storage.errors import StorageError
+from storage.sqlite import entries
 from storage.sqlite.files import database_file
-from storage.sqlite.groups.succeeding import stand_in
 from storage.sqlite.reading import every
 from storage.sqlite.rows import rebuilding
 from storage.sqlite.search import writing
 from storage.sqlite.statements import named
-from storage.sqlite.writing import access_rules, removals
+from storage.sqlite.writing import access_rules, peers, removals
+from storage.sqlite.writing.groups.succeeding import stand_in
 from storage.sqlite.writing.transaction import Transaction
 
 

@@ -1,5 +1,5 @@
 """What the relay itself says in a transaction: what an admitted event or a command emits, the list of members, and what groups
-are (groups/announcing.py).
+are (`groups.announcing`).
 
 Rule: it is stored in the transaction of what it tells of, so that no crash comes between; and a list follows every change of
 members, but for one that came so fast that the list would lie in the future: that one waits for a later transaction.
@@ -14,8 +14,8 @@ from relay.protocol.event import Draft, Event
 from relay.protocol.groups import belonging
 from storage.base import Incoming, RelaySigner
 from storage.identities.types import Lookups
-from storage.sqlite.groups.announcing import Announcements, Due
 from storage.sqlite.log_rows import Audience
+from storage.sqlite.writing.groups.announcing import Announcements, Due
 from storage.sqlite.writing.transaction import Transaction
 
 

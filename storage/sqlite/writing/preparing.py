@@ -8,7 +8,7 @@ from typing import Final
 from relay.protocol.chunks import Cutting
 from storage.commands import Rebuild
 from storage.sqlite.rows import numbers, rebuilding
-from storage.sqlite.search import writing
+from storage.sqlite.rows.cutting import stored_cutting
 from storage.sqlite.writing.writer import SqliteWriter
 
 _TOLD: Final = 50_000  # rows between two lines that tell how far a rebuild is
@@ -33,7 +33,7 @@ def set_operators(writer: SqliteWriter, pubkeys: Iterable[str]) -> None:
 
 def cut_passages(writer: SqliteWriter, cutting: Cutting) -> None:
     """What is searched and how it is cut; a change makes the passages again, those that are the same keep their vectors."""
-    if writing.settings(writer.connection) != cutting:
+    if stored_cutting(writer.connection) != cutting:
         writer.transact(lambda _: rebuilding.set_cutting(writer.connection, cutting))
         finish_rebuild(writer)
 

@@ -21,19 +21,20 @@ from relay.protocol.admission import Action, Meaning, NumberIssue, ProvisionIden
 from relay.protocol.facts import GivenToken
 from relay.protocol.groups import succession
 from relay.protocol.groups.state import GroupChange
-from storage.base import Incoming, Logged, Missing, Outcome, RelaySigner, Status, StorageError, Written
+from storage.base import Incoming, Logged, Missing, Outcome, RelaySigner, Status, Written
 from storage.commands import Command, Compact, ContinueGroups, DropPast, Dropped, ListMembers, SetRetention
+from storage.errors import StorageError
 from storage.sqlite.files import committed, database_file
 from storage.sqlite.files.checkpoints import Checkpoints
-from storage.sqlite.groups import moving
-from storage.sqlite.groups.announcing import Due
 from storage.sqlite.groups.known import KnownGroups
-from storage.sqlite.groups.succeeding import VanishingKeys
 from storage.sqlite.identities import writes as identities
 from storage.sqlite.identities.reads import Bindings, SqliteLookups
 from storage.sqlite.rows import later_rows, numbers, projections
 from storage.sqlite.statements import named
 from storage.sqlite.writing import maintenance, removals
+from storage.sqlite.writing.groups import moving
+from storage.sqlite.writing.groups.announcing import Due
+from storage.sqlite.writing.groups.succeeding import VanishingKeys
 from storage.sqlite.writing.own_events import OwnEvents
 from storage.sqlite.writing.passed_on import PassedOn
 from storage.sqlite.writing.recent_events import RecentEvents

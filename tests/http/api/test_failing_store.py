@@ -14,7 +14,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from relay import opening
 from relay.http.routes import ROUTES
-from storage.base import StorageError, TooCostly
+from storage.errors import StorageError, TooCostly
 from storage.sqlite.files import database_file
 from storage.sqlite.reading import reader
 from storage.sqlite.writing.writer import SqliteWriter

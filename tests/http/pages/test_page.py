@@ -14,7 +14,7 @@ import pytest
 
 from relay.http.pages.feed import AT_ONCE, PIECES, flat
 from relay.http.rendering import templates
-from storage.base import StorageError, TooCostly
+from storage.errors import StorageError, TooCostly
 from storage.feed import CommentRow, PostRow
 from storage.identities.types import BoundKey, Identity
 from tests.http.hubs import Browser, FakeHub, Health, ListFeed, config

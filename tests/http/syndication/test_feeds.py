@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from relay.api_types import Writer
 from relay.protocol.event import wire
-from storage.base import StorageError
+from storage.errors import StorageError
 from tests.factories import make_event
 from tests.http.api.homes import Home, home
 from tests.http.api.workers import project, user

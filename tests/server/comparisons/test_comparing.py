@@ -12,7 +12,7 @@ from relay.config import Access, Config, LimitSettings
 from relay.protocol.filter import Filter
 from relay.protocol.item_set import ItemSet
 from relay.server.comparisons import compared_sets
-from storage.base import StorageError
+from storage.errors import StorageError
 from tests.factories import make_event
 from tests.server.conftest import Relay
 from tests.server.fakes import Client, MemoryLog, settle

@@ -11,7 +11,8 @@ from relay.roles.messages import Behind
 from relay.roles.page import SharedPage
 from relay.server.events import follow
 from relay.server.events.follow import Applied, LogFollower
-from storage.base import Commit, Logged, StorageError
+from storage.base import Commit, Logged
+from storage.errors import StorageError
 from tests.factories import make_event
 
 PATIENCE = 30.0

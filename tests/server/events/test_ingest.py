@@ -17,9 +17,10 @@ from relay.server.events import verify
 from relay.server.events.follow import Applied
 from relay.server.events.ingest import Ingest, Pace
 from relay.server.supervision import Faults
-from storage.base import Incoming, Outcome, Status, StorageError, TooCostly
+from storage.base import Incoming, Outcome, Status
 from storage.command_codec import decode
 from storage.commands import CountRows, RemoveMatching
+from storage.errors import StorageError, TooCostly
 from storage.identities.types import ChangeRefused, Why
 from storage.search.engine import ModelMismatch
 from tests.factories import NOW, make_event

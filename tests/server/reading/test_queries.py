@@ -12,7 +12,7 @@ from relay.config import Config, Server, Storage
 from relay.protocol.event import Event
 from relay.server.hub import Hub
 from relay.server.reading import queries
-from storage.base import StorageError, TooCostly
+from storage.errors import StorageError, TooCostly
 from tests.factories import make_event
 from tests.server.conftest import Relay
 from tests.server.fakes import PATIENCE, Client, MemoryLog, settle

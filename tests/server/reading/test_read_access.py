@@ -16,8 +16,8 @@ from relay.roles.messages import Behind
 from relay.server.events import follow
 from relay.server.hub import Hub
 from relay.server.reading import memberships, private_groups, queries
-from storage.base import StorageError
 from storage.commands import CountRows
+from storage.errors import StorageError
 from tests.factories import Keypair, keypair, make_event
 from tests.server.conftest import Relay
 from tests.server.fakes import PATIENCE, Client, MemoryLog, WrittenHub, settle

@@ -11,7 +11,8 @@ from relay.roles import search_messages
 from relay.search_settings import Search
 from relay.server.reading.remote_search import RemoteSearch, SearchAway
 from relay.server.supervision import Faults
-from storage.base import PUBLIC, StorageError, TooCostly
+from storage.base import PUBLIC
+from storage.errors import StorageError, TooCostly
 from storage.search.engine import SearchHealth, SearchQuery
 from tests.factories import NOW, make_event
 from tests.roles.searching import PATIENCE, Door, Shelf, hit

@@ -11,7 +11,7 @@ from relay.protocol.filter import matches
 from relay.protocol.tokenizer import words
 from relay.search_settings import Search
 from relay.server.hub import Hub
-from storage.base import StorageError, TooCostly
+from storage.errors import StorageError, TooCostly
 from storage.search.engine import Hit, SearchQuery
 from tests.factories import make_event
 from tests.server.conftest import Relay

@@ -7,7 +7,7 @@ import pytest
 from relay.roles.inside import WriterThread
 from relay.roles.page import SharedPage
 from storage.command_codec import decode
-from storage.sqlite.groups import moving
+from storage.sqlite.writing.groups import moving
 from tests.factories import make_event
 from tests.roles.test_writer import Peer
 from tests.storage.groups.world import World

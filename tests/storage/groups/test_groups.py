@@ -17,8 +17,8 @@ from relay.protocol.groups.state import Invite, Member
 from storage.base import Expected, Incoming, Logged, Status
 from storage.commands import ContinueGroups, RemoveMatching
 from storage.groups import Membership
-from storage.sqlite.groups import announcing, moving
 from storage.sqlite.rows import rebuilding
+from storage.sqlite.writing.groups import announcing, moving
 from tests.factories import keypair
 from tests.storage.groups.world import ALICE, BOB, CAROL, NOW, OWN, World
 

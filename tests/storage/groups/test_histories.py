@@ -20,10 +20,10 @@ from relay.protocol.event import Event
 from relay.protocol.filter import Filter, matches
 from relay.protocol.groups import announce, belonging
 from storage.commands import ContinueGroups, Rebuild
-from storage.sqlite.groups import moving
 from storage.sqlite.reading import every
 from storage.sqlite.reading.query import FOR_EVER
 from storage.sqlite.rows import rebuilding
+from storage.sqlite.writing.groups import moving
 from storage.tools import Inconsistency
 from tests.factories import keypair
 from tests.storage.groups.world import NOW, World

@@ -8,8 +8,8 @@ from relay.protocol.groups import belonging
 from storage.base import Status
 from storage.commands import ContinueGroups, RemoveMatching
 from storage.search.engine import SearchQuery
-from storage.sqlite.groups import moving
 from storage.sqlite.search import answering, fts
+from storage.sqlite.writing.groups import moving
 from tests.storage.groups.world import World
 
 

@@ -7,19 +7,22 @@ from handlers.rows import PROJECTIONS
 from relay.protocol import event as events
 from relay.protocol.filter import Filter
 from relay.protocol.groups import belonging
+from relay.protocol.groups.state import moderators
 from storage.commands import ContinueGroups, RemoveMatching
 from storage.sqlite import entries
 from storage.sqlite.files.database_file import FILE, add_functions, split
 from storage.sqlite.files.upgrades import AFTER
+from storage.sqlite.log_rows import pack_audience
 from storage.sqlite.statements import migrations
 from storage.tools import Inconsistency
 from tests.factories import make_event
-from tests.storage.groups.world import ALICE, BOB, NOW, World
+from tests.storage.groups.world import ALICE, BOB, DAVE, NOW, World
 
 BEFORE = 10  # the last schema without groups
 ONE_ROW = 20  # the schema since which the operator has no second row of what authors say in groups
 EDITS = 26  # the schema since which edits in groups have a place of their own
 ADDRESSES = 15  # the schema since which addresses name groups, too
+READERS = 31  # the schema that has everything entered for those who may read it by the rules of today
 
 
 async def test_what_was_there_is_read_and_groups_begin(tmp_path: Path) -> None:
@@ -148,6 +151,35 @@ async def test_edits_from_before_they_had_a_place_are_found_by_what_they_edit(tm
         names = again.writer.connection.execute("SELECT name FROM edited_groups ORDER BY name").fetchall()
         assert names == [("open",), ("room",)]
         assert sorted(again.writer.connection.execute("SELECT * FROM entries")) == before
+        assert [one async for one in again.store.check(PROJECTIONS, verify=False)] == list[Inconsistency]()
+    finally:
+        await again.close()
+
+
+async def test_what_was_entered_for_others_than_may_read_it_now_is_entered_anew(tmp_path: Path) -> None:
+    """As an invite was stored while whom it is made out to did not read it."""
+    world = World(tmp_path)
+    world.begin(1)
+    world.put(2, roles=["moderator"])
+    invite = world.say(1, belonging.CREATE_INVITE, ["code", "sesame"], ["p", BOB], ["p", DAVE])
+    connection, seq = world.writer.connection, world.writer.last_seq()
+    former = (moderators("room"), ALICE)
+    connection.execute("DELETE FROM entries WHERE seq = ?", (seq,))
+    connection.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?)", entries.rows(invite, former, seq))
+    connection.execute("UPDATE events SET audience = ? WHERE seq = ?", (pack_audience(former), seq))
+    (script,) = [script for number, script in migrations() if number == READERS]
+    for statement in split(script):
+        connection.execute(statement)
+    world.writer.close()
+
+    again = World(tmp_path)
+    await again.open()
+    try:
+        assert again.store is not None
+        assert invite.id not in await again.ids(4)
+        while again.writer.unfinished:
+            again.writer.execute(ContinueGroups(), again.now)
+        assert invite.id in await again.ids(4)
         assert [one async for one in again.store.check(PROJECTIONS, verify=False)] == list[Inconsistency]()
     finally:
         await again.close()

@@ -6,8 +6,8 @@ import pytest
 
 from relay.protocol.filter import Filter
 from storage.commands import ContinueGroups
-from storage.sqlite.groups import announcing, succeeding
 from storage.sqlite.writing import removals
+from storage.sqlite.writing.groups import announcing, succeeding
 from tests.factories import keypair, make_event
 from tests.storage.groups.test_histories import contents
 from tests.storage.groups.test_rebuilding import problems

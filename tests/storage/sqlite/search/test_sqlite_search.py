@@ -20,8 +20,9 @@ from relay.protocol.admission import Door
 from relay.protocol.chunks import Cutting
 from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter, matches
-from storage.base import Incoming, StorageError
+from storage.base import Incoming
 from storage.commands import Command, Compact
+from storage.errors import StorageError
 from storage.search.embedders import EmbeddingError, Vectors, WordLlama, normalised
 from storage.search.engine import Hit, ModelMismatch, SearchQuery
 from storage.sqlite import backend

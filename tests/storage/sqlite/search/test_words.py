@@ -20,10 +20,12 @@ from relay.protocol.admission import Door
 from relay.protocol.event import wire
 from relay.protocol.filter import Filter
 from relay.protocol.search import SearchedText
-from storage.base import Incoming, StorageError
+from storage.base import Incoming
+from storage.errors import StorageError
 from storage.sqlite import backend
+from storage.sqlite.files import words
 from storage.sqlite.files.database_file import FILE, split
-from storage.sqlite.search import fts, words
+from storage.sqlite.search import fts
 from storage.sqlite.statements import migrations
 from tests.factories import NOW, make_event
 from tests.protocol.scripts import TEXTS

@@ -13,7 +13,7 @@ from relay.protocol.groups.belonging import ANSWERING, DESCRIBING, names_of
 from relay.protocol.groups.state import UNKNOWN_HOME
 from storage.sqlite import entries
 from storage.sqlite.groups.reads import GroupRow, moving_groups, sql
-from storage.sqlite.rows.source_lookups import numbered
+from storage.sqlite.live_events import numbered
 from storage.sqlite.statements import listed
 from storage.sqlite.writing.transaction import Transaction
 

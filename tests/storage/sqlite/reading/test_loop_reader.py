@@ -2,7 +2,7 @@ import sqlite3
 
 import pytest
 
-from storage.base import StorageError
+from storage.errors import StorageError
 from storage.sqlite.reading.loop_reader import LoopReader, is_small
 from tests.storage.contract import of
 

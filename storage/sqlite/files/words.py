@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from relay.protocol import tokenizer
-from storage.base import StorageError
+from storage.errors import StorageError
 from storage.sqlite.statements import named
 
 AT_ONCE: Final = 2000  # passages of one transaction

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from handlers.rows import PROJECTIONS
-from storage.base import Missing, Status, StorageError
+from storage.base import Missing, Status
 from storage.commands import Compact
+from storage.errors import StorageError
 from storage.sqlite import backend
 from storage.sqlite.files import committed
 from storage.sqlite.files.database_file import FILE

@@ -19,8 +19,8 @@ from relay.protocol.admission import Door
 from relay.protocol.chunks import Cutting
 from relay.protocol.control_plane import subjects
 from relay.protocol.event import Event, wire
-from storage.base import StorageError
 from storage.commands import Rebuild
+from storage.errors import StorageError
 from storage.identities.commands import BindProven
 from storage.sqlite import backend, entries
 from storage.sqlite.files.database_file import FILE, split

@@ -8,7 +8,8 @@ import pytest
 
 from relay.protocol.filter import Filter
 from relay.protocol.groups import state
-from storage.base import PUBLIC, TooCostly
+from storage.base import PUBLIC
+from storage.errors import TooCostly
 from storage.sqlite import backend
 from storage.sqlite.entries import reader_prefix, tag, visible_prefixes
 from storage.sqlite.files.database_file import FILE
