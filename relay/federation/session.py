@@ -283,6 +283,7 @@ class PeerSession:
             await self._sent_so_far()
             if not _only_takes(self._plan, self._connection):
                 await self._probe()  # there may have been nothing to send
+            self._was_useful = True
             self._record.is_in_step(int(time.time()))
         if not self._plan.backfill and not self._record.place.walked_at:
             self._record.move(walked_at=int(time.time()))

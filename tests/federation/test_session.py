@@ -142,6 +142,7 @@ async def test_a_peer_that_answers_nothing_is_never_in_step(
             await session.run()
         assert not in_step.is_set()
         assert record.status.in_step_at == 0
+        assert not session.was_useful
         await link.close()
 
 
@@ -152,6 +153,7 @@ async def test_a_peer_that_answers_pings_and_nothing_else_any_more_is_left(monke
         session, _, in_step = session_of(link, Direction.UP)
         running = asyncio.create_task(session.run())
         await asyncio.wait_for(in_step.wait(), 20)
+        assert session.was_useful  # there was nothing to send
         monkeypatch.setattr(PeerConnection._wait_for, "__defaults__", (0.3, None))
         for _ in range(PROBED):
             link.answered_ping()
