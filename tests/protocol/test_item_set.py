@@ -49,6 +49,7 @@ def test_is_a_sorted_list_that_can_be_summed(data: st.DataObject) -> None:
             items.discard(gone)
             model = [one for one in model if one[1] not in gone]
         assert (list(items), len(items)) == (model, len(model))
+        assert items.fingerprint(0, len(model)) == fingerprint(model)  # it is asked between changes, too
     lower = data.draw(st.integers(0, len(model)))
     upper = data.draw(st.integers(lower, len(model)))
     assert items.fingerprint(lower, upper) == fingerprint(model[lower:upper])

@@ -66,6 +66,14 @@ def test_the_first_rule_that_names_an_event_decides(rules: list[RetentionRule], 
         assert [(rule.days, rule.keep) for rule in found] == ([ages(rules, one.kind, one.pubkey)] if found else [])
 
 
+@pytest.mark.parametrize("named", [(9,), (11,), (1111,), (11, 1111)])
+def test_an_edit_goes_where_all_goes_that_it_may_be_of(named: tuple[int, ...]) -> None:
+    retention = Retention([RetentionRule(tuple((kind, kind) for kind in named), 1)])
+    of_message, other = (event(1010, PUBKEYS[0], NOW - 2 * DAY, tag) for tag in (["h", "room"], ["t", "x"]))
+    assert bool(retention.ended(of_message, NOW)) is (named == (9,))
+    assert bool(retention.ended(other, NOW)) is (named == (11, 1111))
+
+
 @given(_lists, st.sampled_from(KINDS), st.sampled_from(PUBKEYS), st.integers(0, 5 * DAY).map(lambda age: NOW - age))
 def test_nothing_before_the_horizon_is_kept(rules: list[RetentionRule], kind: int, pubkey: str, at: int) -> None:
     retention = Retention(rules)

@@ -256,6 +256,8 @@ class Contract:
             assert "dm" not in await log.contents(one, readers=frozenset([CAROL]))
             for reader in (frozenset([ALICE]), frozenset([BOB, CAROL]), frozenset([ALICE, BOB])):
                 assert (await log.contents(one, readers=reader)).count("dm") == 1
+        fetched = [len(await log.reader.fetch([1, 2], NOW, frozenset(who))) for who in ([], [CAROL], [ALICE], [BOB])]
+        assert fetched == [1, 1, 2, 2]
         counted = [await log.reader.count([ANYTHING], frozenset(who), NOW) for who in ([], [CAROL], [ALICE, BOB])]
         assert [one.total for one in counted] == [1, 1, 2]
 

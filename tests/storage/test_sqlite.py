@@ -61,6 +61,15 @@ class TestSqlite(Contract):
         return Log(writer, store)
 
 
+async def test_the_log_is_followed_from_after_one_number_up_to_another(
+    writer: SqliteWriter, store: SqliteStore
+) -> None:
+    writer.write(incoming(notes("a", "b", "c", "d")), NOW)
+    assert [one.seq for one in await store.follow(1, 3, 10)] == [2, 3]
+    assert [one.seq for one in await store.follow(1, 4, 2)] == [2, 3]
+    assert await store.follow(4, 4, 10) == []
+
+
 class TestOpening:
     def test_the_files_are_their_owners_only(self, tmp_path: Path, writer: SqliteWriter) -> None:
         modes = {file.name: oct(file.stat().st_mode & 0o777) for file in tmp_path.iterdir()}

@@ -374,6 +374,11 @@ def test_a_group_has_room_for_so_many() -> None:
     )
     assert hub.send(said(ALICE, 9000, ["p", ERIN], ["p", DAVE, "x"])) == ""
     assert hub.send(said(A, 9021)).startswith("restricted: this group is full")
+    assert hub.send(said(ALICE, 9002, ["closed"])) == ""
+    assert invited(hub) == ""
+    assert join(hub, 1).startswith("restricted: this group is full")
+    assert hub.send(said(ALICE, 9001, ["p", DAVE])) == ""
+    assert join(hub, 1) == ""  # the code was not used up
 
 
 # 9002

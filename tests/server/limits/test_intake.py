@@ -162,6 +162,15 @@ async def test_who_sends_only_rubbish_is_closed_with_the_reason(relay: Relay) ->
     assert b"cannot use" in client.wire.written[-1]
 
 
+def test_what_was_of_use_earns_little_and_never_more_than_there_was() -> None:
+    allowance = intake.Allowance(0.0)
+    allowance.earn()
+    assert allowance.spend(intake.ALLOWED, 0.0)
+    allowance.earn()
+    assert allowance.spend(intake.EARNED, 0.0)
+    assert not allowance.spend(0.5, 0.0)
+
+
 async def test_what_was_sent_in_vain_is_forgiven_in_time(relay: Relay) -> None:
     hub = relay()
     clock = Clock(hub)

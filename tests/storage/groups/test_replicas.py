@@ -213,10 +213,11 @@ async def test_what_is_removed_at_home_is_removed_here_and_nothing_else(world: W
     peer.is_()
     message, note = peer.take(said()), world.say(ALICE, 1, group=None)
     coming = make_event(ALICE, 1, "not here yet", [], NOW)
-    removal = make_event(BOB, 9005, "", [["h", "room"], *(["e", one.id] for one in (message, note, coming))], NOW)
-    peer.take(removal)
+    added = peer.take(make_event(BOB, 9000, "", [["h", "room"], ["p", keypair(ALICE).pubkey]], NOW))
+    named = [["e", one.id] for one in (message, note, coming, added)]
+    peer.take(make_event(BOB, 9005, "", [["h", "room"], *named], NOW))
     assert not await reads(world, message)
-    assert note.id in await world.ids()
+    assert {note.id, added.id} <= await world.ids()
     assert world.send(coming)[0].status is Status.STORED
 
 

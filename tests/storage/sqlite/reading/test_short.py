@@ -72,6 +72,7 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Con
     [
         of(ids=[event.id for event in NOTES[:5]]),
         of(ids=[NOTES[0].id, "0" * 64], limit=1),
+        of(ids=[event.id for event in NOTES[:5]], since=1, until=3),
         of(authors=[ALICE], kinds=[1], limit=20),
         of(authors=[ALICE, BOB], kinds=[1, 6], limit=20),
         of(e=["0" * 64], kinds=[1]),
@@ -86,10 +87,11 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Con
 )
 @pytest.mark.parametrize("limits", [LIMITS, Limits(30, 40)])
 def test_the_usual_questions_get_a_short_answer(connection: sqlite3.Connection, wanted: Filter, limits: Limits) -> None:
-    scope = lookup.Scope(visible_prefixes(PUBLIC), NOW)
-    found = short.answer(connection, wanted, scope, limits)
-    assert found is not None
-    assert found == reader.answer(connection, [wanted], scope, limits)
+    for upto in (FOR_EVER, 2, 45):
+        scope = lookup.Scope(visible_prefixes(PUBLIC), NOW, upto)
+        found = short.answer(connection, wanted, scope, limits)
+        assert found is not None
+        assert found == reader.answer(connection, [wanted], scope, limits)
 
 
 @pytest.mark.parametrize(
