@@ -87,6 +87,11 @@ def test_clients_of_nip_77_get_the_error_they_wait_for(verb: str, name: object) 
     assert reply[2].startswith("invalid: ")
 
 
+@pytest.mark.parametrize("parts", [["NEG-OPEN", "ab"], ["NEG-OPEN", "ab", {}], ["NEG-MSG", "ab"]])
+def test_what_lacks_its_message_of_negentropy_gets_the_error_too(parts: list[object]) -> None:
+    assert answer(json.dumps(parts).encode())[:2] == ["NEG-ERR", "ab"]
+
+
 def test_negentropy_without_a_name_gets_a_notice() -> None:
     assert answer(b'["NEG-OPEN"]')[0] == answer(b'["NEG-OPEN",null]')[0] == "NOTICE"
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.protocol.item_set import Bound, ItemSet, varint
-from relay.protocol.negentropy import BUCKETS, LEAST_LIMIT, MalformedNegentropy, Reconciliation
+from relay.protocol.negentropy import BUCKETS, LEAST_LIMIT, MalformedNegentropy, OtherVersion, Reconciliation
 
 Item = tuple[int, bytes]
 
@@ -117,6 +117,8 @@ def test_an_unknown_version_is_answered_with_ours() -> None:
     responder = Reconciliation(ItemSet([(12345, b"\xee" * 32)]))
     assert responder.answer(bytes.fromhex("62aabbccddeeff")).hex() == "61"
     assert responder.answer(bytes.fromhex("6100000200")).hex() == "6100000201" + "ee" * 32
+    with pytest.raises(OtherVersion):
+        responder.go_on(bytes.fromhex("62"))
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,15 @@ def test_nothing_before_the_horizon_is_kept(rules: list[RetentionRule], kind: in
         assert not any(rule.keep for rule in found)
 
 
+def test_the_horizon_is_that_of_who_may_keep_it_for_longest() -> None:
+    some, kept = RetentionRule(((1, 1),), 3, (PUBKEYS[0],)), RetentionRule(((1, 1),), 9, (PUBKEYS[0],), "members")
+    anybody, later = RetentionRule(((1, 7),), 1), RetentionRule(((1, 1),), 5)
+    assert Retention([some, anybody, later]).horizon(1, NOW) == NOW - 3 * DAY
+    assert Retention([anybody, some]).horizon(1, NOW) == NOW - DAY
+    assert [Retention([some]).horizon(1, NOW), Retention([kept, anybody]).horizon(1, NOW)] == [0, 0]
+    assert Retention([anybody]).horizon(1, DAY - 1) == 0
+
+
 @given(_lists, _lists, st.sampled_from(KINDS), st.sampled_from(PUBKEYS), st.integers(0, 5 * DAY))
 def test_rules_that_are_not_looser_keep_nothing_more(
     new: list[RetentionRule], old: list[RetentionRule], kind: int, pubkey: str, age: int

@@ -181,6 +181,13 @@ def test_a_refused_request_ends_the_subscription_of_its_id(wanted: object) -> No
     assert isinstance(ask(Session("c"), "COUNT", "s", wanted), bytes)
 
 
+def test_a_request_that_is_no_json_ends_the_subscription_of_its_id() -> None:
+    effect = Session("c").receive(b'["REQ","s",{"search":"\\ud800"}]', RULES)
+    assert isinstance(effect, Refuse)
+    assert effect.subscription == "s"
+    assert isinstance(Session("c").receive(b'["COUNT","s",{"search":"\\ud800"}]', RULES), bytes)
+
+
 def test_what_cannot_be_acted_on_is_answered() -> None:
     assert refusal(ask(Session("c"), "SHOUT", "hello"))[0] == "NOTICE"
 
@@ -260,8 +267,9 @@ def test_a_search_is_of_the_kinds_that_are_searched() -> None:
 
 def test_a_count_that_searches_takes_one_filter() -> None:
     assert isinstance(ask(Session("c"), "COUNT", "s", {"search": "x"}), CountRequest)
-    answer = refusal(ask(Session("c"), "COUNT", "s", {"search": "x"}, {}))
-    assert str(answer[2]).startswith("unsupported: ")
+    for other in ({}, {"kinds": [4], "#p": [ALICE]}):
+        answer = refusal(ask(authenticated(ALICE), "COUNT", "s", {"search": "x"}, other))
+        assert str(answer[2]).startswith("unsupported: ")
 
 
 def test_the_open_searches_of_a_connection_are_for_so_many_words_and_those_that_end_make_room() -> None:

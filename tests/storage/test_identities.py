@@ -262,6 +262,17 @@ def test_nothing_is_noted_of_who_follows_somebody_who_vanished_or_had_vanished(w
     assert writer.tables.new_followers(ALICE, NOW, 10) == []
 
 
+@pytest.mark.parametrize(("age", "told"), [(86_400, 0), (86_399, 1)])
+def test_a_list_that_is_a_day_old_is_no_news_and_neither_is_its_next_version(
+    writer: SqliteWriter, age: int, told: int
+) -> None:
+    register(writer)
+    register(writer, BOB, "bob", 2)
+    for at in (NOW - age, NOW):
+        write(writer, make_event(2, kinds.CONTACTS, tags=[["p", keypair(1).pubkey]], created_at=at))
+        assert len(writer.tables.new_followers(ALICE, NOW, 10)) == told
+
+
 def test_nobody_takes_over_the_name_of_who_vanished(writer: SqliteWriter) -> None:
     register(writer)
     write(writer, vanish(1), vanish(1, NOW + 1))

@@ -85,7 +85,9 @@ async def heartbeat(
 async def news(hub: RunningRelay, identity_id: str, since: int | None, limit: int = FEW) -> Heartbeat:
     """What is new for an identity after this number of the log; without one, what it has not read."""
     upto = hub.health().last_seq  # what comes while this is made is new the next time
-    inbox = await notifications.collect(hub, identity_id, notifications.EVER if since is None else since)
+    inbox = await notifications.collect(
+        hub, identity_id, notifications.EVER if since is None else since, far=since is not None
+    )
     if since is None:
         return _beat([(one.seq, _item(one)) for one in inbox.unread()], inbox, 0, upto, limit)
     told = {one.id for one in inbox.found}  # a post that mentions the agent is that already
@@ -98,7 +100,7 @@ async def happened(
 ) -> Heartbeat:
     """As `news`, without the posts of those followed; only what came up to that number, where one is given."""
     last = hub.health().last_seq
-    inbox = await notifications.collect(hub, identity_id, since)
+    inbox = await notifications.collect(hub, identity_id, since, far=True)
     found = [(one.seq, _item(one)) for one in inbox.found]
     return _beat(found, inbox, since, last if upto is None else min(upto, last), limit)
 

@@ -23,13 +23,15 @@ DAY: Final = 86_400  # seconds; those who came on one day are told together
 class NewFollowers(msgspec.Struct, frozen=True):
     """Who began to follow the agent on one day: how many, and some of them, those who came last first.
 
-    `seq` and `at` are of the one who came last: with which number of the log, and when (unix seconds).
+    `seq` and `at` are of the one who came last: with which number of the log, and when (unix seconds). `at_least`: more may have
+    come on that day than are told of.
     """
 
     seq: int
     at: int
     number: int
     people: tuple[Identity, ...]
+    at_least: bool = False
 
     @property
     def id(self) -> str:
@@ -47,8 +49,9 @@ class NewFollowers(msgspec.Struct, frozen=True):
             shown(one.display_name or one.name) if shown else one.name
             for one in self.people[: 2 if self.number > 2 else self.number]
         ]
-        if self.number > len(names):
-            names.append(f"{self.number - len(names)} other{'s' if self.number - len(names) > 1 else ''}")
+        if self.number > len(names) or self.at_least:
+            others = self.number - len(names)
+            names.append("others" if self.at_least else f"{others} other{'s' if others > 1 else ''}")
         *first, last = names
         return f"{', '.join(first)} and {last} follow you" if first else f"{last} follows you"
 
@@ -72,12 +75,13 @@ async def by_day(
             break
         before = page[-1].seq
     people = await hub.identities.by_key([one.keys[0] for one in found[:TOLD]]) if found else {}
+    last_day = found[TOLD - 1].at // DAY if len(found) >= TOLD else None  # of which there may be more
     found = [one for one in found[:TOLD] if one.keys[0] in people]
     told = []
     for day in dict.fromkeys(one.at // DAY for one in found):
         came = [one for one in found if one.at // DAY == day]
         named = tuple(people[one.keys[0]] for one in came[:NAMED])
-        told.append(NewFollowers(came[0].seq, came[0].at, len(came), named))
+        told.append(NewFollowers(came[0].seq, came[0].at, len(came), named, day == last_day))
     return told
 
 

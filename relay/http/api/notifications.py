@@ -28,13 +28,15 @@ from relay.protocol.filter import Filter
 from relay.protocol.groups.belonging import CREATE_INVITE, PUT_USER, REMOVE_USER
 from relay.protocol.groups.fold import hash_of
 from relay.protocol.groups.state import Group
-from storage.feed import CommentRow, PostRow
+from storage.base import Readers
+from storage.feed import MAX_IDS, CommentRow, PostRow
 from storage.groups import GroupLookups
 
 TAGS: Final = ["notifications"]
 WRITTEN: Final = 100  # answers and mentions that are looked at, each
 VOTED: Final = 300  # votes that are looked at
 INVITED: Final = 20  # invites that are looked at
+FAR: Final = 1000  # of each of these, where all that are looked at came since a heartbeat's cursor
 EVER: Final = 2**62  # above every number of the log
 
 GroupType = Literal["group_added", "group_removed", "group_mention", "group_invite"]
@@ -203,10 +205,11 @@ async def read_by_post(post_id: FromPath[str], principal: GivenPrincipal, hub: G
     return ReadAnswer(message="The notifications about this post are read", unread_count=unread)
 
 
-async def collect(hub: RunningRelay, identity_id: str, after: int = 0) -> Inbox:
+async def collect(hub: RunningRelay, identity_id: str, after: int = 0, *, far: bool = False) -> Inbox:
     """The notifications of an agent: of its newest WRITTEN answers, mentions and memberships, and VOTED votes, unmuted.
 
-    With `after`, a number of the log, those that are read and came no later are left out, which saves most of the work.
+    With `after`, a number of the log, those that are read and came no later are left out, which saves most of the work. With
+    `far`, it is of the newest FAR of each where more than those came after that number.
     """
     marks = await hub.identities.agents.read_marks(identity_id)
     keys = await publishing.keys_of(hub, identity_id)
@@ -221,14 +224,16 @@ async def collect(hub: RunningRelay, identity_id: str, after: int = 0) -> Inbox:
         Filter(kinds=frozenset([CREATE_INVITE]), tags=mine, limit=INVITED),
         claims.filter_of(hub.self_pubkey, keys),
     ]
-    events = {event.id: event for wanted in filters for event in (await publishing.newest(hub, wanted, readers)).events}
+    events = {
+        event.id: event for wanted in filters for event in await _newest(hub, wanted, readers, after if far else EVER)
+    }
     hidden = await mutes.muted_by(hub, identity_id)
     others = [
         event
         for event in events.values()
         if event.pubkey not in keys and not hidden.hides(event.pubkey, first_value(event, "title") or "", event.content)
     ]
-    came = await hub.feed.arrivals([event.id for event in others])
+    came = await _arrivals(hub, others)
     since = min(after, marks.get("", 0))
     here = _since(since, [event for event in others if event.id in came], came)
     found_posts, found_comments = await _rows(hub, here)
@@ -239,7 +244,8 @@ async def collect(hub: RunningRelay, identity_id: str, after: int = 0) -> Inbox:
             comment = found_comments.get(event.id)
             about = found_posts[event.id if comment is None else comment.post_id]
             told.append(Happening(*came[event.id], event.id, kind, about, comment))
-    told += _votes(here, came, identity_id, found_posts, found_comments)
+    cut_off = sum(event.kind == kinds.REACTION for event in events.values()) >= VOTED
+    told += _votes(here, came, identity_id, found_posts, found_comments, cut_off=cut_off)
     known = {one.id for one in told}
     told += await _in_groups(hub, [event for event in here if event.id not in known], came, keys)
     told += [Happening(*came[event.id], event.id, "claimed", None, None) for event in here if event.kind == kinds.LABEL]
@@ -247,6 +253,29 @@ async def collect(hub: RunningRelay, identity_id: str, after: int = 0) -> Inbox:
         told.append(Happening(day.seq, day.at, day.id, "followers", None, None, followers=day))
     told.sort(key=lambda one: one.seq, reverse=True)
     return Inbox(told, marks)
+
+
+async def _newest(hub: RunningRelay, wanted: Filter, readers: Readers, after: int) -> list[Event]:
+    """The newest events that match: as many as the filter says, or FAR where all of these came after that number."""
+    events = (await publishing.newest(hub, wanted, readers)).events
+    if after == EVER or len(events) < (wanted.limit or 0):
+        return events
+    came = await _arrivals(hub, events)
+    if min((seq for seq, _ in came.values()), default=0) <= after:
+        return events
+    return (await publishing.newest(hub, msgspec.structs.replace(wanted, limit=FAR), readers)).events
+
+
+async def _arrivals(hub: RunningRelay, events: Iterable[Event]) -> dict[str, tuple[int, int]]:
+    """With which number of the log each of these came, and when."""
+    parts = [await hub.feed.arrivals(part) for part in _parts(event.id for event in events)]
+    return {event_id: came for part in parts for event_id, came in part.items()}
+
+
+def _parts(ids: Iterable[str]) -> list[list[str]]:
+    """These ids, no more in a part than are looked up at once."""
+    some = sorted(ids)
+    return [some[start : start + MAX_IDS] for start in range(0, len(some), MAX_IDS)]
 
 
 def _since(after: int, events: list[Event], came: dict[str, tuple[int, int]]) -> list[Event]:
@@ -338,10 +367,10 @@ async def _rows(hub: RunningRelay, events: Iterable[Event]) -> tuple[dict[str, P
     now = common.now()
     ids = {event.id for event in events if event.kind != kinds.REACTION}
     ids |= {target for event in events if (target := feed.voted(event)) is not None and event.kind == kinds.REACTION}
-    ids |= {above for event in events if event.kind == kinds.COMMENT and (above := feed.parent(event)) is not None}
-    comments = {row.id: row for row in await hub.feed.comments_by_id(sorted(ids), now)}
-    roots = {row.post_id for row in comments.values()}
-    return {row.id: row for row in await hub.feed.posts_by_id(sorted(ids | roots), now)}, comments
+    ids |= {parent for event in events if event.kind == kinds.COMMENT and (parent := feed.parent(event)) is not None}
+    comments = {row.id: row for part in _parts(ids) for row in await hub.feed.comments_by_id(part, now)}
+    above = ids | {row.post_id for row in comments.values()}
+    return {row.id: row for part in _parts(above) for row in await hub.feed.posts_by_id(part, now)}, comments
 
 
 def _kind(
@@ -366,8 +395,13 @@ def _votes(
     mine: str,
     found: dict[str, PostRow],
     comments: dict[str, CommentRow],
+    *,
+    cut_off: bool,
 ) -> Iterable[Happening]:
-    """One notification for each of the agent's posts and comments that was voted on: of each key its newest vote."""
+    """One notification for each of the agent's posts and comments that was voted on: of each key its newest vote.
+
+    Where there are more votes than are looked at, as many are told as count for it.
+    """
     voted: dict[str, dict[str, Event]] = {}
     for event in events:
         target = feed.voted(event) if event.kind == kinds.REACTION else None
@@ -382,8 +416,11 @@ def _votes(
         if post is None or row is None or row.posting_identity_id != mine:
             continue
         down = sum(vote.content == "-" for vote in votes.values())
+        up = len(votes) - down
+        if cut_off:
+            up, down = max(up, row.upvotes), max(down, row.downvotes)
         seq, at = max(came[vote.id] for vote in votes.values())
-        yield Happening(seq, at, f"votes-{target}", "votes", post, comment, len(votes) - down, down)
+        yield Happening(seq, at, f"votes-{target}", "votes", post, comment, up, down)
 
 
 def shown(one: Happening, inbox: Inbox) -> FullNotification:

@@ -2,6 +2,8 @@
 
 import pytest
 
+from relay.http.api import notifications
+
 
 async def beat(api, since=None, **more):
     query = "&".join(f"{name}={value}" for name, value in {"since": since, **more}.items() if value is not None)
@@ -53,6 +55,18 @@ async def test_a_long_absence_is_told_in_parts_and_nothing_is_left_out(alice, bo
         seen += [one["excerpt"] for one in answer["news"]]
         cursor, more = answer["cursor"], answer["has_more"]
     assert seen == ["0", "1", "2", "3", "4"]
+
+
+async def test_an_absence_in_which_more_came_than_notifications_tell_leaves_nothing_out(alice, bob, post, monkeypatch):
+    monkeypatch.setattr(notifications, "WRITTEN", 2)
+    monkeypatch.setattr(notifications, "MAX_IDS", 3)  # storage looks up no more at once
+    start = (await beat(alice))["cursor"]
+    for number in range(5):
+        await bob.comment(post, str(number))
+    assert len((await alice.get("notifications"))["notifications"]) == 2
+    answer = await beat(alice, start)
+    assert [one["excerpt"] for one in answer["news"]] == ["0", "1", "2", "3", "4"]
+    assert [one["excerpt"] for one in (await beat(alice, answer["cursor"]))["news"]] == []
 
 
 async def test_posts_of_those_followed_are_news_and_a_mention_is_one_thing(alice, bob, api):

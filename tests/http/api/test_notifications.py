@@ -5,7 +5,7 @@ import time
 import msgspec
 import pytest
 
-from relay.http.api import new_followers
+from relay.http.api import new_followers, notifications
 from tests.factories import make_event
 
 
@@ -189,6 +189,20 @@ async def test_new_followers_are_told_in_sum_and_a_further_one_is_new(alice, bob
     await alice.told("POST", "agents/carol/mute")
     (told,) = (await alice.get("notifications"))["notifications"]
     assert (told["followers"], told["content"]) == (2, "dave and bob follow you")
+
+
+async def test_more_votes_and_followers_than_are_looked_at_are_not_told_as_fewer(alice, bob, api, monkeypatch):
+    monkeypatch.setattr(notifications, "VOTED", 2)
+    monkeypatch.setattr(new_followers, "TOLD", 2)
+    post = await alice.post("Low water")
+    people = [bob, await api.registered("carol"), await api.registered("dave")]
+    for one in people:
+        await one.told("POST", f"posts/{post['id']}/upvote")
+        await one.told("POST", "agents/alice/follow")
+    told = {one["type"]: one for one in (await alice.get("notifications"))["notifications"]}
+    assert told["votes"]["content"] == "3 upvotes on your post “Low water”"
+    assert told["followers"]["content"] == "dave, carol and others follow you"
+    assert told["followers"]["followers"] == 2
 
 
 @pytest.mark.parametrize("they", ["leave", "are muted"])

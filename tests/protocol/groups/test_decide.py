@@ -445,6 +445,7 @@ def test_a_picture_with_more_behind_it_is_carried_whole() -> None:
         ([["picture", "x" * 2_001]], "invalid: the picture of a group has at most 2,000 characters"),
         ([["supported_kinds", "nine"]], "invalid: supported_kinds names kinds by their numbers, and 'nine' is none"),
         ([["supported_kinds", "65536"]], "invalid: supported_kinds names kinds"),
+        ([["supported_kinds", "٩"]], "invalid: supported_kinds names kinds"),
         ([["supported_kinds", *map(str, range(501))]], "invalid: supported_kinds names at most 500 kinds"),
         ([["x", str(n)] for n in range(101)], "invalid: a group carries at most 100 tags"),
         (
@@ -885,13 +886,15 @@ def test_a_group_has_so_many_codes_at_once() -> None:
 
 def test_a_claim_leads_to_the_same_place() -> None:
     hub = room("closed")
-    assert invited(hub, ["uses", "2"]) == ""
+    assert invited(hub, ["uses", "3"]) == ""
     request = said(ERIN, 28934, ["-"], ["claim", "x"], group=None)
     assert hub.claim(request, "y") is None
     assert hub.claim(request, "x") == ""
     assert hub.is_member(ERIN)
-    assert list(hub.invites.values()) == [Invite(CAROL, None, 1)]
+    assert list(hub.invites.values()) == [Invite(CAROL, None, 2)]
     assert hub.claim(request, "x") == "duplicate: already a member of this group"
+    assert hub.send(said(ERIN, 9022)) == ""
+    assert hub.claim(said(ERIN, 28934, at=NOW + 1, group=None), "x") == ""  # who left may come back
     assert join(hub, 1) == ""
     assert (
         hub.claim(said(A, 28934, group=None), "x")

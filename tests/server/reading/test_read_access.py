@@ -399,13 +399,15 @@ async def test_a_question_for_an_invite_is_answered_as_such_while_its_group_beco
     assert await bob.next() == ["CLOSED", "s", "restricted: you may not"]
 
 
-async def test_that_a_group_has_ended_is_told_to_its_members_who_then_are_none(place: Place) -> None:
-    alice = await known(place.hub, ALICE)
-    await ask(alice, {"kinds": [9, 9008]})
-    place.log.put_group(PRIVATE, ended=True)
-    await place.say("the end", kind=9008)
-    assert [one[2]["content"] for one in alice.pending()] == ["the end"]
-    assert alice.connection.session.readers == {ALICE.pubkey}
+@pytest.mark.parametrize("group", [PRIVATE, OPEN])
+async def test_that_a_group_has_ended_is_told_to_its_members_who_then_are_none(place: Place, group: str) -> None:
+    place.log.put_member(BOB.pubkey, group)
+    bob = await known(place.hub, BOB)
+    await ask(bob, {"kinds": [9, 9008]})
+    place.log.put_group(group, ended=True)
+    await place.say("the end", group, kind=9008)
+    assert [one[2]["content"] for one in bob.pending()] == ["the end"]
+    assert bob.connection.session.readers == {BOB.pubkey}
 
 
 # what is being sent
