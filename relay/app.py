@@ -148,10 +148,6 @@ class Site:
         self.engine.wake()
         return rows
 
-    async def backup(self, target: Path) -> int:
-        """As `storage.tools.Tools.backup`."""
-        return await self.reader.backup(target)
-
     async def change_peer(self, change: PeerChange) -> bool:
         """Carry out a change of which peers there are; whether there was something to change."""
         return await self.hub.ingest.execute(cast(Command[bool | None], change)) is not False
