@@ -112,6 +112,8 @@ class Site:
         self.search = hub.search
         self.engine = engine
         self.health = hub.health
+        self.measured = hub.measured
+        self.numbers = hub.ingest.numbers
         self.faults = hub.faults
         self.streams = hub.gate.streams
         self.lasting = hub.lasting
