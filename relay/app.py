@@ -112,6 +112,8 @@ class Site:
         self.search = hub.search
         self.engine = engine
         self.health = hub.health
+        self.measured = hub.measured
+        self.numbers = hub.ingest.numbers
         self.faults = hub.faults
         self.streams = hub.gate.streams
         self.lasting = hub.lasting
@@ -145,10 +147,6 @@ class Site:
         rows = await self.hub.rebuild()
         self.engine.wake()
         return rows
-
-    async def backup(self, target: Path) -> int:
-        """As `storage.tools.Tools.backup`."""
-        return await self.reader.backup(target)
 
     async def change_peer(self, change: PeerChange) -> bool:
         """Carry out a change of which peers there are; whether there was something to change."""

@@ -19,7 +19,6 @@ from relay.server.control_messages import (
     MAX_FRAME,
     MAX_PATH,
     SOCKET_NAME,
-    Backup,
     CommandDone,
     ControlError,
     Describe,
@@ -100,10 +99,6 @@ class Client:
     def change_rules(self, change: RuleChange) -> bool:
         """Carry out what the operator says; whether there was something to change."""
         return bool(self._number(change))
-
-    def backup(self, target: Path) -> int:
-        """Copy the database to `target`; bytes written."""
-        return self._number(Backup(str(target.absolute())))
 
     def info(self) -> Info:
         """Figures about the database."""

@@ -3,19 +3,23 @@
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import click
 import msgspec
 
 from handlers.rows import PROJECTIONS
 from relay.commands import control_client
-from relay.commands.common import as_json, done, printable, run, say
+from relay.commands.common import Misuse, as_json, done, printable, run, say
 from relay.commands.operating import reading, writing
 from relay.commands.progress import waiting
 from relay.commands.settings import CommandSettings, with_settings
 from relay.config import Config
 from relay.protocol.words import counted
 from storage.tools import Info
+
+COPY: Final = "tidings-"  # how copies in a directory of them are named, before their time
+COPIES: Final = f"{COPY}[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9][0-9][0-9][0-9][0-9]Z.sqlite"
 
 
 @click.command()
@@ -134,26 +138,32 @@ async def _check(config: Config, verify: bool, as_json: bool) -> int:
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--keep", type=click.IntRange(1), metavar="N", help="FILE is a directory: leave the N newest copies in it."
+)
 @as_json
 @with_settings
-def backup(settings: CommandSettings, file: Path, as_json: bool) -> None:
+def backup(settings: CommandSettings, file: Path, keep: int | None, as_json: bool) -> None:
     """Write a copy of the database.
 
-    A consistent one, also while the relay runs. FILE must not exist.
+    A consistent one, also while the relay runs; it is on the disk when this returns. FILE must not exist, or be a directory, in
+    which the copy is named by its time. Not in it are the secrets (`secrets.toml`): keep a copy of that file too.
 
     \b
     Examples:
       tidings backup /backups/tidings-monday.sqlite
+      tidings backup /backups --keep 14
     """
-    config = settings.load()
-    client = control_client.connect(Path(config.server.data))
+    if keep is not None and not file.is_dir():
+        raise Misuse(f"--keep needs a directory; {file} is none")
+    target = file / f"{COPY}{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}.sqlite" if file.is_dir() else file
     with waiting("copying …"):
-        if client is not None:
-            with closing(client):
-                written = client.backup(file)
-        else:
-            written = run(_backup(config, file.absolute()))
-    done(f"{counted(written, 'byte')} in {file}", as_json, bytes=written)
+        written = run(_backup(settings.load(), target.absolute()))
+    former = sorted(file.glob(COPIES))[:-keep] if keep else []
+    for old in former:
+        old.unlink(missing_ok=True)
+    gone = f"; {counted(len(former), 'older one')} removed" if former else ""
+    done(f"{counted(written, 'byte')} in {target}{gone}", as_json, bytes=written, file=str(target), removed=len(former))
 
 
 async def _backup(config: Config, file: Path) -> int:

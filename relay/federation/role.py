@@ -157,8 +157,7 @@ async def _say_alive(
             degraded=FAULTY if faults.problem() else 0,
             applied=ingest.log.number,
             waiting=ingest.pending,
-            stored=ingest.stored,
-            refused=ingest.refused,
             **policy.figures(),
         )
+        page.measure(role, ingest.numbers)
         await asyncio.sleep(ALIVE_INTERVAL)

@@ -4,7 +4,9 @@ A relay is one endpoint whatever the path (NIP-01), so NIP-11 is answered on eve
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
+from time import perf_counter
 from typing import Final
 
 import msgspec
@@ -26,6 +28,7 @@ from relay.http import livekit, management, nip11, origin, slashes
 from relay.http.api import common, group_access, rates
 from relay.http.hub import RunningRelay
 from relay.http.negotiation import preferred
+from relay.roles import metrics
 from relay.server.events.publishing import asked_from
 from relay.server.limits.addresses import BLOCKED
 
@@ -50,6 +53,8 @@ API_CORS: Final[Headers] = [
 # Below these a segment is a tag, the id of a group or the name of an article, any of which may hold slashes: it reaches its route
 # percent-encoded, as it was sent.
 ENCODED: Final = (group_access.GROUPS + "/", "/api/v1/submolts/", "/c/", "/chat/", "/project/", "/t/", "/knowledge/")
+_STATUSES: Final = metrics.places("answers")
+_TOOK: Final = metrics.Timer("answer_seconds").took
 POLICY: Final = b"content-security-policy"  # a route that gives one of its own is held to that
 PROTECTION: Final[Headers] = [
     (
@@ -70,10 +75,12 @@ def front(app: ASGIApp, hub: RunningRelay) -> ASGIApp:
         if scope["type"] != ScopeType.HTTP:
             await app(scope, receive, send)
             return
+        begun = perf_counter()
         origin.visit.set(scope)
         asked_from.set(lambda: common.told_address(Request(scope), hub))
         method = scope["method"]
         if hub.blocked and common.client_address(Request(scope), hub) in hub.blocked:
+            _count(hub.numbers, 403, begun)
             await _answer(send, 403, [(b"content-type", b"text/plain; charset=utf-8")], f"{BLOCKED}\n".encode())
             return
         api = scope["path"].startswith(API)
@@ -83,7 +90,7 @@ def front(app: ASGIApp, hub: RunningRelay) -> ASGIApp:
             scope = {**scope, "path": scope["raw_path"].decode("latin-1")}
         elif api and (path := slashes.set_aside(scope.get("raw_path", b""))) is not None:
             scope = {**scope, "path": path}
-        send = _with_headers(send, extra)
+        send = _with_headers(send, extra, partial(_count, hub.numbers, begun=begun))
         if method == "HEAD":
             scope = {**scope, "method": "GET"}
             receive, send = _head_only(receive, send)
@@ -134,9 +141,17 @@ def _header(scope: Scope, wanted: bytes) -> str:
     return ",".join(value.decode("latin-1") for name, value in scope["headers"] if name == wanted)
 
 
-def _with_headers(send: Send, extra: Headers) -> Send:
+def _count(numbers: list[int], status: int, begun: float) -> None:
+    numbers[_STATUSES[f"{status // 100}xx"]] += 1
+    _TOOK(numbers, perf_counter() - begun)
+
+
+def _with_headers(send: Send, extra: Headers, told: Callable[[int], None]) -> Send:
+    """`told` is given the status of the answer."""
+
     async def protected(message: Message) -> None:
         if message["type"] == "http.response.start":
+            told(message["status"])
             given = {name.lower() for name, _ in message["headers"]}
             own = [header for header in PROTECTION if header[0] != POLICY or POLICY not in given]
             if message["status"] == 405:

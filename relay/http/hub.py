@@ -3,7 +3,7 @@
 Everything is read at each request: settings can be reloaded and figures change.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Protocol
 
 from litestar.di import NamedDependency
@@ -15,6 +15,7 @@ from relay.protocol.event import Event
 from relay.protocol.facts import GivenToken
 from relay.server.events.follow import Follower
 from relay.server.events.link import Link
+from relay.server.health import RoleHealth
 from relay.server.identities.identities import Identities
 from relay.server.lasting import LastingAnswers
 from relay.server.limits.addresses import AddressSet
@@ -46,6 +47,10 @@ class HealthFigures(Protocol):
     @property
     def connections(self) -> int:
         """Open WebSocket connections."""
+
+    @property
+    def roles(self) -> Sequence[RoleHealth]:
+        """How each of its parts does."""
 
     @property
     def last_seq(self) -> int:
@@ -104,6 +109,10 @@ class RunningRelay(Protocol):
         """Who knows what was answered to requests that may come again."""
 
     @property
+    def numbers(self) -> list[int]:
+        """What this process counts and times (`relay.roles.metrics`)."""
+
+    @property
     def fronts(self) -> int:
         """How many processes serve clients."""
 
@@ -160,6 +169,9 @@ class RunningRelay(Protocol):
 
     def health(self) -> HealthFigures:
         """Figures of this moment; never blocks."""
+
+    def measured(self) -> list[int]:
+        """What all processes have counted and timed since the start (`relay.roles.metrics`); never blocks."""
 
 
 GivenHub = NamedDependency[SkipValidation[RunningRelay]]  # what a route declares to be handed the hub

@@ -1,48 +1,92 @@
-"""`/metrics`: the figures of `/health` in the text format that Prometheus reads."""
+"""`/metrics` for Prometheus: the figures of `/health`, and what the roles count and time (`relay.roles.metrics`).
 
+The text is `prometheus_client`'s, in the format that whoever asks prefers. Everything is named `tidings_<name>`; what only grows
+from one start to the next ends with `_total`.
+"""
+
+import itertools
+from collections.abc import Iterator
 from typing import Final
 
-import msgspec
 from litestar import Response, get
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
-from relay.http.hub import GivenHub
+from relay.http.api.common import AnyRequest
+from relay.http.hub import GivenHub, HealthFigures
+from relay.roles import metrics as measured
 
-MEDIA_TYPE: Final = "text/plain; version=0.0.4"
 NO_STORE: Final = {"cache-control": "no-store"}
-# What each figure is; those that only grow, from one start to the next, are counters.
-MEANINGS: Final = {
-    "up": ("gauge", "1 while events are taken"),
-    "uptime": ("gauge", "seconds since the start"),
-    "connections": ("gauge", "open WebSocket connections"),
-    "subscriptions": ("gauge", "open subscriptions"),
-    "waiting": ("gauge", "events that have no answer yet"),
-    "stored": ("counter", "events stored since the start"),
-    "refused": ("counter", "events refused since the start"),
-    "dropped": ("counter", "events dropped since the start because they were past their days"),
-    "delivered": ("counter", "events sent to open subscriptions since the start"),
-    "plugin_accepted": ("counter", "events that the write policy plugin accepted since the start"),
-    "plugin_rejected": ("counter", "events that the write policy plugin rejected since the start"),
-    "plugin_shadow_rejected": ("counter", "events that it rejected without telling their authors since the start"),
-    "plugin_failed": ("counter", "events that the write policy plugin did not decide on since the start"),
-    "last_seq": ("gauge", "number of the newest event"),
-    "rebuilding": ("gauge", "derived rows looked at by a rebuild that goes on"),
-    "later_parts": ("gauge", "parts done of what large changes left to do"),
-    "peers": ("gauge", "relays to stay in step with"),
-    "peers_in_step": ("gauge", "of those, the ones in step"),
-    "peers_comparing": ("gauge", "of those, the ones with which everything is compared for the first time"),
+# What each figure of health is, without those that are among what is measured.
+GAUGES: Final = {
+    "uptime": "seconds since the start",
+    "connections": "open WebSocket connections",
+    "subscriptions": "open subscriptions",
+    "waiting": "events that have no answer yet",
+    "last_seq": "number of the newest event",
+    "rebuilding": "derived rows looked at by a rebuild that goes on",
+    "later_parts": "parts done of what large changes left to do",
+    "peers": "relays to stay in step with",
+    "peers_in_step": "of those, the ones in step",
+    "peers_comparing": "of those, the ones with which everything is compared for the first time",
+}
+COUNTERS: Final = {
+    "dropped": "events dropped because they were past their days",
+    "delivered": "events sent to open subscriptions",
+    "plugin_accepted": "events that the write policy plugin accepted",
+    "plugin_rejected": "events that the write policy plugin rejected",
+    "plugin_shadow_rejected": "events that it rejected without telling their authors",
+    "plugin_failed": "events that the write policy plugin did not decide on",
 }
 
 
+class _Figures(Collector):
+    """What one relay has to say now."""
+
+    def __init__(self, now: HealthFigures, numbers: list[int]) -> None:
+        self._now = now
+        self._numbers = numbers
+
+    def collect(self) -> Iterator[Metric]:
+        """In the order of the tables above, then of what is measured."""
+        now = self._now
+        yield GaugeMetricFamily("tidings_up", "1 while events are taken", int(now.takes_events))
+        roles = GaugeMetricFamily("tidings_role_ok", "1 while a part of the relay is all right", labels=["role"])
+        for role in now.roles:
+            roles.add_metric([role.name], int(role.status == "ok"))
+        yield roles
+        for name, meaning in GAUGES.items():
+            yield GaugeMetricFamily(f"tidings_{name}", meaning, getattr(now, name))
+        for name, meaning in COUNTERS.items():
+            yield CounterMetricFamily(f"tidings_{name}", meaning, getattr(now, name))
+        for family in measured.FAMILIES:
+            numbers = measured.of(family.name, self._numbers)
+            yield _histogram(family, numbers) if family.bounds else _counter(family, numbers)
+
+
+def _counter(family: measured.Family, numbers: list[int]) -> Metric:
+    counter = CounterMetricFamily(f"tidings_{family.name}", family.meaning, labels=[family.label])
+    for sort, number in zip(family.sorts, numbers, strict=True):
+        counter.add_metric([sort], number)
+    return counter
+
+
+def _histogram(family: measured.Family, numbers: list[int]) -> Metric:
+    *each, microseconds = numbers
+    bounds = [*map(str, family.bounds), "+Inf"]
+    buckets = list(zip(bounds, itertools.accumulate(each), strict=True))
+    return HistogramMetricFamily(
+        f"tidings_{family.name}", family.meaning, buckets=buckets, sum_value=microseconds / 1_000_000
+    )
+
+
 @get("/metrics", include_in_schema=False)
-async def metrics(hub: GivenHub) -> Response[str]:
-    """Every number of the relay's health as `tidings_<name>`; `tidings_up` is 1 while events are taken."""
-    now = hub.health()
-    figures = {"up": int(now.takes_events)}
-    figures |= {name: value for name, value in msgspec.to_builtins(now).items() if type(value) is int}
-    return Response("".join(_lines(*each) for each in figures.items()), media_type=MEDIA_TYPE, headers=NO_STORE)
-
-
-def _lines(name: str, value: int) -> str:
-    kind, meaning = MEANINGS[name]
-    full = f"tidings_{name}"
-    return f"# HELP {full} {meaning}\n# TYPE {full} {kind}\n{full} {value}\n"
+async def metrics(request: AnyRequest, hub: GivenHub) -> Response[bytes]:
+    """`tidings_up` is 1 while events are taken."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Figures(hub.health(), hub.measured()))
+    encode, media_type = choose_encoder(request.headers.get("accept", ""))
+    return Response(encode(registry), media_type=media_type, headers=NO_STORE)

@@ -4,7 +4,8 @@ It holds how far the log is committed, each role's counters, how many connection
 each front has seen used, and which registrations there were lately.
 
 Every number has one writer: the writer role stores `number`, `upto`, `primary`, what is missing, and what it has counted; a role
-stores its own counters; a front stores its own tables. An aligned 64-bit store through a cast memoryview does not tear, so nobody
+stores its own counters, and what it measured (`metrics`); a front stores its own tables; the supervisor stores what roles that have
+died had counted, so that no sum becomes less. An aligned 64-bit store through a cast memoryview does not tear, so nobody
 needs a lock, and reading costs less than a function call. The page is anonymous memory, mapped before the roles are forked; a role
 that dies leaves its numbers, and the supervisor clears them before it starts the role again.
 
@@ -14,11 +15,13 @@ Limits over all fronts stand in tables of it (`addresses`, `proofs`, `sources`):
 import mmap
 import os
 import time
+from array import array
 from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
+from relay.roles import metrics
 from relay.roles.shared_limits import AddressCounts, SourceQuotas, UsedProofs
 from relay.roles.shared_table import SharedTable, size
 
@@ -32,9 +35,7 @@ COUNTERS: Final = (
     "streams",  # of server-sent events
     "subscriptions",
     "waiting",  # events and commands that have no answer yet
-    "stored",  # since the role's start, as the next three
-    "refused",
-    "dropped",  # past their days
+    "dropped",  # events past their days, since the role's start, as all until `plugin_failed`
     "delivered",
     "plugin_accepted",  # events that the write policy plugin has decided on, as the next two
     "plugin_rejected",
@@ -50,6 +51,14 @@ COUNTERS: Final = (
     "peers_in_step",
     "peers_comparing",  # of those, with which everything is being compared for the first time
     "applied",  # number of the last commit that it has applied
+)
+GROWING: Final = (
+    "dropped",
+    "delivered",
+    "plugin_accepted",
+    "plugin_rejected",
+    "plugin_shadow_rejected",
+    "plugin_failed",
 )
 FAULTY: Final = 1  # something failed lately
 UNWRITABLE: Final = 2  # the writer's last batch could not be written
@@ -83,7 +92,9 @@ class SharedPage:
         self.made_at = int(time.time())
         self._made = time.monotonic()
         tables = [*[size(addresses)] * fronts, *[size(proofs)] * fronts, size(SOURCES)]
-        start = _POSITION + len(self.roles) * len(COUNTERS)
+        self._ended = len(self.roles)  # in whose place stands what the dead had counted
+        self._measured = _POSITION + (self._ended + 1) * len(COUNTERS)
+        start = self._measured + (self._ended + 1) * metrics.NUMBERS
         self._numbers = memoryview(mmap.mmap(-1, (start + sum(tables)) * 8)).cast("Q")
         made = []
         for length in tables:
@@ -149,11 +160,22 @@ class SharedPage:
 
     def total(self, name: str) -> int:
         """The sum of a counter over all roles."""
-        return sum([self.count(role, name) for role in range(len(self.roles))])
+        return sum([self.count(role, name) for role in range(self._ended + 1)])
+
+    def measure(self, role: int, numbers: list[int]) -> None:
+        """Store what a role has counted and timed (`metrics`); called by that role."""
+        at = self._measured + role * metrics.NUMBERS
+        self._numbers[at : at + metrics.NUMBERS] = memoryview(array("Q", numbers))
+
+    def measured(self) -> list[int]:
+        """The sums of that over all roles, since the page was made."""
+        every = self._numbers[self._measured : self._measured + (self._ended + 1) * metrics.NUMBERS].tolist()
+        return [sum(every[at :: metrics.NUMBERS]) for at in range(metrics.NUMBERS)]
 
     def begin(self, role: int) -> None:
         """A role begins its work: its counters are as at its start. Called by that role, before any other of these."""
         self.store(role, **dict.fromkeys(COUNTERS, 0))
+        self.measure(role, metrics.fresh())
         self.store(role, pid=os.getpid(), started=int(time.time()))
         self.say_alive(role)
 
@@ -166,7 +188,13 @@ class SharedPage:
         return max(0.0, time.monotonic() - self.count(role, "alive_at") / 1000)
 
     def clear(self, role: int) -> None:
-        """Forget a role that has ended: its counters and its addresses. Proofs that it saw stay used."""
+        """Forget a role that has ended: its counters and its addresses. Proofs that it saw stay used, and what it had counted."""
+        grown = {name: self.count(self._ended, name) + self.count(role, name) for name in GROWING}
+        self.store(self._ended, **grown)
+        own, dead = (self._measured + place * metrics.NUMBERS for place in (role, self._ended))
+        for at in range(metrics.NUMBERS):
+            self._numbers[dead + at] += self._numbers[own + at]
+        self.measure(role, metrics.fresh())
         self.store(role, **dict.fromkeys(COUNTERS, 0))
         self.store(role, ended=1)
         if role < self.fronts:

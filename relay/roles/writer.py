@@ -22,6 +22,7 @@ import msgspec
 from relay.errors import Changed, Prefix, Reject, TooFast
 from relay.protocol import kinds
 from relay.protocol.event import parse_known
+from relay.roles import metrics
 from relay.roles.answers import Answers, Told
 from relay.roles.fair_queue import FairQueue
 from relay.roles.later_work import LaterWork
@@ -54,6 +55,7 @@ ALIVE_INTERVAL: Final = 1.0  # seconds between two signs of life on the page
 ROOM: Final = 1024 * 1024  # bytes that are written to see whether there is room: more than most transactions have
 ROOM_INTERVAL: Final = 5.0  # seconds between two such tries
 TOLD: Final = 300.0  # seconds that it is told of a fault after the last one
+_TOOK: Final = metrics.Timer("transaction_seconds").took
 SENT_WITHIN: Final = 2.0  # seconds in which what is unsent may still go out at the end
 
 Report = Callable[[str, BaseException], None]  # what nobody foresaw: where, and what
@@ -96,6 +98,7 @@ class WriterRole:
         self._answers = Answers()
         self.links = RoleLinks(self._take, self._dropped)
         self._role = page.roles.index("writer")
+        self._numbers = metrics.fresh()
         self._faults = 0
         self._faulty_until = 0.0
         self._unwritable = False
@@ -158,6 +161,7 @@ class WriterRole:
     def _tell_state(self) -> None:
         state = UNWRITABLE if self._unwritable else FAULTY if time.monotonic() < self._faulty_until else 0
         self._page.store(self._role, degraded=state, faults=self._faults, applied=self._number)
+        self._page.measure(self._role, self._numbers)
 
     def _try_room(self) -> None:
         """Find out whether the database can be written, once in ROOM_INTERVAL.
@@ -265,7 +269,9 @@ class WriterRole:
             refusal = internal(error)
         if refusal is not None:
             outcomes = [Outcome(Status.REFUSED, refusal=refusal)] * len(jobs)
-        self._size.took(len(jobs), time.perf_counter() - begun, self._store.disk_wait)
+        taken = time.perf_counter() - begun
+        _TOOK(self._numbers, taken)
+        self._size.took(len(jobs), taken, self._store.disk_wait)
         self._commit()
         if self._unwritable is not (refusal is not None):
             self._unwritable = refusal is not None

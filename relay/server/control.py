@@ -33,7 +33,6 @@ from relay.server.control_messages import (
     HEADER,
     MAX_BATCH,
     MAX_FRAME,
-    Backup,
     CommandDone,
     ControlError,
     Describe,
@@ -92,9 +91,6 @@ class Service(Protocol):
 
     async def change_rules(self, change: RuleChange) -> bool:
         """Carry out what the operator says; whether there was something to change. May raise Reject as well."""
-
-    async def backup(self, target: Path) -> int:
-        """As `storage.tools.Tools.backup`; `target` is absolute."""
 
     async def info(self) -> Info:
         """As `storage.tools.Tools.info`."""
@@ -226,8 +222,6 @@ class Control:
                     return CommandDone(int(await self._service.change_peer(request)))
                 case SetRule() | LiftRule() | SetText():
                     return CommandDone(int(await self._service.change_rules(request)))
-                case Backup():
-                    return CommandDone(await self._service.backup(Path(request.target)))
                 case Describe():
                     return Described(await self._service.info())
         except (StorageError, ConfigError, Reject, VaultError) as error:

@@ -59,12 +59,6 @@ class Reembed(msgspec.Struct, tag=True, frozen=True):
     settings: Search
 
 
-class Backup(msgspec.Struct, tag=True, frozen=True):
-    """Copy the database to `target`, an absolute path."""
-
-    target: str
-
-
 class Describe(msgspec.Struct, tag=True, frozen=True):
     """Ask for figures about the database."""
 
@@ -76,7 +70,6 @@ Request = (
     | Rebuild
     | RotateMaster
     | Reembed
-    | Backup
     | Describe
     | AddPeer
     | RemovePeer

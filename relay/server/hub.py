@@ -18,6 +18,7 @@ from relay.config import Config
 from relay.errors import Prefix, Reject
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
+from relay.roles import metrics
 from relay.roles.page import FAULTY, SharedPage
 from relay.server.comparisons.comparing import Comparisons
 from relay.server.connection.connections import Connections
@@ -109,6 +110,7 @@ class Hub:
             turns=turns,
             search=lambda: self.search,
             invite=self._invite,
+            numbers=self.ingest.numbers,
         )
         self.shared = self._share(Intake(faults, turns))
         self._drain: asyncio.Task[None] | None = None
@@ -234,7 +236,7 @@ class Hub:
 
     def health(self) -> Health:
         """How the relay is doing now: all its roles together."""
-        self._tell_page()
+        measured = self.measured()
         page = self.page
         roles = roles_of(page)
         writer = next((role.status for role in roles if role.name == "writer"), "down")
@@ -250,8 +252,8 @@ class Hub:
             connections=page.total("connections"),
             subscriptions=page.total("subscriptions"),
             waiting=page.total("waiting"),
-            stored=page.total("stored"),
-            refused=page.total("refused"),
+            stored=sum(metrics.of("stored", measured)),
+            refused=sum(metrics.of("refused", measured)),
             dropped=page.total("dropped"),
             delivered=page.total("delivered"),
             plugin_accepted=page.total("plugin_accepted"),
@@ -269,6 +271,11 @@ class Hub:
             problem=problem,
         )
 
+    def measured(self) -> list[int]:
+        """What all roles have counted and timed since the start (`relay.roles.metrics`)."""
+        self._tell_page()
+        return self.page.measured()
+
     def _problem(self) -> str | None:
         """What is wrong here."""
         missing = self.page.missing
@@ -282,14 +289,13 @@ class Hub:
             self.role,
             subscriptions=self.fanout.count,
             waiting=ingest.pending,
-            stored=ingest.stored,
-            refused=ingest.refused,
             delivered=self.fanout.delivered,
             faults=self.faults.count,
             degraded=FAULTY if self.faults.problem() else 0,
             applied=self.log.number,
             **self.policy.figures(),
         )
+        self.page.measure(self.role, ingest.numbers)
 
     # time
 

@@ -4,6 +4,7 @@ Each works on a connection of its own in one read transaction, so that it sees o
 """
 
 import asyncio
+import errno
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
@@ -108,16 +109,36 @@ def _missing(connection: sqlite3.Connection, noted: int | None) -> list[Inconsis
 
 
 def _copy(connection: sqlite3.Connection, target: Path) -> int:
+    """What stands under its name is whole and on the disk: it is written beside it first, since SQLite syncs no such copy."""
+    part = target.with_name(f"{target.name}.part")
     try:
-        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, "File exists")
+        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except OSError as error:
-        raise StorageError(f"{target} cannot be made: {error.strerror}; name a new file") from None
+        name = part if isinstance(error, FileExistsError) and not os.path.lexists(target) else target
+        raise StorageError(f"{name} cannot be made: {error.strerror}; name a new file") from None
     try:
-        connection.execute(named("tools")["copy"], (str(target),))
+        connection.execute(named("tools")["copy"], (str(part),))
+        _sync(part)
+        part.rename(target)
+        _sync(target.parent)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise StorageError(f"{target} cannot be written: {error.strerror}") from None
     except BaseException:
-        target.unlink()
+        part.unlink(missing_ok=True)
         raise
     return target.stat().st_size
+
+
+def _sync(path: Path) -> None:
+    """What was written there, a file or the names in a directory, is on the disk."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 async def _check(

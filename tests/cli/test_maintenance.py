@@ -120,6 +120,34 @@ def test_a_backup_overwrites_nothing(tidings: Tidings, tmp_path: Path, full: Pat
     assert copy.read_text() == "precious"
 
 
+def test_a_copy_that_fails_leaves_nothing(tidings: Tidings, tmp_path: Path, full: Path) -> None:
+    (tmp_path / "copy.sqlite.part").write_text("another's")
+    result = tidings("backup", tmp_path / "copy.sqlite", "--data", full)
+    assert result.exit_code == 1
+    assert "copy.sqlite.part" in result.stderr
+    assert [file.name for file in tmp_path.iterdir() if file.name.startswith("copy")] == ["copy.sqlite.part"]
+
+
+def test_of_copies_in_a_directory_the_newest_stay(tidings: Tidings, tmp_path: Path, full: Path) -> None:
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    other = ["secrets.toml", "tidings-before-the-move.sqlite", "tidings-2020-01-01T000000Z.sqlite.part"]
+    for name in (*other, "tidings-2020-01-01T000000Z.sqlite", "tidings-2020-01-02T000000Z.sqlite"):
+        (copies / name).write_text("x")
+    told = json.loads(tidings("backup", copies, "--keep", "2", "--json", "--data", full).stdout)
+    made = Path(told["file"])
+    assert told["removed"] == 1
+    assert {file.name for file in copies.iterdir()} == {*other, "tidings-2020-01-02T000000Z.sqlite", made.name}
+    assert made.stat().st_size == told["bytes"]
+    assert made.stat().st_mode & 0o077 == 0
+
+
+def test_only_a_directory_has_copies_to_keep(tidings: Tidings, tmp_path: Path, full: Path) -> None:
+    result = tidings("backup", tmp_path / "new.sqlite", "--keep", "2", "--data", full)
+    assert result.exit_code == 2
+    assert "--keep needs a directory" in result.stderr
+
+
 def test_what_was_deleted_is_gone_from_the_files_after_compact(tidings: Tidings, data: Path) -> None:
     secret = make_event(1, content="a word that must not stay")
     tidings("import", "--data", data, stdin=events.wire(secret))
@@ -143,9 +171,8 @@ def test_verbs_go_through_the_relay_that_is_running(tidings: Tidings, tmp_path: 
         info = tidings("info", "--json", "--data", data)
         compact = tidings("compact", "--data", data)
         rebuild = tidings("rebuild", "--data", data)
-        backup = tidings("backup", tmp_path / "copy", "--data", data)
-    assert [result.exit_code for result in (info, compact, rebuild, backup)] == [0, 0, 0, 0]
-    assert service.asked == [("info",), ("compact",), ("rebuild",), ("backup", tmp_path / "copy")]
+    assert [result.exit_code for result in (info, compact, rebuild)] == [0, 0, 0]
+    assert service.asked == [("info",), ("compact",), ("rebuild",)]
     assert json.loads(info.stdout)["running"] is True
     assert json.loads(info.stdout)["events"] == INFO.events
     assert rebuild.stderr == "rebuilt; rows: 7\n"

@@ -15,7 +15,7 @@ def dropped(server: Server) -> int:
     """What `/metrics` counts."""
     with urllib.request.urlopen(f"{server.http}/metrics", timeout=PATIENCE) as answer:
         lines = answer.read().decode().splitlines()
-    return int(next(line for line in lines if line.startswith("tidings_dropped ")).split()[1])
+    return int(float(next(line for line in lines if line.startswith("tidings_dropped_total ")).split()[1]))
 
 
 def until_dropped(server: Server, number: int) -> None:

@@ -55,7 +55,7 @@ async def test_a_plugin_decides_at_every_door_and_another_takes_over_on_sighup(t
             imported = command("import", "--data", str(tmp_path / "data"), stdin=wire(bad) + b"\n")
             assert b"1 refused" in imported.stdout + imported.stderr
             metrics = HTTP.get(f"{server.http}/metrics").text
-            assert int(re.findall(r"^tidings_plugin_rejected (\d+)$", metrics, re.MULTILINE)[0]) >= 4
+            assert int(re.findall(r"^tidings_plugin_rejected_total (\d+)", metrics, re.MULTILINE)[0]) >= 4
 
             settings.write_text(SETTINGS.format("exit 1"))
             server.reload()

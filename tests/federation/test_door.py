@@ -11,6 +11,7 @@ from relay.federation.door import AT_ONCE, OverQuota, PeerDoor, PeerQuota
 from relay.peer_settings import PeerPolicy
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
+from relay.roles import metrics
 from relay.server.events.ingest import Ingest
 from relay.server.events.policies import Sender
 from relay.server.events.publishing import Publisher
@@ -28,7 +29,7 @@ class HeldIngest:
     def __init__(self) -> None:
         self.given: list[tuple[Event, Door, Any, str | None]] = []
         self.answers: list[Callable[[], None]] = []
-        self.refused = 0
+        self.numbers = metrics.fresh()
         self.full = 0.0
         self.has_room = True
         self.senders: list[Sender] = []

@@ -11,8 +11,10 @@ from relay.http.app import build
 from relay.http.routes import ROUTES
 from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter, matches
+from relay.roles import metrics
 from relay.roles.page import SharedPage
 from relay.server.events.follow import Follower
+from relay.server.health import RoleHealth
 from relay.server.lasting import LastingAnswers
 from relay.server.limits.addresses import AddressSet
 from relay.server.limits.rates import OpenConnections
@@ -33,6 +35,7 @@ class Health(msgspec.Struct, frozen=True):
     subscriptions: int = 5
     last_seq: int = 1234
     takes_events: bool = True
+    roles: Sequence[RoleHealth] = ()
 
 
 class ListReader:
@@ -135,6 +138,7 @@ class FakeHub:
         self.software = "https://example.org/tidings"
         self.self_pubkey: str | None = None
         self.figures = Health()
+        self.numbers = metrics.fresh()
         self.faults = Faults()
         self.fronts = 1
         self.blocked = AddressSet(())
@@ -148,6 +152,9 @@ class FakeHub:
 
     def health(self) -> Health:
         return self.figures
+
+    def measured(self) -> list[int]:
+        return self.numbers
 
     def follow(self, follower: Follower) -> None:
         self.followers.append(follower)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.roles import metrics
 from relay.roles.page import Position, SharedPage
 from relay.roles.shared_limits import AddressCounts
 
@@ -41,9 +42,26 @@ def test_a_commit_is_seen_in_another_process(page: SharedPage) -> None:
 
 
 def test_counters_are_a_roles_own_and_summed(page: SharedPage) -> None:
-    page.store(0, stored=3)
-    page.store(1, stored=4)
-    assert (page.count(0, "stored"), page.count(1, "stored"), page.total("stored")) == (3, 4, 7)
+    page.store(0, delivered=3)
+    page.store(1, delivered=4)
+    assert (page.count(0, "delivered"), page.count(1, "delivered"), page.total("delivered")) == (3, 4, 7)
+
+
+def test_what_a_role_had_counted_stays_when_it_dies_and_begins_again(page: SharedPage) -> None:
+    numbers = metrics.fresh()
+    numbers[0], numbers[-1] = 2, 2**40
+    page.begin(0)
+    page.store(0, delivered=3, connections=9)
+    page.measure(0, numbers)
+    for times in (1, 2):
+        page.clear(0)
+        page.begin(0)
+        page.store(0, delivered=3)
+        page.measure(0, numbers)
+        assert page.total("delivered") == 3 * (times + 1)
+        assert page.total("connections") == 0
+        measured = page.measured()
+        assert (measured[0], measured[-1], sum(measured[1:-1])) == (2 * (times + 1), 2**40 * (times + 1), 0)
 
 
 def test_a_role_that_works_says_so(page: SharedPage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -153,31 +153,21 @@ async def test_every_operation_reaches_the_service_and_brings_its_answer(tmp_pat
             lambda client: (
                 client.remove(wanted, 100),
                 client.rebuild(),
-                client.backup(tmp_path / "copy"),
                 client.info(),
                 client.rotate_master("next"),
                 client.reembed(Search(embedder="minilm")),
                 client.compact(),
             ),
         )
-    assert answers[:6] == (5, 7, 11, INFO, 13, 17)
+    assert answers[:5] == (5, 7, INFO, 13, 17)
     assert service.asked == [
         ("remove", wanted, 100),
         ("rebuild",),
-        ("backup", tmp_path / "copy"),
         ("info",),
         ("rotate", "next"),
         ("reembed", Search(embedder="minilm")),
         ("compact",),
     ]
-
-
-async def test_makes_the_path_of_a_backup_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    service = Remembering()
-    monkeypatch.chdir(tmp_path)
-    async with serving(tmp_path, service):
-        await ask(tmp_path, lambda client: client.backup(Path("copy")))
-    assert service.asked == [("backup", tmp_path / "copy")]
 
 
 @pytest.mark.parametrize("failure", [StorageError("the disk is full"), Reject(Prefix.ERROR, "the disk is full")])

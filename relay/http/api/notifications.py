@@ -36,7 +36,8 @@ TAGS: Final = ["notifications"]
 WRITTEN: Final = 100  # answers and mentions that are looked at, each
 VOTED: Final = 300  # votes that are looked at
 INVITED: Final = 20  # invites that are looked at
-FAR: Final = 1000  # of each of these, where all that are looked at came since a heartbeat's cursor
+FAR: Final = 1000  # of each of these, where more may have come since a heartbeat's cursor
+SKEW: Final = 60  # seconds that an event may come after its own time, and be looked for among the newest
 EVER: Final = 2**62  # above every number of the log
 
 GroupType = Literal["group_added", "group_removed", "group_mention", "group_invite"]
@@ -256,12 +257,12 @@ async def collect(hub: RunningRelay, identity_id: str, after: int = 0, *, far: b
 
 
 async def _newest(hub: RunningRelay, wanted: Filter, readers: Readers, after: int) -> list[Event]:
-    """The newest events that match: as many as the filter says, or FAR where all of these came after that number."""
+    """The newest events that match: as many as the filter says, or FAR where these may not be all that came after that number."""
     events = (await publishing.newest(hub, wanted, readers)).events
     if after == EVER or len(events) < (wanted.limit or 0):
         return events
-    came = await _arrivals(hub, events)
-    if min((seq for seq, _ in came.values()), default=0) <= after:
+    before = [at for seq, at in (await _arrivals(hub, events)).values() if seq <= after]
+    if before and min(event.created_at for event in events) + SKEW < max(before):
         return events
     return (await publishing.newest(hub, msgspec.structs.replace(wanted, limit=FAR), readers)).events
 

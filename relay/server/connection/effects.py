@@ -26,6 +26,7 @@ from relay.protocol.session import (
     RefuseComparison,
     refusal_of,
 )
+from relay.roles import metrics
 from relay.server import frames
 from relay.server.connection.shared import Shared
 from relay.server.events import policies
@@ -81,6 +82,8 @@ def receive(connection: ActingConnection, data: bytes) -> None:
     if session.challenge_due:
         challenge(connection)
     kind = type(effect)
+    verb, act = _ACTIONS[kind]
+    shared.numbers[verb] += 1
     if shared.gate.limits_messages and kind is not Cancel and not shared.gate.may_send(connection.address):
         reason = Reject(Prefix.RATE_LIMITED, "too many messages from your address; slow down")
         refusal = refusal_of(effect, reason)
@@ -91,7 +94,7 @@ def receive(connection: ActingConnection, data: bytes) -> None:
         connection.send(refusal or messages.notice(str(reason)))
         connection.sent_in_vain(len(data))
         return
-    _ACTIONS[kind](connection, effect, len(data))
+    act(connection, effect, len(data))
 
 
 def _publish(connection: ActingConnection, effect: Publish, size: int) -> None:
@@ -211,19 +214,20 @@ def _end_comparison(connection: ActingConnection, effect: NegClose, size: int) -
     connection.sent_in_vain(size + 2 * unanswered)
 
 
-# What each effect of `Session.receive` does; the last argument is the size of the message in bytes.
-_ACTIONS: Final[dict[type, Callable[[ActingConnection, Any, int], None]]] = {
-    Publish: _publish,
-    bytes: _reply,
-    Open: _open,
-    Refuse: _refuse,
-    CountRequest: _count,
-    Cancel: _cancel,
-    Authenticate: _authenticate,
-    RefuseComparison: _refuse_comparison,
-    NegOpen: _compare,
-    NegMsg: _compare,
-    NegClose: _end_comparison,
+_VERBS: Final = metrics.places("messages")
+# What each effect of `Session.receive` counts as and does; the last argument is the size of the message in bytes.
+_ACTIONS: Final[dict[type, tuple[int, Callable[[ActingConnection, Any, int], None]]]] = {
+    Publish: (_VERBS["EVENT"], _publish),
+    bytes: (_VERBS["refused"], _reply),
+    Open: (_VERBS["REQ"], _open),
+    Refuse: (_VERBS["refused"], _refuse),
+    CountRequest: (_VERBS["COUNT"], _count),
+    Cancel: (_VERBS["CLOSE"], _cancel),
+    Authenticate: (_VERBS["AUTH"], _authenticate),
+    RefuseComparison: (_VERBS["refused"], _refuse_comparison),
+    NegOpen: (_VERBS["NEG-OPEN"], _compare),
+    NegMsg: (_VERBS["NEG-MSG"], _compare),
+    NegClose: (_VERBS["NEG-CLOSE"], _end_comparison),
 }
 
 

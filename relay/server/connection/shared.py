@@ -44,6 +44,7 @@ class Shared:
         self.intake = intake
         self.connections = connections
         self.ingest = ingest
+        self.numbers = ingest.numbers
         self.publisher = publisher
         self.fanout = fanout
         self.access = access

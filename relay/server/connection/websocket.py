@@ -19,6 +19,7 @@ from relay.errors import Reject
 from relay.protocol import messages
 from relay.protocol.admission import Door
 from relay.protocol.session import Session
+from relay.roles import metrics
 from relay.server.connection import effects, handshake
 from relay.server.connection.inbound import Inbound, Received
 from relay.server.connection.sending import SendingConnection
@@ -28,6 +29,8 @@ from relay.server.limits import intake
 from relay.server.reading.queries import MAX_WAITING, Job
 
 MAX_IN_FLIGHT: Final = 1000  # events of one connection that have no answer yet
+
+_CODES: Final = metrics.places("disconnections")
 
 log = logging.getLogger("tidings.websocket")
 
@@ -104,6 +107,9 @@ class Connection(SendingConnection):
         self.shared.comparisons.close_all(self)
         self.shared.long_messages.leave(self)
         if self.address:
+            said = self.protocol.close_sent or self.protocol.close_rcvd
+            code = str(said.code if said else CloseCode.ABNORMAL_CLOSURE.value)
+            self.shared.numbers[_CODES.get(code, _CODES[metrics.OTHER])] += 1
             self.shared.gate.websockets.leave(self.address)
             self.address = ""
 

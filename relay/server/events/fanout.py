@@ -59,10 +59,11 @@ class LiveSubscription:
     what is to be sent was last asked for.
     """
 
-    __slots__ = ("after", "connection", "filters", "held", "held_bytes", "mark", "name", "prefix")
+    __slots__ = ("after", "asked_at", "connection", "filters", "held", "held_bytes", "mark", "name", "prefix")
 
     def __init__(self, connection: "Receiver", name: str, filters: tuple[Filter, ...], after: int) -> None:
         self.after = after
+        self.asked_at = time.perf_counter()
         self.connection = connection
         self.name = name
         self.filters = filters

@@ -25,6 +25,7 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Event, compute_id, has_tag, parse_known, wire
 from relay.protocol.facts import GivenToken
 from relay.protocol.kinds import has_address
+from relay.roles import metrics
 from relay.roles.messages import Behind, Quota
 from relay.roles.page import SharedPage
 from relay.roles.writer import internal
@@ -66,6 +67,9 @@ class Submission(msgspec.Struct, gc=False):
     sender: Sender | None = None
 
 
+_STORED: Final = {int(kind): at for kind, at in metrics.places("stored").items() if kind != metrics.OTHER}
+_STORED_OTHER: Final = metrics.places("stored")[metrics.OTHER]
+_UNSAID: Final = Reject(Prefix.ERROR, "")
 _DUPLICATE: Final = Outcome(Status.DUPLICATE)
 _SHADOWED: Final = Outcome(Status.EPHEMERAL)  # its author is to believe that it was taken
 _DECEIVED: Final = frozenset((Door.CLIENT, Door.HTTP))  # doors of strangers; peers and operators are told
@@ -103,8 +107,7 @@ class Ingest:
         self._idle.set()
         self.pending = 0
         self.pending_bytes = 0
-        self.stored = 0
-        self.refused = 0
+        self.numbers = metrics.fresh()  # what this role counts and times, also elsewhere
         self.failure: str | None = None  # the last storage error, None once a batch went through again
         self.log = LogFollower(page, reader, self._decoded, faults.report, self._tasks.start, flush=flush)
         self.log.add(self._applied)
@@ -224,7 +227,9 @@ class Ingest:
         finally:
             self._end(len(incoming), size)
             self._flush()  # as in `write`
-        self.refused += sum([refusal is not None for refusal in refusals])
+        for refusal in refusals:
+            if refusal is not None:
+                metrics.count_refusal(self.numbers, refusal)
         return refusals
 
     async def execute(self, command: Command[T], token: GivenToken | None = None, quota: Quota | None = None) -> T:
@@ -290,7 +295,7 @@ class Ingest:
         except BaseException as error:
             self._faults.report("the verifier", error)
             refusal = internal(error)
-        self.refused += 1
+        metrics.count_refusal(self.numbers, refusal)
         self._settled(submission, Outcome(Status.REFUSED, refusal=refusal))
 
     def _ask(self, policy: WritePolicy, submission: Submission) -> None:
@@ -310,7 +315,7 @@ class Ingest:
         if decision.is_shadow and submission.door in _DECEIVED:
             self._settled(submission, _SHADOWED)
         else:
-            self.refused += 1
+            metrics.count_refusal(self.numbers, refusal)
             self._settled(submission, Outcome(Status.REFUSED, refusal=refusal))
 
     def _push(self) -> None:
@@ -324,7 +329,7 @@ class Ingest:
 
         def landed(outcome: Outcome) -> None:
             self._flying.pop(event.id, None)
-            self._account(outcome)
+            self._account(event, outcome)
             settle(outcome)
 
         self.link.submit(incoming, client, landed)
@@ -338,11 +343,11 @@ class Ingest:
             self._faults.report("an answer", error)
         self._end(1, submission.size)
 
-    def _account(self, outcome: Outcome) -> None:
+    def _account(self, event: Event, outcome: Outcome) -> None:
         if outcome.status is Status.STORED:
-            self.stored += 1
+            self.numbers[_STORED.get(event.kind, _STORED_OTHER)] += 1
         elif outcome.status is Status.REFUSED:
-            self.refused += 1
+            metrics.count_refusal(self.numbers, outcome.refusal or _UNSAID)
             if self.failure is None and outcome.refusal is not None and _is_error(outcome):
                 self._faults.report("the handler of an event", outcome.refusal)
 

@@ -11,6 +11,7 @@ from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.event import wire as wire_of
 from relay.protocol.facts import GivenToken
+from relay.roles import metrics
 from relay.server.events import policies
 from relay.server.events.ingest import Ingest
 from relay.server.settings import Settings
@@ -49,7 +50,7 @@ class Publisher:
         """The operator's rules for one event, before its signature is looked at."""
         refusal = policies.refuse(event, author, self._settings.config, now)
         if refusal is not None:
-            self._ingest.refused += 1
+            metrics.count_refusal(self._ingest.numbers, refusal)
         return refusal
 
     async def publish(

@@ -23,7 +23,7 @@ from relay.protocol.filter import Filter, matches
 from relay.roles.messages import Quota
 from relay.server.events.ingest import Ingest
 from relay.server.events.publishing import Publisher
-from relay.server.identities import validation
+from relay.server.identities import shown_once, validation
 from relay.server.identities.agents import Agents
 from relay.server.identities.bound_keys import BoundKeys
 from relay.server.identities.claims import Claims
@@ -158,7 +158,8 @@ class Identities:
                 claim_expires_at=now + rules.claim_hours * 3600,
                 check=custody.check,
             )
-            await self._ingest.execute(Register(new), quota=self._quota(address))
+            adding = self._ingest.execute(Register(new), quota=self._quota(address))
+            await shown_once.stored(self._tables, adding, lambda tables: tables.identity(new.id) is not None)
         try:
             await self.profiles.introduce(new.id)
         except StorageError as error:  # the identity is there, and its token is shown now or never

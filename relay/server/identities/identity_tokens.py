@@ -18,7 +18,7 @@ from relay.protocol import names
 from relay.protocol.facts import GivenToken
 from relay.server.events.follow import OF_GROUPS, Applied
 from relay.server.events.ingest import Ingest
-from relay.server.identities import validation
+from relay.server.identities import shown_once, validation
 from relay.server.supervision import Tasks
 from storage.base import PrimaryTables
 from storage.errors import StorageError
@@ -151,7 +151,8 @@ class IdentityTokens:
         token = StoredToken(secrets.token_hex(16), identity_id, name, None, now, expires_at, None)
         digest = tokens.digest(text)
         asking = None if given is None else given.id
-        await self._ingest.execute(AddIdentityToken(token, digest, asking, ends, login), given)
+        adding = self._ingest.execute(AddIdentityToken(token, digest, asking, ends, login), given)
+        await shown_once.stored(self._tables, adding, lambda tables: tables.token("identity", digest) is not None)
         self.forget()
         return token, text
 

@@ -20,6 +20,7 @@ from relay.protocol import names
 from relay.protocol.event import has_tag
 from relay.protocol.facts import GivenToken
 from relay.server.events.ingest import Ingest
+from relay.server.identities import shown_once
 from relay.server.identities.issuer import MAX_SUBJECT, Issuer
 from relay.server.limits.proof_checks import ProofChecks
 from relay.server.limits.replay_guard import ReplayGuard
@@ -221,7 +222,9 @@ class Users:
         token = StoredToken(secrets.token_hex(16), "", name.strip(), None, now, expires_at, None)
         row_id, digest = secrets.token_hex(16), tokens.digest(text)
         wanted = AddUserToken(caller.user_id, row_id, token, digest, caller.token_id)
-        return await self._ingest.execute(wanted, caller.token), text
+        adding = self._ingest.execute(wanted, caller.token)
+        made = await shown_once.stored(self._tables, adding, lambda tables: tables.token("user", digest) is not None)
+        return made or token, text
 
     async def revoke_token(self, caller: Caller, token_id: str) -> None:
         """End an app token now. Raises Refused(UNKNOWN)."""

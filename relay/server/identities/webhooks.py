@@ -9,6 +9,7 @@ from typing import Final
 from relay.errors import Prefix, Reject
 from relay.protocol.facts import GivenToken
 from relay.server.events.ingest import Ingest
+from relay.server.identities import shown_once
 from relay.server.identities.signing import Signing
 from relay.server.settings import Settings
 from relay.server.web_requests.outbound import checked_url
@@ -46,7 +47,8 @@ class Webhooks:
         async with self._signing.custody() as custody:
             sealed = custody.seal(*_PLACE, webhook_id, secret)
             hook = Webhook(webhook_id, identity_id, url, sealed, int(time.time()), self._ingest.last_seq)
-            await self._ingest.execute(AddWebhook(hook, rules.per_identity, custody.check), given)
+            adding = self._ingest.execute(AddWebhook(hook, rules.per_identity, custody.check), given)
+            await shown_once.stored(self._tables, adding, lambda tables: tables.webhook(webhook_id) is not None)
         return hook, SECRET + base64.b64encode(secret).decode()
 
     async def remove(self, identity_id: str, webhook_id: str, given: GivenToken | None = None) -> None:

@@ -19,7 +19,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from time import thread_time
+from time import perf_counter, thread_time
 from typing import Final, Protocol
 
 import msgspec
@@ -29,6 +29,7 @@ from relay.protocol import messages
 from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter
 from relay.protocol.session import CountRequest
+from relay.roles import metrics
 from relay.server import frames
 from relay.server.events.fanout import Fanout, LiveSubscription, Receiver
 from relay.server.pools import Pool
@@ -52,6 +53,7 @@ ATTEMPTS: Final = 3  # to answer while what a connection may read becomes less
 MAX_WAITING: Final = 200  # questions of one connection; more than that pauses its reading
 
 log = logging.getLogger("tidings.queries")
+_TOOK: Final = metrics.Timer("query_seconds").took
 
 
 class History(msgspec.Struct, gc=False):
@@ -118,6 +120,7 @@ class Queries:
         turns: Turns,
         search: Callable[[], SearchEngine],
         invite: Invite,
+        numbers: list[int],
     ) -> None:
         self.configure(Limits(), "auto")
         self._reader = reader
@@ -133,13 +136,13 @@ class Queries:
         self._share_ends = 0.0  # of that turn, 0 where one question at most was asked
         self._scheduled = False  # the line has its turn
         self._faults = faults
+        self._numbers = numbers
         self._tasks = Tasks(faults)
         self._searching = asyncio.Semaphore(SEARCHES)
         # One job a worker and a search, for invites are small: never full.
         self._packers = Pool("compress", readers, readers * WORKERS_A_READER + SEARCHES)
         for _ in range(readers * WORKERS_A_READER):
             self._tasks.repeat(self._work, "a query worker")
-        self.answered = 0
 
     def configure(self, limits: Limits, eose_hints: str) -> None:
         """Put settings in force: how many events a filter gives, and `server.eose_hints`."""
@@ -267,7 +270,7 @@ class Queries:
         if data:
             connection.queue(data)
         if isinstance(found, Found) or not found.is_past:
-            self.answered += 1
+            _TOOK(self._numbers, perf_counter() - subscription.asked_at)
             connection.send(subscription.eose(_hint(found.complete, found.cut, self._eose_hints)))
         before = subscription.mark
         if subscription.held and (now := self._access.mark(connection.session)) != before:
@@ -347,7 +350,6 @@ class Queries:
             counted = Counted(await searching.count(self._search(), wanted, searching.SearchScope(readers, now)))
         else:
             counted = await self._reader.count(job.filters, readers, now, job.offset)
-        self.answered += 1
         connection.send(messages.count(job.subscription, counted.total, counted.hll))
 
     async def _history(self, connection: AskingConnection, job: History) -> None:

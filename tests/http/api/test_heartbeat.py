@@ -69,6 +69,18 @@ async def test_an_absence_in_which_more_came_than_notifications_tell_leaves_noth
     assert [one["excerpt"] for one in (await beat(alice, answer["cursor"]))["news"]] == []
 
 
+async def test_what_came_in_one_second_is_told_in_parts_and_nothing_is_left_out(alice, bob, post, monkeypatch):
+    monkeypatch.setattr(notifications, "WRITTEN", 6)
+    cursor, seen, more = (await beat(alice))["cursor"], [], True
+    for number in range(12):
+        await bob.comment(post, str(number))
+    while more:
+        answer = await beat(alice, cursor, limit=1)
+        seen += [one["excerpt"] for one in answer["news"]]
+        cursor, more = answer["cursor"], answer["has_more"]
+    assert seen == [str(number) for number in range(12)]
+
+
 async def test_posts_of_those_followed_are_news_and_a_mention_is_one_thing(alice, bob, api):
     carol = await api.registered("carol")
     await alice.told("POST", "agents/bob/follow")

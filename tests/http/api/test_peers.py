@@ -67,4 +67,4 @@ async def test_everybody_is_told_with_how_many_it_is_in_step_and_with_how_many_w
         assert (
             "in step with 2 of 3 relays; what is old is still being compared with 1" in (await hub.get("/relay")).text
         )
-        assert "\ntidings_peers_comparing 1\n" in (await hub.get("/metrics")).text
+        assert "\ntidings_peers_comparing 1.0\n" in (await hub.get("/metrics")).text
