@@ -17,7 +17,8 @@ import msgspec
 from relay.errors import Prefix, Reject
 
 OTHER: Final = "other"
-# Kinds that have a number of their own; the others, 10 and more of an attacker's making among them, are one sort.
+BOUNDS: Final = (0.001, 0.005, 0.025, 0.1, 0.5, 2.5)  # seconds
+# Kinds that have a number of their own. The others are one sort: whoever sends new ones must not make the page longer.
 KINDS: Final = (
     *(0, 1, 3, 4, 5, 6, 7, 9, 11, 16, 62, 1059, 1063, 1111, 1984, 9735, 10002, 10050, 30023, 30078, 30818),
     *range(9000, 9010),
@@ -61,13 +62,13 @@ FAMILIES: Final = (
     Family(
         "answer_seconds",
         "from the head of a request over HTTP to that of its answer",
-        bounds=(0.001, 0.005, 0.025, 0.1, 0.5, 2.5),
+        bounds=BOUNDS,
     ),
-    Family("query_seconds", "from a REQ to its EOSE", bounds=(0.001, 0.005, 0.025, 0.1, 0.5, 2.5)),
+    Family("query_seconds", "from a REQ to its EOSE", bounds=BOUNDS),
     Family(
         "transaction_seconds",
         "transactions of events, with the sync of the disk",
-        bounds=(0.001, 0.005, 0.025, 0.1, 0.5, 2.5),
+        bounds=BOUNDS,
     ),
 )
 _BY_NAME: Final = {family.name: family for family in FAMILIES}

@@ -37,6 +37,34 @@ def test_finds_exactly_the_subscriptions_with_a_filter_that_matches(
         assert sorted(index.match(event)) == sorted(expected)
 
 
+def test_each_field_of_a_filter_counts_beside_any_others() -> None:
+    event = make_event(tags=[["e", "1" * 64], ["t", "x"]], content="low water", created_at=1000)
+    fields: dict[str, tuple[object, object]] = {  # what matches it, and what does not
+        "ids": (frozenset([event.id]), frozenset(["2" * 64])),
+        "authors": (frozenset([event.pubkey]), frozenset(["2" * 64])),
+        "kinds": (frozenset([1]), frozenset([7])),
+        "e": (frozenset(["1" * 64]), frozenset(["2" * 64])),
+        "t": (frozenset(["x", "y"]), frozenset(["y"])),
+        "since": (1000, 1001),
+        "until": (1000, 999),
+        "search": ("water", "ebb"),
+    }
+
+    def found(chosen: tuple[str, ...], wrong: str) -> bool:
+        given = {name: fields[name][name == wrong] for name in chosen}
+        tags = {name: given.pop(name) for name in ("e", "t") if name in given}
+        wanted = Filter(**given, tags=tags)  # type: ignore[arg-type]
+        index: Matcher[str] = Matcher()
+        index.add("a", [wanted])
+        assert (index.match(event) == ["a"]) is matches(wanted, event)
+        return matches(wanted, event)
+
+    for size in range(len(fields) + 1):
+        for chosen in itertools.combinations(fields, size):
+            assert found(chosen, "")
+            assert not any(found(chosen, wrong) for wrong in chosen)
+
+
 @given(steps=STEPS)
 def test_removing_every_subscription_leaves_nothing_behind(steps: list[tuple[int, list[Filter] | None]]) -> None:
     index: Matcher[int] = Matcher()

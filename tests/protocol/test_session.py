@@ -138,8 +138,9 @@ def test_a_comparison_needs_what_a_request_needs(
 
 
 @pytest.mark.parametrize("verb", ["REQ", "COUNT"])
-def test_the_private_messages_of_others_are_restricted(verb: str) -> None:
-    answer = refusal(ask(authenticated(ALICE), verb, "s", {"kinds": [1059], "#p": [BOB]}))
+@pytest.mark.parametrize("wanted", [{"kinds": [1059]}, {"kinds": [4]}, {"kinds": [4], "authors": [BOB]}])
+def test_the_private_messages_of_others_are_restricted(verb: str, wanted: dict[str, object]) -> None:
+    answer = refusal(ask(authenticated(ALICE), verb, "s", {**wanted, "#p": [BOB]}))
     assert str(answer[2]).startswith("restricted: ")
 
 
@@ -286,6 +287,11 @@ def test_the_open_searches_of_a_connection_are_for_so_many_words_and_those_that_
     assert isinstance(ask(session, "REQ", "b", {"kinds": [1]}, rules=rules), Open)
     assert isinstance(ask(session, "COUNT", "b", {"search": "one"}, rules=rules), CountRequest)
     session.cancel("a")
+    assert isinstance(ask(session, "REQ", "b", {"search": "one"}, rules=rules), Open)
+    for wanted in (filters, [{"kinds": [1]}]):  # what takes the place of a search makes room as well
+        replaced = ask(session, "REQ", "a", *wanted, rules=rules)
+        assert isinstance(replaced, Open)
+        session.opened(replaced, object())
     assert isinstance(ask(session, "REQ", "b", {"search": "one"}, rules=rules), Open)
 
 

@@ -1,5 +1,7 @@
 """What every backend of the log must do. A backend's test module subclasses `Contract` and gives it a `log`."""
 
+import itertools
+
 import msgspec
 import pytest
 
@@ -7,7 +9,7 @@ from relay.errors import Changed
 from relay.protocol import event as events
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
-from relay.protocol.filter import Filter
+from relay.protocol.filter import Filter, matches
 from storage.base import PUBLIC, Expected, Limits, LogWriter, Outcome, Reader, Status
 from storage.commands import RemoveMatching, Sweep
 from storage.identities.commands import Register
@@ -241,6 +243,27 @@ class Contract:
             make_event(0, content="it", tags=[["r", value]]), make_event(0, content="other", tags=[["r", value + "x"]])
         )
         assert await log.contents(of(r=[value])) == ["it"]
+
+    async def test_each_field_of_a_filter_counts_beside_others(self, log: Log) -> None:
+        event = make_event(1, 7, "it", [["e", "1" * 64], ["t", "x"]], 1000)
+        written = [make_event(2), event, make_event(1, 7, created_at=999)]
+        log.write(*written)
+        fields: dict[str, tuple[object, object]] = {  # what matches it, and what does not
+            "ids": ([event.id], ["2" * 64]),
+            "authors": ([event.pubkey], [ALICE]),
+            "kinds": ([7, 9], [9]),
+            "e": (["1" * 64], ["2" * 64]),
+            "t": (["x", "y"], ["y"]),
+            "since": (1000, 1001),
+            "until": (1000, 999),
+        }
+        for chosen in itertools.chain(*(itertools.combinations(fields, size) for size in range(4))):
+            for wrong in ("", *chosen):
+                wanted = of(**{name: fields[name][name == wrong] for name in chosen})
+                expected = {one.id for one in written if matches(wanted, one)}
+                assert (event.id in expected) is not bool(wrong)
+                assert {*ids(*await log.ask(wanted))} == expected
+                assert (await log.reader.count([wanted], PUBLIC, NOW)).total == len(expected)
 
     async def test_reads_up_to_a_number(self, log: Log) -> None:
         log.write(*notes("a", "b", "c"))

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from relay.protocol import messages
+from relay.protocol.event import wire
 from tests.factories import make_event
 from tests.http.api.conftest import Api
 
@@ -68,6 +69,14 @@ async def test_refuses_a_post_by_a_key_without_an_identity(api):
 
 async def test_refuses_proofs_as_events(api):
     assert await api.refused(400, "POST", "events", as_json(fresh(kind=22242))) == "invalid"
+
+
+async def test_a_protected_event_is_refused_from_whoever_brings_it(api, alice):
+    """A token proves no key (NIP-70)."""
+    event, repost = fresh(tags=[["-"]]), fresh(kind=6, content=wire(fresh(tags=[["-"]])).decode())
+    for caller in (api, alice):
+        assert await caller.refused(401, "POST", "events", as_json(event)) == "auth_required"
+        assert await caller.refused(403, "POST", "events", as_json(repost)) == "restricted"
 
 
 async def test_events_that_are_not_public_or_not_here_are_not_found(api):

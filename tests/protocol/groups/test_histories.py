@@ -188,8 +188,9 @@ def test_the_admin_of_longest_standing_follows_the_last_owner() -> None:
     hub = GroupHub(RULES)
     for event in (
         said(ALICE, 9007),
-        said(ALICE, 9000, ["p", CAROL, "admin", "x"], at=NOW + 1),
-        said(ALICE, 9000, ["p", BOB, "admin"], at=NOW),
+        said(ALICE, 9000, ["p", ALICE, "owner", "admin"]),
+        said(ALICE, 9000, ["p", CAROL, "admin", "x"], at=NOW + 2),
+        said(ALICE, 9000, ["p", BOB, "admin"], at=NOW + 1),
         said(ALICE, 9000, ["p", DAVE, "moderator"], at=NOW - 9),
     ):
         assert hub.send(event) == ""

@@ -1,8 +1,10 @@
 """The sets that are compared: one for all who compare the same, made once, and always with what was acknowledged."""
 
 import asyncio
+import time
 from typing import Any
 
+import msgspec
 import pytest
 
 from relay.protocol.event import Event
@@ -10,7 +12,7 @@ from relay.protocol.filter import Filter
 from relay.server.comparisons import compared_sets
 from relay.server.events.follow import Applied
 from storage.commands import RemoveMatching
-from tests.factories import NOW, make_event
+from tests.factories import NOW, keypair, make_event
 from tests.server.conftest import Relay
 from tests.server.fakes import Client, MemoryLog, settle
 
@@ -111,6 +113,27 @@ async def test_sets_of_other_filters_and_readers_are_others(relay: Relay) -> Non
     await stored(client, article)
     assert await told(client, {"kinds": [1]}) == {note.id}
     assert await told(client, {"kinds": [30023]}) == {article.id}
+
+
+async def test_a_set_takes_in_what_comes_for_its_readers_alone(relay: Relay) -> None:
+    log = CountedLog()
+    hub = relay(log)
+    member, nobody, note = Client(hub), Client(hub), make_event()
+    for group in ("room", "other"):
+        log.put_group(group, private=True)
+    log.put_member(keypair(2).pubkey, "room")
+    await stored(nobody, note)
+    member.ask_for_challenge()
+    tags = [["relay", member.connection.url], ["challenge", member.challenge]]
+    member.send("AUTH", msgspec.to_builtins(make_event(2, 22242, tags=tags, created_at=int(time.time()))))
+    assert (await member.next())[2]
+    for client in (member, nobody):
+        assert await told(client, {}) == {note.id}
+    said = [make_event(kind=9, tags=[["h", group]]) for group in ("room", "other")]
+    await stored(nobody, *said)
+    assert await told(member, {}) == {note.id, said[0].id}
+    assert await told(nobody, {}) == {note.id}
+    assert log.made == 2
 
 
 async def test_those_who_compare_the_same_at_once_share_a_set_while_it_is_made(relay: Relay) -> None:
