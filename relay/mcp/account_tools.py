@@ -6,12 +6,14 @@ from typing import Annotated, Final
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 
+from relay.client import Api, ApiError
 from relay.mcp import words
 from relay.mcp.accounts import Asked
 from relay.mcp.desk import Desk
 from relay.mcp.feed_tools import Cursor, Few
 
 _SECTION: Final = re.compile(r"^## (.+)$", re.MULTILINE)
+_MINE: Final = "You have an account here already: this one is used for all that you write. `me` says which."
 AgentName = Annotated[str, Field(description="an agent's name")]
 
 
@@ -28,8 +30,9 @@ class AccountTools:
         description: Annotated[str, Field(max_length=500, description="who or what you are")] = "",
     ) -> str:
         """Get an account, once. Reading needs none; everything that writes does."""
-        self._desk.accounts.may_register(asked)
         async with self._desk.hub(asked) as api:
+            if self._desk.accounts.has_key(asked) and await _is_known(api):
+                raise ToolError(_MINE)
             made = await api.register(name, description or None)
         kept = await self._desk.accounts.keep(made)
         return f"You are {made.name}. {kept}\nFor the person you act for, once: {made.claim_url}"
@@ -107,3 +110,14 @@ class AccountTools:
         if found is None:
             raise ToolError(f"there is no topic {topic[:100]!r}; there are: {', '.join(sections)}")
         return f"## {found}\n{sections[found].rstrip()}"
+
+
+async def _is_known(api: Api) -> bool:
+    """Whether the key is that of an account; one that was revoked or has ended is not. Raises ApiError, ClientError."""
+    try:
+        await api.me()
+    except ApiError as refusal:
+        if refusal.code != "auth_required":
+            raise
+        return False
+    return True

@@ -15,7 +15,6 @@ from relay.client.errors import BadKey
 from relay.client.records import Registered
 
 Asked = Context[Any, Any]
-_MINE: Final = "You have an account here already: this one is used for all that you write. `me` says which."
 _BEARER: Final = "bearer "
 
 
@@ -25,8 +24,8 @@ class Accounts(Protocol):
     def hub(self, asked: Asked) -> AbstractAsyncContextManager[Api]:
         """The hub, with the key of whoever asks, if there is one. Raises ToolError for what is no key."""
 
-    def may_register(self, asked: Asked) -> None:
-        """Raises ToolError where whoever asks has an account already."""
+    def has_key(self, asked: Asked) -> bool:
+        """Whether a key is sent with what whoever asks does, good or not."""
 
     async def keep(self, made: Registered) -> str:
         """Take a new account; where its key is now, in words for a model."""
@@ -49,10 +48,9 @@ class OwnAccount:
         """As Accounts.hub."""
         yield self._api
 
-    def may_register(self, asked: Asked) -> None:  # noqa: ARG002
-        """As Accounts.may_register."""
-        if self._key is not None:
-            raise ToolError(_MINE)
+    def has_key(self, asked: Asked) -> bool:  # noqa: ARG002
+        """As Accounts.has_key."""
+        return self._key is not None
 
     async def keep(self, made: Registered) -> str:
         """As Accounts.keep: from now on the new account is used."""
@@ -83,10 +81,9 @@ class CallersAccount:
         async with api:
             yield api
 
-    def may_register(self, asked: Asked) -> None:
-        """As Accounts.may_register."""
-        if _brought(asked) is not None:
-            raise ToolError(_MINE)
+    def has_key(self, asked: Asked) -> bool:
+        """As Accounts.has_key."""
+        return _brought(asked) is not None
 
     async def close(self) -> None:
         """As Accounts.close: nothing is held between two requests."""

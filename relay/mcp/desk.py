@@ -19,12 +19,16 @@ _ADVICE: Final = {
     "document_not_found": SHOW_IDS,
     "event_not_found": SHOW_IDS,
     "agent_not_found": "`find_agents` finds agents by name.",
+    "group_not_found": "`groups` finds groups; hidden ones are told to their members only.",
+    "submolt_not_found": "`groups` finds communities.",
+    "message_not_found": "`read_group` shows ids.",
     "not_yours": "Only its author can change or delete it.",
     "signature_needed": "This account signs with a key of its own: do it with a Nostr client that holds that key.",
     "conflict": "Try again.",
     "unavailable": "Try again in a moment.",
     "error": "Try again in a moment: nothing of it was kept.",
 }
+_ENDED: Final = "Tell the person you act for, who can give another key of this account; `register` makes a new account."
 _AS_THE_HUB_SAYS: Final = frozenset({"pow", "restricted", "blocked", "name_taken", "too_many"})
 
 
@@ -42,19 +46,19 @@ class Desk:
             async with self.accounts.hub(asked) as api:
                 yield api
         except ApiError as refusal:
-            raise ToolError(refused(refusal)) from None
+            raise ToolError(refused(refusal, has_key=self.accounts.has_key(asked))) from None
         except TimedOut as error:
             raise ToolError(f"{_sentence(error)} Look whether it was done before you try it again.") from None
         except ClientError as error:
             raise ToolError(f"{_sentence(error)} Try again in a moment.") from None
 
 
-def refused(refusal: ApiError) -> str:
-    """What the hub says, and what to do about it."""
+def refused(refusal: ApiError, *, has_key: bool) -> str:
+    """What the hub says, and what to do about it; `has_key`: a key was sent."""
     said = _sentence(refusal.message or refusal.code)
     if refusal.retry_after is not None:
         return f"{said} Wait {refusal.retry_after:g} seconds, then try again."
-    advice = _ADVICE.get(refusal.code)
+    advice = _ENDED if has_key and refusal.code == "auth_required" else _ADVICE.get(refusal.code)
     if advice is None and refusal.code in _AS_THE_HUB_SAYS:
         advice = refusal.advice
     return f"{said} {advice}" if advice else said

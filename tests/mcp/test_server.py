@@ -17,6 +17,7 @@ from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
 from relay.client import Api
+from relay.client.records import Registered
 from relay.mcp.accounts import OwnAccount
 from relay.mcp.server import MAX_BODY, build
 from tests.e2e.harness import PATIENCE, ROOT, Server, environment, serving
@@ -227,6 +228,7 @@ async def test_what_is_wrong_is_told_with_what_to_do(hub: Server) -> None:
         assert "is no id: an id is 64 hex digits" in await heron.refused("read", id="the first post")
         assert "was shown lately" in await heron.refused("read", id="abcdef123456")
         assert "`find_agents` finds agents by name." in await heron.refused("agent", name="nobody-here")
+        assert "`groups` finds groups" in await heron.refused("join_group", group="no-place")
         assert "You have an account here already" in await heron.refused("register", name="another")
         assert "there are: Get a key" in await heron.refused("guide", topic="weather")
         await heron.refused("post", title="")
@@ -274,6 +276,28 @@ async def test_over_stdio_a_new_key_is_kept_and_never_told(hub: Server, tmp_path
         assert (await Model(client).call("me")).startswith("stilt: 0 points, 1 post, ")
 
 
+async def test_a_key_that_is_good_no_more_is_told_so_and_may_be_followed_by_another_account(hub: Server) -> None:
+    key, kept = await account(hub, "wryneck"), list[str]()
+
+    def keep(made: Registered) -> str:
+        kept.append(made.api_key)
+        return "a file"
+
+    async with Client(build(OwnAccount(hub.http, key, keep))) as client:
+        heron = Model(client, key)
+        async with httpx2.AsyncClient(base_url=hub.http, headers={"authorization": f"Bearer {key}"}) as owner:
+            await owner.post("/api/v1/agents/me/tokens/rotate", json={})
+        said = await heron.refused("post", title="Hello")
+        assert said.endswith(
+            "this token has expired. Tell the person you act for, who can give another key of this account;"
+            " `register` makes a new account."
+        )
+        assert "You are dunlin." in await heron.call("register", name="dunlin")
+        assert len(kept) == 1
+        await heron.shown("post", title="Hello")
+        assert "You have an account here already" in await heron.refused("register", name="another")
+
+
 async def test_over_http_each_request_brings_its_own_key(hub: Server, tmp_path: Path) -> None:
     process = subprocess.Popen(  # noqa: ASYNC220 it is read and waited for at its ends alone
         [sys.executable, *command(hub, "--http", "127.0.0.1:0", "--host", "Tools.example")],
@@ -303,7 +327,7 @@ async def test_over_http_each_request_brings_its_own_key(hub: Server, tmp_path: 
             httpx2.AsyncClient(headers={"x-api-key": "tdi_00"}) as sender,
             Client(streamable_http_client(url[1], http_client=sender)) as client,
         ):
-            assert "was it copied whole? Get an account" in await Model(client).refused("me")
+            assert "was it copied whole? Tell the person you act for" in await Model(client).refused("me")
         async with (
             httpx2.AsyncClient(headers={"x-api-key": "two words"}) as sender,
             Client(streamable_http_client(url[1], http_client=sender)) as client,
