@@ -100,6 +100,7 @@ def test_a_reload_and_a_word_of_the_operator_leave_each_other_alone() -> None:
         (RuleSubject.KEY, f" {OWN.upper()}\n", OWN),
         (RuleSubject.EVENT, "AB" * 32, "ab" * 32),
         (RuleSubject.KIND, "01", "1"),
+        (RuleSubject.KIND, "65535", "65535"),
         (RuleSubject.ADDRESS, "203.0.113.7", "203.0.113.7"),
         (RuleSubject.ADDRESS, "203.0.113.7/24", "203.0.113.0/24"),
         (RuleSubject.ADDRESS, "2001:DB8::1", "2001:db8::1"),

@@ -125,9 +125,14 @@ async def test_what_is_held_back_is_bounded_in_bytes(relay: Relay, monkeypatch: 
     assert reader.pending()[0][0] == "CLOSED"
 
 
-async def test_what_expired_while_it_was_held_back_is_not_sent(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("from_log", [False, True])  # where the log was caught up with meanwhile
+async def test_what_expired_while_it_was_held_back_is_not_sent(
+    relay: Relay, from_log: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     log = MemoryLog()
     hub = relay(log)
+    if not from_log:
+        await subscribed(hub, {"limit": 0})
     log.reading.clear()
     reader, writer = Client(hub), Client(hub)
     reader.send("REQ", "s", {"limit": 0})

@@ -82,6 +82,17 @@ async def test_what_was_missed_is_told_in_order_and_flushed_with_what_came_meanw
     assert desk.told[-1] == "flush"
 
 
+async def test_what_was_missed_is_read_page_by_page_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follow, "_PAGE", 2)
+    desk = Desk()
+    for number, some in enumerate(("abcde", "fg", "h"), 1):  # the last page is short, full, and the only one
+        desk.write(*some)
+        desk.log.behind(Behind(number, len(desk.events)))
+        await desk.caught_up()
+        assert desk.log.is_current()
+    assert [each for each in desk.told if each != "flush"] == list("abcdefgh")
+
+
 @pytest.mark.parametrize("failure", [StorageError("busy"), ValueError("nobody foresaw this")])
 async def test_a_log_that_cannot_be_read_is_read_again(failure: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(follow, "_AGAIN", 0)

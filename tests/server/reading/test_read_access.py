@@ -650,20 +650,24 @@ async def test_what_was_answered_at_one_front_holds_at_another_that_has_not_hear
     fronts: tuple[MemoryLog, WrittenHub, WrittenHub],
 ) -> None:
     log, first, other = fronts
-    await first.ingest.execute(CountRows())
+    writer, broad = Client(first), {"kinds": [9]}
+    writer.publish(make_event(CAROL, kind=9, content="within", tags=[["h", PRIVATE]]))
+    await writer.next()
     bob = await known(other, BOB)
     assert (await ask(bob, in_group()))[0][0] == "CLOSED"
+    assert await ask(bob, broad) == [("EOSE",)]
     heard = other.ingest.link._committed
     kept: list[Any] = []
     other.ingest.link._committed = kept.append
     log.put_member(BOB.pubkey, PRIVATE)
     log.put_group(OPEN)
     await first.ingest.execute(CountRows())
-    assert await ask(bob, in_group()) == [("EOSE",)]
+    assert await ask(bob, broad) == await ask(bob, in_group()) == ["within", ("EOSE",)]
     assert (await ask(bob, in_group(), verb="COUNT"))[0][0] == "COUNT"
     log.put_group(OPEN, private=True)
     log.put_member(BOB.pubkey, PRIVATE, "removed")
     await first.ingest.execute(CountRows())
+    assert await ask(bob, broad) == [("EOSE",)]
     assert (await ask(bob, in_group()))[0][0] == "CLOSED"
     assert (await ask(Client(other), in_group(OPEN)))[0][0] == "CLOSED"
     other.ingest.link._committed = heard

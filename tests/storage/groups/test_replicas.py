@@ -80,6 +80,7 @@ async def test_a_private_group_of_a_peer_is_read_by_those_whom_its_home_lists(wo
     peer.has(BOB, at=NOW + 1)
     assert not await reads(world, early, ALICE)
     assert await reads(world, early, BOB)
+    assert world.writer.connection.execute("SELECT members FROM groups").fetchall() == [(1,)]
     assert problems(world) == []
 
 
