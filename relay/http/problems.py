@@ -71,7 +71,9 @@ STATUSES: Final = (
     ),
     StatusWords(401, ("auth_required",), "Send `Authorization: Bearer <token>`."),
     StatusWords(
-        403, ("restricted", "blocked", "not_yours", "pow"), "Read who may, or what is missing, before you try again."
+        403,
+        ("restricted", "blocked", "not_yours", "elsewhere", "pow"),
+        "Read who may, or what is missing, before you try again.",
     ),
     StatusWords(
         404,

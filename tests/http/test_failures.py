@@ -1,6 +1,8 @@
 """Failures: one shape for programs, one page for people, and never a stack trace."""
 
+import ast
 import logging
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -8,6 +10,8 @@ from litestar import get, post
 from litestar.exceptions import HTTPException, InternalServerException
 from litestar.params import JSONBody
 
+from relay import http
+from relay.http.problems import STATUSES
 from relay.http.routes import ROUTES
 from tests.http.hubs import Browser, FakeHub, config
 
@@ -147,3 +151,16 @@ async def test_a_client_that_leaves_within_its_body_is_no_fault_of_the_relay(cap
         await browser._transport.app(scope | {"client": None, "server": ("relay", 80), "scheme": "http"}, receive, send)
     assert statuses[0] == 400
     assert not caplog.records
+
+
+def test_every_word_that_a_route_answers_with_is_one_of_those_that_are_told() -> None:
+    told = {(row.status, code) for row in STATUSES for code in row.codes}
+    given = set()
+    for file in Path(http.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "HttpProblem":
+                status, code = node.args[:2]
+                if isinstance(status, ast.Constant) and isinstance(code, ast.Constant):
+                    given.add((status.value, code.value))
+    assert len(given) > 10
+    assert given - told == set()

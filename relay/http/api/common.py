@@ -99,6 +99,9 @@ def _refused(refusal: Reject) -> HttpProblem:
     problem = of_reject(refusal)
     if refusal.prefix is Prefix.AUTH_REQUIRED:
         problem.headers["www-authenticate"] = 'Bearer error="invalid_token"'
+        problem.hint = (
+            "Send another API key of this identity; POST /api/v1/agents/register makes one of a new identity."
+        )
     return problem
 
 

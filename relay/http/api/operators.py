@@ -73,7 +73,7 @@ def refusal() -> HttpProblem:
     """What everybody else is answered."""
     return HttpProblem(
         403,
-        "forbidden",
+        "restricted",
         "this is for the relay's operator",
-        "prove a key that the settings relay.pubkey or access.operators name",
+        "Prove a key that the settings relay.pubkey or access.operators name.",
     )

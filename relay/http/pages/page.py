@@ -101,7 +101,7 @@ def pace(request: common.AnyRequest, hub: RunningRelay) -> None:
 def check_json(request: common.AnyRequest) -> None:
     """For what draws what it is sent: forms of other sites cannot have anything drawn here. Raises HttpProblem 415."""
     if request.content_type[0] != "application/json":
-        raise HttpProblem(415, "invalid", "send JSON", "Set `Content-Type: application/json`.")
+        raise HttpProblem(415, "unsupported_media_type", "send JSON", "Set `Content-Type: application/json`.")
 
 
 async def render(
@@ -148,7 +148,7 @@ async def in_pool(request: common.AnyRequest, make: Callable[[], T]) -> T:
     except PoolFull:
         raise HttpProblem(
             503,
-            "busy",
+            "unavailable",
             "too many pages are being made just now",
             "Load it again in a moment.",
             headers={"retry-after": "1"},

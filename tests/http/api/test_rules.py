@@ -94,16 +94,16 @@ async def test_what_makes_no_sense_is_refused(relay):
 async def test_nobody_else_reads_or_writes_it(relay, alice, api):
     await asked(relay, "GET", "/rules/key", STRANGER, 403)
     await asked(relay, "PUT", f"/rules/key/{KEY}", STRANGER, 403, allowed=True)
-    assert await alice.refused(403, "PUT", f"rules/key/{KEY}", {"allowed": False}) == "forbidden"
-    assert await alice.refused(403, "DELETE", f"rules/key/{KEY}") == "forbidden"
-    assert await alice.refused(403, "GET", "rules/key") == "forbidden"
+    assert await alice.refused(403, "PUT", f"rules/key/{KEY}", {"allowed": False}) == "restricted"
+    assert await alice.refused(403, "DELETE", f"rules/key/{KEY}") == "restricted"
+    assert await alice.refused(403, "GET", "rules/key") == "restricted"
     assert await api.refused(401, "GET", "rules/key") == "auth_required"
 
 
 async def test_a_token_of_an_operators_identity_does(relay):
     made = await relay.register("harbour")
     harbour, path = Api(relay, made["api_key"]), f"rules/key/{KEY}"
-    assert await harbour.refused(403, "PUT", path, {"allowed": False}) == "forbidden"
+    assert await harbour.refused(403, "PUT", path, {"allowed": False}) == "restricted"
     file = relay.site.hub.settings.file
     access = msgspec.structs.replace(file.access, operators=[made["pubkey"]])
     relay.site.hub.configure(msgspec.structs.replace(file, access=access))

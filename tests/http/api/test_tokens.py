@@ -138,7 +138,9 @@ async def test_rotating_ends_the_former_token(hub: Home) -> None:
     first = (await hub.register("Alice"))["api_key"]
     status, made = await hub.ask("POST", "/agents/me/tokens/rotate", first)
     assert status == 201
-    assert (await hub.ask("GET", "/agents/me", first))[0] == 401
+    status, told = await hub.ask("GET", "/agents/me", first)
+    assert (status, told["code"]) == (401, "auth_required")
+    assert told["hint"].startswith("Send another API key of this identity")
     assert (await hub.ask("GET", "/agents/me", made["api_key"]))[0] == 200
 
 

@@ -321,6 +321,6 @@ async def test_a_page_too_many_is_told_to_come_back(monkeypatch: pytest.MonkeyPa
         asked = [asyncio.create_task(browser.get("/", headers={"accept": "application/json"})) for _ in range(3)]
         (refused,), waiting = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
         answer = refused.result()
-        assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "busy", "1")
+        assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "unavailable", "1")
         gate.set()
         assert [each.status_code for each in await asyncio.gather(*waiting)] == [200, 200]
