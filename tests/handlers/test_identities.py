@@ -123,6 +123,8 @@ def test_a_key_of_another_identity_is_not_bound_even_after_it_left() -> None:
     known = holding()
     known.owners[KEY] = "bob"
     assert refused(join(CODE), known).startswith("restricted: this key belongs to another identity")
+    known.bound[KEY] = "bob"
+    assert refused(join(CODE), known).startswith("restricted: this key belongs to another identity")
 
 
 def test_a_key_comes_back_to_the_identity_it_left() -> None:

@@ -58,6 +58,7 @@ async def test_one_ends_after_so_long_however_much_is_said(relay: Relay) -> None
     client.send("NEG-OPEN", "n", {}, BEGIN)
     for _ in range(4):
         assert (await client.next())[0] == "NEG-MSG"
+        hub.comparisons.end_idle()
         now += 25
         client.send("NEG-MSG", "n", BEGIN)
     assert (await client.next())[0] == "NEG-MSG"

@@ -646,6 +646,27 @@ async def fronts() -> AsyncIterator[tuple[MemoryLog, WrittenHub, WrittenHub]]:
     await first.close()
 
 
+async def test_what_history_held_comes_once_where_its_commit_is_heard_of_later(
+    fronts: tuple[MemoryLog, WrittenHub, WrittenHub],
+) -> None:
+    _, first, other = fronts
+    writer, reader = Client(first), Client(other)
+    assert await ask(reader, {"limit": 0}) == [("EOSE",)]
+    heard, kept = other.ingest.link._committed, list[Any]()
+    other.ingest.link._committed = kept.append
+    writer.publish(make_event(CAROL, content="first"))
+    await writer.next()
+    assert await ask(reader, {}, name="both") == ["first", ("EOSE",)]
+    other.ingest.link._committed = heard
+    for commit in kept:
+        heard(commit)
+    writer.publish(make_event(CAROL, content="second"))
+    found = [(one[1], one[2]["content"]) for one in await reader.gather(3)]
+    assert sorted(found) == [("both", "second"), ("s", "first"), ("s", "second")]
+    await settle()
+    assert reader.pending() == []
+
+
 async def test_what_was_answered_at_one_front_holds_at_another_that_has_not_heard_of_it(
     fronts: tuple[MemoryLog, WrittenHub, WrittenHub],
 ) -> None:
