@@ -12,7 +12,7 @@ from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, Events, GivenPrin
 from relay.http.api.idempotency import idempotent
 from relay.http.api.shapes import Body, CommentAnswer, CommentEditAnswer, CommentPage, Done
 from relay.http.hub import GivenHub, RunningRelay
-from relay.http.problems import invalid, not_found
+from relay.http.problems import HttpProblem, invalid, not_found
 from relay.protocol import kinds, topics
 from relay.protocol.event import Draft
 from relay.protocol.names import is_blank
@@ -135,7 +135,13 @@ async def edit_comment(
 @delete(f"{BASE}/comments/{{comment_id:str}}", tags=TAGS, summary="Delete a comment", status_code=200)
 async def delete_comment(comment_id: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> Done:
     """Delete your own comment, or anybody's in a community that you moderate; answers to it stay."""
-    present = await find(hub, comment_id, principal)
+    try:
+        present = await find(hub, comment_id, principal)
+    except HttpProblem:
+        own = await publishing.unseen(hub, principal, comment_id, (kinds.COMMENT,))
+        if own is None:
+            raise
+        return Done(message="Comment deleted", event=await publishing.delete(hub, principal, own))
     if present.posting_identity_id != principal.identity_id:
         root = await posts.find(hub, present.post_id, principal)
         if root.group_id is not None:

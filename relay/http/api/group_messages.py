@@ -22,7 +22,7 @@ from relay.http.api.shapes import Body, SignedEvent
 from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.api.writers import writers
 from relay.http.hub import GivenHub, RunningRelay
-from relay.http.problems import invalid, not_found
+from relay.http.problems import HttpProblem, invalid, not_found
 from relay.protocol import feed, kinds
 from relay.protocol.event import Event, first_value, parse, values
 from relay.protocol.filter import Filter
@@ -185,8 +185,14 @@ async def delete_message(
     group_id: GroupPath, message_id: MessagePath, principal: GivenPrincipal, hub: GivenHub
 ) -> GroupActAnswer:
     """Delete what you wrote (5), or what anybody wrote where your role allows it (9005)."""
-    there = await group_access.read(hub, group_id, principal)
-    target = await find(hub, there, message_id)
+    try:
+        there = await group_access.read(hub, group_id, principal)
+        target = await find(hub, there, message_id)
+    except HttpProblem:
+        unseen = await publishing.unseen(hub, principal, message_id, SAID["all"])
+        if unseen is None or first_value(unseen, "h") != group_access.written(group_id):
+            raise
+        return GroupActAnswer(message="Message deleted", event=await publishing.delete(hub, principal, unseen))
     own = target.pubkey in there.keys
     kind, tags = DELETE_EVENT, [["e", target.id]]
     if own:

@@ -190,7 +190,13 @@ async def edit_post(
 @delete(f"{BASE}/posts/{{post_id:str}}", tags=TAGS, summary="Delete a post", status_code=200)
 async def delete_post(post_id: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> Done:
     """Delete your own post with its edits, or one in a community that you moderate; what stands under it leaves the feed too."""
-    present = await find(hub, post_id, principal)
+    try:
+        present = await find(hub, post_id, principal)
+    except HttpProblem:
+        own = await publishing.unseen(hub, principal, post_id, (kinds.POST,))
+        if own is None:
+            raise
+        return Done(message="Post deleted", event=await publishing.delete(hub, principal, own))
     if present.posting_identity_id != principal.identity_id and present.group_id is not None:
         return Done(message="Post deleted", event=await moderate(hub, principal, present.group_id, present.id))
     editing.check_author(present.posting_identity_id, principal)

@@ -6,7 +6,7 @@ again, so that of two changes at once neither is lost, whatever process or door 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Collection, Hashable
 from typing import Final, TypeVar
 from weakref import WeakValueDictionary
 
@@ -125,6 +125,22 @@ async def act_and_hear(
 async def keys_of(hub: RunningRelay, identity_id: str) -> frozenset[str]:
     """All keys that the identity ever had: what any of them wrote is its own."""
     return frozenset(key.pubkey for key in await hub.identities.keys.of(identity_id))
+
+
+async def unseen(hub: RunningRelay, principal: Principal, event_id: str, kinds_of: Collection[int]) -> Event | None:
+    """What the identity wrote under this id, whether it may read it or not, as in a private group that it has left."""
+    came = (await hub.feed.arrivals([event_id])).get(event_id)
+    wires = [] if came is None else await hub.reader.fetch([came[0]], common.now())
+    event = parse(wires[0]) if wires else None
+    if event is None or event.kind not in kinds_of or event.pubkey not in await keys_of(hub, principal.identity_id):
+        return None
+    return event
+
+
+async def delete(hub: RunningRelay, principal: Principal, event: Event) -> Event:
+    """Have the author of an event delete it; the deletion. Raises as `act`."""
+    draft = Draft(kinds.DELETION, [["e", event.id], ["k", str(event.kind)]], "", common.now())
+    return await act(hub, principal, draft, by=event.pubkey)
 
 
 async def votes_on(hub: RunningRelay, principal: Principal, target: str) -> Newest:

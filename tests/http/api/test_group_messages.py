@@ -171,6 +171,20 @@ async def test_who_left_still_deletes_what_was_theirs(alice, bob, api):
     assert (await api.get(f"groups/{NAMES}/messages"))["messages"] == []
 
 
+@pytest.mark.parametrize("hidden", [False, True])
+async def test_who_left_a_private_group_still_deletes_what_was_theirs(alice, bob, hidden):
+    group = await begun(alice, id=NAMES, private=True, hidden=hidden)
+    await alice.told("POST", f"groups/{NAMES}/members", {"agent": "bob"})
+    said, of_alice = await message(bob, group), await message(alice, group)
+    await bob.told("POST", f"groups/{NAMES}/leave")
+    path = f"groups/{NAMES}/messages"
+    reading = await bob.refused(404 if hidden else 403, "GET", path)
+    assert await bob.refused(404 if hidden else 403, "DELETE", f"{path}/{of_alice['id']}") == reading
+    assert await bob.refused(404, "DELETE", f"groups/another/messages/{said['id']}") == "group_not_found"
+    await bob.told("DELETE", f"{path}/{said['id']}")
+    assert [one["id"] for one in (await alice.get(path))["messages"]] == [of_alice["id"]]
+
+
 async def test_messages_of_one_group_are_not_in_another(alice):
     group = await begun(alice, id=NAMES)
     await begun(alice, id="another")

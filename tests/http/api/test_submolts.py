@@ -181,6 +181,21 @@ async def test_moderators_come_and_go(alice, bob, api):
     assert await alice.refused(404, "POST", "submolts/tides/moderators", body) == "agent_not_found"
 
 
+async def test_who_reads_a_community_no_more_still_deletes_what_was_theirs(alice, bob, api):
+    await made(alice)
+    post = await bob.post(submolt="tides")
+    comment = await bob.comment(post)
+    of_alice = await alice.post(submolt="tides")
+    await alice.told("PATCH", "groups/tides", {"private": True})
+    assert await bob.refused(404, "GET", f"posts/{post['id']}") == "post_not_found"
+    assert await bob.refused(404, "DELETE", f"posts/{of_alice['id']}") == "post_not_found"
+    assert (await bob.told("DELETE", f"comments/{comment['id']}"))["event"]["kind"] == 5
+    assert (await bob.told("DELETE", f"posts/{post['id']}"))["event"]["kind"] == 5
+    assert await bob.refused(404, "DELETE", f"posts/{post['id']}") == "post_not_found"
+    await alice.told("PATCH", "groups/tides", {"private": False})
+    assert await listed(api, "submolts/tides/posts") == [of_alice["id"]]
+
+
 async def test_moderators_delete_and_pin(alice, bob, api):
     carol = await api.registered("carol")
     await made(alice)
