@@ -129,6 +129,15 @@ async def test_words_find_what_has_them_all_and_else_what_has_any(place):
     assert await place.ids("rela*", mode="words") == [WIKI.id]
 
 
+@pytest.mark.parametrize("mode", ["words", "meaning", "hybrid"])
+async def test_times_and_numbers_of_the_log_are_taken_with_both_ends(place, mode):
+    place.put(CAT, DOG)  # numbers 1 and 2, of one second
+    await place.embed()
+    for since, until, upto, found in ((0, 0, 1, 1), (-9, 9, 2, 2), (1, None, 9, 0), (None, -1, 9, 0), (0, None, 0, 0)):
+        times = {name: at if at is None else NOW + at for name, at in (("since", since), ("until", until))}
+        assert len(await place.ids("on the", mode=mode, upto=upto, wanted=Filter(**times))) == found
+
+
 async def test_what_is_not_embedded_yet_is_counted_and_found_by_words(place):
     place.put(CAT)
     assert (await place.engine.tally()).pending == 1
