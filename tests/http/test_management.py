@@ -101,10 +101,11 @@ async def test_whoever_proves_no_operators_key_is_told_so_in_the_shape_of_every_
 async def test_the_payload_must_be_proven_whatever_the_settings_ask_of_others(tmp_path: Path) -> None:
     settings = SETTINGS | {"identities": {"proof_payload": "optional"}}
     async with home(tmp_path, **settings) as relay:
-        tags = [["u", URL], ["method", "POST"]]
-        event = make_event(OPERATOR, HTTP_AUTH, tags=tags, created_at=int(time.time()))
-        header = f"Nostr {base64.b64encode(wire(event)).decode()}"
-        assert (await posted(relay, BODY, header))[0] == 401
+        payload = ["payload", hashlib.sha256(BODY).hexdigest()]
+        for tag, status in ((["method", "POST"], 401), (payload, 200)):  # the method may be left out
+            event = make_event(OPERATOR, HTTP_AUTH, tags=[["u", URL], tag], created_at=int(time.time()))
+            header = f"Nostr {base64.b64encode(wire(event)).decode()}"
+            assert (await posted(relay, BODY, header))[0] == status
 
 
 async def test_a_proof_is_good_for_one_change_and_for_what_only_reads(relay: Home) -> None:

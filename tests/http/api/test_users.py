@@ -95,11 +95,12 @@ async def test_any_other_jwt_is_401(hub: Home, given: Callable[[], str]) -> None
 async def test_a_token_does_not_choose_how_it_is_checked(tmp_path: Path) -> None:
     """Neither `alg` nor `kid` of a stranger's token reaches a key of another kind."""
     keys = tmp_path / "issuer.json"
-    rows = [
+    rows = [  # those that check nothing first: the others are found behind them
+        json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(RSA.public_key())) | {"kid": "enc", "use": "enc"},
+        {"kty": "of a later time", "kid": "later"},
+        {"kty": "oct", "k": "c2VjcmV0", "kid": "shared", "alg": "HS256"},
         json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(RSA.public_key())) | {"kid": "rsa", "alg": "RS256"},
         json.loads(jwt.algorithms.ECAlgorithm.to_jwk(P256.public_key())) | {"kid": "ec"},
-        {"kty": "oct", "k": "c2VjcmV0", "kid": "shared", "alg": "HS256"},
-        json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(RSA.public_key())) | {"kid": "enc", "use": "enc"},
     ]
     keys.write_text(json.dumps({"keys": rows}))
     good = [("rsa", RSA, "RS256"), ("ec", P256, "ES256")]

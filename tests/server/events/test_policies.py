@@ -8,6 +8,7 @@ from relay.config import Access, Config, LimitSettings
 from relay.errors import Prefix
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, wire
+from relay.server.events import policies
 from relay.server.events.policies import POLICIES, Sender, refuse
 from tests.factories import NOW, keypair, make_event
 
@@ -88,8 +89,19 @@ def test_every_policy_refuses_something_here() -> None:
     assert refusing == {row.check for row in POLICIES}
 
 
+PASSED_BY = {  # whom each policy lets pass; the others guard every door
+    policies.secrets: {Door.PEER, Door.IMPORT},
+    policies.past: {Door.IMPORT},
+    policies.work: {Door.IMPORT},
+    policies.protected: {Door.IMPORT},
+    policies.vanishes_here: {Door.PEER, Door.IMPORT},
+    policies.authenticated: {Door.HTTP, Door.PEER, Door.IMPORT},
+}
+
+
 def test_every_policy_guards_the_doors_of_its_row_only() -> None:
     for row in POLICIES:
+        assert set(Door) - row.doors == PASSED_BY.get(row.check, set())
         _, event, config, _ = next(case for case in TOO_MUCH if row.check(case[1], CLIENT, case[2], NOW))
         for door in Door:
             assert (prefix(event, config, Sender(door)) is not None) == (door in row.doors), (row.check, door)
@@ -119,7 +131,8 @@ def test_what_the_relay_signs_itself_needs_no_work() -> None:
 
 
 def test_the_id_of_zeros_is_all_the_work_there_is() -> None:
-    assert prefix(msgspec.structs.replace(make_event(), id="0" * 64), limits(min_pow=256)) is None
+    for tags in ([], [["nonce", "1", "256"]]):
+        assert prefix(msgspec.structs.replace(make_event(tags=tags), id="0" * 64), limits(min_pow=256)) is None
 
 
 def test_a_protected_event_comes_from_its_authenticated_author_only() -> None:
