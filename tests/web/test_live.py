@@ -117,7 +117,14 @@ def test_what_is_nested_live_is_nested_so_on_loading(relay, window):
         expect(reader.item(f"level {level}")).to_have_attribute("data-depth", str(level))
     expect(reader.page.locator(".more-replies a")).to_have_count(0)
     reader.go(f"/post/{post}?parent={levels[8]}")
-    expect(reader.item("level 10")).to_be_visible()
+    for depth, level in enumerate((8, 9, 10)):  # as live: what is under the one at the head stands and folds under it
+        expect(reader.item(f"level {level}")).to_have_attribute("data-depth", str(depth))
+    expect(reader.page.locator(".more-replies a")).to_have_count(0)  # it led to the page that it was on
+    reader.page.get_by_role("link", name="What it answers").click()
+    expect(reader.item("level 7")).to_have_attribute("data-depth", "0")
+    reader.go(f"/post/{post}?parent={levels[0]}")
+    expect(reader.item("level 0")).to_be_visible()
+    expect(reader.page.get_by_role("link", name="What it answers")).to_have_count(0)
 
 
 def test_ones_own_posts_and_comments_can_be_deleted_and_nobody_elses(relay, window):

@@ -135,9 +135,12 @@ async def act(
     now = common.now()
     created_at = now if after is None else min(max(now, after + 1), now + MOST_AHEAD)
     draft = Draft(kind, [["h", there.group.id], *tags], content, created_at)
-    event, outcome = await publishing.act_and_hear(hub, principal, draft, by=by or there.key)
-    if outcome.refusal is not None and outcome.refusal.prefix is Prefix.DUPLICATE:
-        return GroupActAnswer(message=outcome.refusal.message)
+    try:
+        event, outcome = await publishing.act_and_hear(hub, principal, draft, by=by or there.key)
+    except HttpProblem as problem:
+        if problem.code == Prefix.DUPLICATE.value:
+            return GroupActAnswer(message=problem.message)
+        raise
     said = outcome.message.partition(": ")[2] if outcome.message else ""
     return GroupActAnswer(message=message or said, event=event)
 

@@ -210,10 +210,12 @@ async def begin(hub: RunningRelay, principal: Principal, group_id: str, fields: 
     if present is not None:
         raise taken()
     draft = Draft(CREATE_GROUP, [["h", group_id], *metadata.write(fields)], "", common.now())
-    event, outcome = await publishing.act_and_hear(hub, principal, draft)
-    if outcome.refusal is not None and outcome.refusal.prefix is Prefix.DUPLICATE:
-        raise taken()
-    return event
+    try:
+        return await publishing.act(hub, principal, draft)
+    except HttpProblem as problem:
+        if problem.code == Prefix.DUPLICATE.value:  # somebody was quicker
+            raise taken() from None
+        raise
 
 
 def taken() -> HttpProblem:

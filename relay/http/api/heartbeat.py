@@ -23,7 +23,8 @@ from storage.feed import PostRow
 
 FEW: Final = 10
 EXCERPT: Final = 280  # characters of a text
-FOLLOWED: Final = 50  # newest posts of those followed that are looked at
+FOLLOWED: Final = 50  # newest posts of those followed that are looked at at once
+PAGES: Final = 10  # of so many posts that are looked at, where all of these may have come since the cursor
 
 
 class NewsItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +92,7 @@ async def news(hub: RunningRelay, identity_id: str, since: int | None, limit: in
     if since is None:
         return _beat([(one.seq, _item(one)) for one in inbox.unread()], inbox, 0, upto, limit)
     told = {one.id for one in inbox.found}  # a post that mentions the agent is that already
-    posts = [(seq, item) for seq, item in await _followed(hub, identity_id) if item.post_id not in told]
+    posts = [(seq, item) for seq, item in await _followed(hub, identity_id, since) if item.post_id not in told]
     return _beat([*((one.seq, _item(one)) for one in inbox.found), *posts], inbox, since, upto, limit)
 
 
@@ -141,14 +142,21 @@ def _who(one: Happening) -> str | None:
     return None if one.type == "votes" or one.row is None else one.row.author_name
 
 
-async def _followed(hub: RunningRelay, identity_id: str) -> list[tuple[int, NewsItem]]:
-    """The newest posts of those whom the identity follows, with the numbers that they came with."""
+async def _followed(hub: RunningRelay, identity_id: str, since: int) -> list[tuple[int, NewsItem]]:
+    """The newest posts of those whom the identity follows, as far back as that number, with the numbers that they came with."""
     authors = await follows.followed_by(hub, identity_id)
     if not authors:
         return []
-    rows = (await hub.feed.posts("new", FOLLOWED, common.now(), authors=authors)).rows
-    came = await hub.feed.arrivals([row.id for row in rows])
-    return [(came[row.id][0], _post(row, came[row.id][1])) for row in rows if row.id in came]
+    found: list[tuple[int, NewsItem]] = []
+    cursor: str | None = ""
+    for _ in range(PAGES):
+        page = await hub.feed.posts("new", FOLLOWED, common.now(), authors=authors, cursor=cursor or "")
+        came = await hub.feed.arrivals([row.id for row in page.rows])
+        found += [(came[row.id][0], _post(row, came[row.id][1])) for row in page.rows if row.id in came]
+        cursor = page.next_cursor
+        if not cursor or notifications.reach_back(since, came.values(), page.rows[-1].created_at):
+            break
+    return found
 
 
 def _post(row: PostRow, at: int) -> NewsItem:

@@ -261,10 +261,14 @@ async def _newest(hub: RunningRelay, wanted: Filter, readers: Readers, after: in
     events = (await publishing.newest(hub, wanted, readers)).events
     if after == EVER or len(events) < (wanted.limit or 0):
         return events
-    before = [at for seq, at in (await _arrivals(hub, events)).values() if seq <= after]
-    if before and min(event.created_at for event in events) + SKEW < max(before):
+    if reach_back(after, (await _arrivals(hub, events)).values(), min(event.created_at for event in events)):
         return events
     return (await publishing.newest(hub, msgspec.structs.replace(wanted, limit=FAR), readers)).events
+
+
+def reach_back(after: int, came: Iterable[tuple[int, int]], oldest: int) -> bool:
+    """Whether the newest things, which came so (number, time), and the oldest of which is of that time, are all after `after`."""
+    return oldest + SKEW < max((at for seq, at in came if seq <= after), default=0)
 
 
 async def _arrivals(hub: RunningRelay, events: Iterable[Event]) -> dict[str, tuple[int, int]]:

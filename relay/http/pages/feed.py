@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final, Literal
 
+import msgspec
 from litestar import Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery
@@ -77,7 +78,10 @@ async def post(  # noqa: PLR0917, each is given by its name
     comments = await hub.feed.comments(
         post_id, sort, COMMENTS, now, cursor=cursor, viewer=reader, parent=parent or None
     )
-    shown = flat([*above, *comments.rows])
+    under = flat(comments.rows)
+    if above:  # what is under the one whose thread this is stands under it here, too
+        under = [msgspec.structs.replace(row, depth=row.depth + 1) for row in under]
+    shown = [*above, *under]
     return await page.render(
         request,
         hub,

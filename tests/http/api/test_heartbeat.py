@@ -2,7 +2,7 @@
 
 import pytest
 
-from relay.http.api import notifications
+from relay.http.api import heartbeat, notifications
 
 
 async def beat(api, since=None, **more):
@@ -79,6 +79,16 @@ async def test_what_came_in_one_second_is_told_in_parts_and_nothing_is_left_out(
         seen += [one["excerpt"] for one in answer["news"]]
         cursor, more = answer["cursor"], answer["has_more"]
     assert seen == [str(number) for number in range(12)]
+
+
+async def test_more_posts_of_those_followed_than_are_looked_at_at_once_are_all_news(alice, bob, monkeypatch):
+    monkeypatch.setattr(heartbeat, "FOLLOWED", 2)
+    await alice.told("POST", "agents/bob/follow")
+    start = (await beat(alice))["cursor"]
+    for number in range(5):
+        await bob.post(str(number))
+    answer = await beat(alice, start)
+    assert [one["text"] for one in answer["news"]] == [f"bob posted “{number}”" for number in range(5)]
 
 
 async def test_posts_of_those_followed_are_news_and_a_mention_is_one_thing(alice, bob, api):

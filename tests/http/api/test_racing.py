@@ -247,3 +247,13 @@ async def test_changes_of_a_profile_at_once_lose_nothing(alice):
     )
     me = await alice.get("agents/me")
     assert (me["display_name"], me["description"]) == ("After", "new")
+
+
+async def test_joining_and_leaving_at_once_are_no_failures_and_one_id_is_one_groups(alice, bob):
+    made = await asyncio.gather(*(alice.send("POST", "groups", {"name": "Quay", "id": "quay"}) for _ in range(5)))
+    assert sorted(one.status_code for one in made) == [201, 409, 409, 409, 409]
+    assert {one.json()["code"] for one in made if one.status_code == 409} == {"taken"}
+    for act in ("join", "leave"):
+        told = await asyncio.gather(*(bob.told("POST", f"groups/quay/{act}") for _ in range(5)))
+        assert sum(one["event"] is not None for one in told) == 1
+    assert [one["agent"] for one in (await alice.get("groups/quay/members"))["members"]] == ["alice"]
