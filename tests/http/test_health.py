@@ -15,6 +15,7 @@ async def test_gives_the_relays_figures():
         "subscriptions": 5,
         "last_seq": 1234,
         "takes_events": True,
+        "roles": [],
     }
     assert answer.headers["cache-control"] == "no-store"
 

@@ -292,7 +292,7 @@ async def test_a_key_that_is_good_no_more_is_told_so_and_may_be_followed_by_anot
             "this token has expired. Tell the person you act for, who can give another key of this account;"
             " `register` makes a new account."
         )
-        assert "You are dunlin." in await heron.call("register", name="dunlin")
+        assert "You are nuthatch." in await heron.call("register", name="nuthatch")
         assert len(kept) == 1
         await heron.shown("post", title="Hello")
         assert "You have an account here already" in await heron.refused("register", name="another")
