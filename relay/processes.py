@@ -106,24 +106,8 @@ def run(config: Config, ready: Callable[[str], None], load: Load) -> None:
         number = fronts(config)
         names = (*(f"front {n + 1}" for n in range(number)), "writer", "search", "peers")
         page = SharedPage(names, number, app.addresses(config))
-        kept = SettingsInForce()
         plan = ProcessPlan(config, load, page, listener.url_of(sock, "ws"), *(str(data / name) for name in ends))
-        roles = [
-            *(
-                Role(
-                    names[n],
-                    2,
-                    partial(_front, plan, n, sock, commands if n == 0 else None),
-                    [lock.fileno(), sock.fileno(), *([commands.fileno()] if n == 0 else [])],
-                )
-                for n in range(number)
-            ),
-            Role(
-                "writer", 0, partial(_writer, plan, ends[WRITER_SOCKET]), [lock.fileno(), ends[WRITER_SOCKET].fileno()]
-            ),
-            Role("search", 1, partial(_search, plan, ends[SEARCH_SOCKET], kept), [ends[SEARCH_SOCKET].fileno()]),
-            Role("peers", 1, partial(_peers, plan, ends[PEERS_SOCKET]), [ends[PEERS_SOCKET].fileno()]),
-        ]
+        roles = _roles(plan, lock, sock, commands, ends)
         gc.collect()
         gc.freeze()  # what is here now is shared by all roles, as long as the collector does not touch it
         gc.enable()
@@ -143,6 +127,32 @@ def run(config: Config, ready: Callable[[str], None], load: Load) -> None:
             kind, _, reason = str(error).partition("\n")
             raise (ConfigError if kind == ConfigError.__name__ else StorageError)(reason or kind) from None
         log.info("stopped")
+
+
+def _roles(
+    plan: ProcessPlan,
+    lock: database_file.Lock,
+    sock: socket.socket,
+    commands: socket.socket,
+    ends: dict[str, socket.socket],
+) -> list[Role]:
+    """Every process beside the supervisor, with what it inherits: fronts serve `sock`, and the first of them `commands` too."""
+    names, numbers = plan.page.roles, range(plan.page.fronts)
+    writer, search, peers = (ends[name] for name in (WRITER_SOCKET, SEARCH_SOCKET, PEERS_SOCKET))
+    return [
+        *(
+            Role(
+                names[n],
+                2,
+                partial(_front, plan, n, sock, commands if n == 0 else None),
+                [lock.fileno(), sock.fileno(), *([commands.fileno()] if n == 0 else [])],
+            )
+            for n in numbers
+        ),
+        Role("writer", 0, partial(_writer, plan, writer), [lock.fileno(), writer.fileno()]),
+        Role("search", 1, partial(_search, plan, search, SettingsInForce()), [search.fileno()]),
+        Role("peers", 1, partial(_peers, plan, peers), [peers.fileno()]),
+    ]
 
 
 def _locked(data: Path) -> database_file.Lock:

@@ -55,9 +55,7 @@ async def run_role(
     faults = Faults()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(faults.handle)
-    stop = asyncio.Event()
-    loop.add_signal_handler(signals.END, stop.set)
-    loop.add_reader(pipes.end, os._exit, 1)  # the supervisor is gone
+    stop = _end(loop, pipes)
     async with contextlib.AsyncExitStack() as stack:
         store = await reader()
         stack.push_async_callback(store.close)
@@ -75,16 +73,14 @@ async def run_role(
         stack.callback(server.close)
         publisher = Publisher(ingest, settings, signer.pubkey)
         hear = partial(hearing.want, "peers")
-        manager = PeerManager(
-            FederatedRelay(settings, store, ingest, publisher, ingest.execute, signer, faults, page, role, hear)
-        )
+        relay = FederatedRelay(settings, store, ingest, publisher, ingest.execute, signer, faults, page, role, hear)
+        manager = PeerManager(relay)
         stack.push_async_callback(manager.close)
         rules = LiveRules(settings, store, ingest.execute, faults, told=manager.reconfigured)
         stack.push_async_callback(rules.close)
         await rules.look()
-        ingest.log.add(rules.applied)
-        ingest.log.add(manager.applied)
-        ingest.log.add(sets.applied)
+        for follower in (rules.applied, manager.applied, sets.applied):
+            ingest.log.add(follower)
         tasks.repeat(partial(server.listen, listener), "the socket of the peers role")
         tasks.repeat(partial(_say_alive, page, role, faults, ingest, server, policy=policy), "the signs of life")
 
@@ -98,6 +94,14 @@ async def run_role(
         await manager.open()
         await stop.wait()
     return 0
+
+
+def _end(loop: asyncio.AbstractEventLoop, pipes: SupervisorPipes) -> asyncio.Event:
+    """Set when this role is asked to end; where the supervisor is gone, it ends at once."""
+    stop = asyncio.Event()
+    loop.add_signal_handler(signals.END, stop.set)
+    loop.add_reader(pipes.end, os._exit, 1)
+    return stop
 
 
 def _policy(settings: Settings, faults: Faults, own: str) -> WritePolicy:

@@ -117,12 +117,7 @@ class Hub:
         self._tasks = Tasks(self.faults)
         link = self.ingest.link
         self.sweeping = Sweeping(
-            config,
-            self.ingest.execute,
-            self.clock,
-            self._tasks,
-            self._tell_dropped,
-            writer=lambda: link.writers,
+            config, self.ingest.execute, self.clock, self._tasks, self._tell_dropped, writer=lambda: link.writers
         )
         self.configure(config)
         self._tasks.repeat(self._tick, "the ticker")
