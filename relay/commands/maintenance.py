@@ -1,5 +1,6 @@
 """`info`, `check`, `backup`, `compact`, `rebuild`: looking after a database."""
 
+import time
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from relay.protocol.words import counted
 from storage.tools import Info
 
 COPY: Final = "tidings-"  # how copies in a directory of them are named, before their time
+BROKEN_OFF: Final = 3600  # seconds in which nothing was written to a copy that is not whole
 COPIES: Final = f"{COPY}[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9][0-9][0-9][0-9][0-9]Z.sqlite"
 
 
@@ -159,11 +161,18 @@ def backup(settings: CommandSettings, file: Path, keep: int | None, as_json: boo
     target = file / f"{COPY}{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}.sqlite" if file.is_dir() else file
     with waiting("copying …"):
         written = run(_backup(settings.load(), target.absolute()))
-    former = sorted(file.glob(COPIES))[:-keep] if keep else []
+    former = _older(file, keep) if keep else []
     for old in former:
         old.unlink(missing_ok=True)
     gone = f"; {counted(len(former), 'older one')} removed" if former else ""
     done(f"{counted(written, 'byte')} in {target}{gone}", as_json, bytes=written, file=str(target), removed=len(former))
+
+
+def _older(directory: Path, keep: int) -> list[Path]:
+    """Copies beside the `keep` newest, and what is left of copies that were broken off."""
+    copies = sorted(copy for copy in directory.glob(COPIES) if copy.is_file())
+    parts = [part for part in directory.glob(f"{COPIES}.part") if part.is_file()]
+    return copies[:-keep] + [part for part in parts if time.time() - part.stat().st_mtime > BROKEN_OFF]
 
 
 async def _backup(config: Config, file: Path) -> int:

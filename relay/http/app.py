@@ -12,7 +12,7 @@ from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.types import ASGIApp
 
 from relay.config import Config
-from relay.http import failures, slashes
+from relay.http import failures, metrics, slashes
 from relay.http.api import callers, common, entries, query_names
 from relay.http.api.description import Description
 from relay.http.api.group_watchers import GroupWatchers
@@ -87,5 +87,6 @@ def _state(hub: RunningRelay, routes: Sequence[HTTPRouteHandler]) -> dict[str, A
         "group_streams": GroupStreams(hub),
         "notification_streams": NotificationStreams(hub),
         "counts": Counts(),
+        "scrapes": metrics.Scrapes(),
         "description": Description(routes, DEPENDENCIES),
     }

@@ -1,24 +1,31 @@
 """`/metrics` for Prometheus: the figures of `/health`, and what the roles count and time (`relay.roles.metrics`).
 
-The text is `prometheus_client`'s, in the format that whoever asks prefers. Everything is named `tidings_<name>`; what only grows
-from one start to the next ends with `_total`.
+The text is `prometheus_client`'s: OpenMetrics for who names it in `Accept`, else the plain format. Everything is named
+`tidings_<name>`; what only grows from one start to the next ends with `_total`.
 """
 
 import itertools
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from litestar import Response, get
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
-from prometheus_client.exposition import choose_encoder
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.metrics_core import Metric
+from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 from relay.http.api.common import AnyRequest
-from relay.http.hub import GivenHub, HealthFigures
+from relay.http.hub import GivenHub, HealthFigures, RunningRelay
 from relay.roles import metrics as measured
 
+Encode = Callable[[Collector], bytes]
+
+FRESH: Final = 1.0  # seconds; the other processes tell theirs as often
+OPENMETRICS: Final = "application/openmetrics-text"
+PLAIN: Final = (generate_latest, CONTENT_TYPE_PLAIN_0_0_4)
 NO_STORE: Final = {"cache-control": "no-store"}
 # What each figure of health is, without those that are among what is measured.
 GAUGES: Final = {
@@ -83,10 +90,28 @@ def _histogram(family: measured.Family, numbers: list[int]) -> Metric:
     )
 
 
+class Scrapes:
+    """The text in each format, made once in `FRESH` seconds however many ask: making it takes the event loop a millisecond."""
+
+    def __init__(self) -> None:
+        self._made: dict[Encode, tuple[float, bytes]] = {}
+
+    def text(self, hub: RunningRelay, encode: Encode) -> bytes:
+        """The figures of this moment, or of less than `FRESH` seconds ago."""
+        now = time.monotonic()
+        made_at, text = self._made.get(encode, (-FRESH, b""))
+        if now - made_at >= FRESH:
+            registry = CollectorRegistry(auto_describe=False)
+            registry.register(_Figures(hub.health(), hub.measured()))
+            text = encode(registry)
+            self._made[encode] = now, text
+        return text
+
+
 @get("/metrics", include_in_schema=False)
 async def metrics(request: AnyRequest, hub: GivenHub) -> Response[bytes]:
     """`tidings_up` is 1 while events are taken."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Figures(hub.health(), hub.measured()))
-    encode, media_type = choose_encoder(request.headers.get("accept", ""))
-    return Response(encode(registry), media_type=media_type, headers=NO_STORE)
+    scrapes: Scrapes = request.app.state.scrapes
+    is_open = OPENMETRICS in request.headers.get("accept", "").lower()
+    encode, media_type = (openmetrics.generate_latest, openmetrics.CONTENT_TYPE_LATEST) if is_open else PLAIN
+    return Response(scrapes.text(hub, encode), media_type=media_type, headers=NO_STORE)

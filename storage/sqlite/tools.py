@@ -116,8 +116,11 @@ def _copy(connection: sqlite3.Connection, target: Path) -> int:
             raise FileExistsError(errno.EEXIST, "File exists")
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except OSError as error:
-        name = part if isinstance(error, FileExistsError) and not os.path.lexists(target) else target
-        raise StorageError(f"{name} cannot be made: {error.strerror}; name a new file") from None
+        if isinstance(error, FileExistsError) and not os.path.lexists(target):
+            raise StorageError(
+                f"{part} is there: another copy is being made, or was broken off; then remove it"
+            ) from None
+        raise StorageError(f"{target} cannot be made: {error.strerror}; name a new file") from None
     try:
         connection.execute(named("tools")["copy"], (str(part),))
         _sync(part)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -124,7 +125,7 @@ def test_a_copy_that_fails_leaves_nothing(tidings: Tidings, tmp_path: Path, full
     (tmp_path / "copy.sqlite.part").write_text("another's")
     result = tidings("backup", tmp_path / "copy.sqlite", "--data", full)
     assert result.exit_code == 1
-    assert "copy.sqlite.part" in result.stderr
+    assert "copy.sqlite.part is there: another copy is being made, or was broken off" in result.stderr
     assert [file.name for file in tmp_path.iterdir() if file.name.startswith("copy")] == ["copy.sqlite.part"]
 
 
@@ -134,9 +135,13 @@ def test_of_copies_in_a_directory_the_newest_stay(tidings: Tidings, tmp_path: Pa
     other = ["secrets.toml", "tidings-before-the-move.sqlite", "tidings-2020-01-01T000000Z.sqlite.part"]
     for name in (*other, "tidings-2020-01-01T000000Z.sqlite", "tidings-2020-01-02T000000Z.sqlite"):
         (copies / name).write_text("x")
+    (copies / "tidings-2019-01-01T000000Z.sqlite").mkdir()
+    (copies / "tidings-2019-01-02T000000Z.sqlite.part").write_text("broken off long ago")
+    os.utime(copies / "tidings-2019-01-02T000000Z.sqlite.part", (0, 0))
+    other.append("tidings-2019-01-01T000000Z.sqlite")
     told = json.loads(tidings("backup", copies, "--keep", "2", "--json", "--data", full).stdout)
     made = Path(told["file"])
-    assert told["removed"] == 1
+    assert told["removed"] == 2
     assert {file.name for file in copies.iterdir()} == {*other, "tidings-2020-01-02T000000Z.sqlite", made.name}
     assert made.stat().st_size == told["bytes"]
     assert made.stat().st_mode & 0o077 == 0

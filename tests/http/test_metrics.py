@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -9,7 +10,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parsed_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parsed
 
-from relay.http.metrics import COUNTERS, GAUGES
+from relay.http.metrics import COUNTERS, GAUGES, OPENMETRICS
 from relay.roles import metrics
 from relay.server.health import Health, RoleHealth
 from storage.search.engine import SearchHealth
@@ -65,6 +66,25 @@ async def test_gives_what_was_counted_by_sort_and_what_was_timed_by_bound() -> N
     assert bounds == {"0.001": 2, "0.005": 3, "0.025": 3, "0.1": 3, "0.5": 3, "2.5": 3, "+Inf": 4}
     assert told["tidings_transaction_seconds_count"] == 4
     assert told["tidings_transaction_seconds_sum"] == pytest.approx(99.0026)
+
+
+@pytest.mark.parametrize("accept", ["version=abc", "version=9" + "9" * 5000, "version=;escaping=x", "q=inf", ";;=,=;"])
+async def test_a_header_of_rubbish_is_answered(accept: str) -> None:
+    assert (await samples(Measured(), f"application/openmetrics-text;{accept}"))["tidings_up"] == 1
+    assert (await samples(Measured(), f"text/plain;{accept}"))["tidings_up"] == 1
+
+
+async def test_is_made_once_a_second_for_each_format_however_many_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    hub, clock = Measured(connections=1), [1000.0]
+    monkeypatch.setattr("relay.http.metrics.time", SimpleNamespace(monotonic=lambda: clock[0]))
+    async with Browser(hub) as browser:
+        told = []
+        for after, accept in ((0.0, ""), (0.9, ""), (0.0, OPENMETRICS), (0.1, ""), (0.8, OPENMETRICS)):
+            clock[0] += after
+            text = (await browser.get("/metrics", headers={"accept": accept})).text
+            told.append(re.findall(r"^tidings_connections (.+)$", text, re.MULTILINE)[0])
+            hub.figures = msgspec.structs.replace(hub.figures, connections=hub.figures.connections + 1)
+    assert told == ["1.0", "1.0", "3.0", "4.0", "3.0"]
 
 
 async def test_answers_are_counted_by_their_status() -> None:
