@@ -112,6 +112,6 @@ class Scrapes:
 async def metrics(request: AnyRequest, hub: GivenHub) -> Response[bytes]:
     """`tidings_up` is 1 while events are taken."""
     scrapes: Scrapes = request.app.state.scrapes
-    is_open = OPENMETRICS in request.headers.get("accept", "").lower()
-    encode, media_type = (openmetrics.generate_latest, openmetrics.CONTENT_TYPE_LATEST) if is_open else PLAIN
+    named = OPENMETRICS in request.headers.get("accept", "").lower()
+    encode, media_type = (openmetrics.generate_latest, openmetrics.CONTENT_TYPE_LATEST) if named else PLAIN
     return Response(scrapes.text(hub, encode), media_type=media_type, headers=NO_STORE)

@@ -92,7 +92,7 @@ class SharedPage:
         self.made_at = int(time.time())
         self._made = time.monotonic()
         tables = [*[size(addresses)] * fronts, *[size(proofs)] * fronts, size(SOURCES)]
-        self._ended = len(self.roles)  # in whose place stands what the dead had counted
+        self._ended = len(self.roles)  # the place of what roles that have died had counted
         self._measured = _POSITION + (self._ended + 1) * len(COUNTERS)
         start = self._measured + (self._ended + 1) * metrics.NUMBERS
         self._numbers = memoryview(mmap.mmap(-1, (start + sum(tables)) * 8)).cast("Q")
@@ -191,9 +191,9 @@ class SharedPage:
         """Forget a role that has ended: its counters and its addresses. Proofs that it saw stay used, and what it had counted."""
         grown = {name: self.count(self._ended, name) + self.count(role, name) for name in GROWING}
         self.store(self._ended, **grown)
-        own, dead = (self._measured + place * metrics.NUMBERS for place in (role, self._ended))
+        own, ended = (self._measured + place * metrics.NUMBERS for place in (role, self._ended))
         for at in range(metrics.NUMBERS):
-            self._numbers[dead + at] += self._numbers[own + at]
+            self._numbers[ended + at] += self._numbers[own + at]
         self.measure(role, metrics.fresh())
         self.store(role, **dict.fromkeys(COUNTERS, 0))
         self.store(role, ended=1)
