@@ -1,4 +1,6 @@
-"""Browsers whose storage keeps nothing, and a hand that clicks twice."""
+"""Browsers whose storage keeps nothing, one that is never at leisure, and a hand that clicks twice."""
+
+import re
 
 import pytest
 from playwright.sync_api import expect
@@ -10,6 +12,10 @@ for (const name of ["localStorage", "sessionStorage"])
   Object.defineProperty(window, name, { get() { throw new DOMException("no", "SecurityError"); } });
 """
 FULL = 'Storage.prototype.setItem = () => { throw new DOMException("full", "QuotaExceededError"); };'
+# It is never idle: only what says how long it may wait is done at all, and then at once.
+NEVER_IDLE = """
+window.requestIdleCallback = (then, { timeout } = {}) => timeout && setTimeout(then, 0);
+"""
 storages = pytest.mark.parametrize("storage", [SWITCHED_OFF, FULL], ids=["switched off", "full"])
 
 
@@ -37,6 +43,16 @@ def test_a_thread_folds_where_nothing_of_it_is_remembered(relay, window, storage
     reader.by_id(first).locator("[data-fold]").click()
     expect(reader.item("Under it")).to_be_hidden()
     reader.follow(reader.page.get_by_role("link", name="Feed").first)
+
+
+def test_what_waits_for_a_moment_of_leisure_does_not_wait_for_ever(relay, window):
+    agent = Agent(relay)
+    agent.post("Never idle")
+    reader = window("/docs", agent.identity)
+    reader.page.context.add_init_script(NEVER_IDLE)
+    with reader.page.expect_request(re.compile("/posting[.][^/]*js")):  # what one writes needs
+        reader.go("/")
+    expect(reader.page.locator("#bell")).to_be_visible()
 
 
 def test_a_draft_stays_where_storage_is_full_as_a_name_is_taken(relay, window):

@@ -260,6 +260,7 @@ ready().then(() => {
   showMine();
   addEventListener("who", showMine);
   // What one opens and what one does is there without waiting for its script.
-  (window.requestIdleCallback ?? setTimeout)(() => Promise.all([menus(), canWrite() && posting()]).catch(() => {}));
+  const load = () => Promise.all([menus(), canWrite() && posting()]).catch(() => {});
+  (window.requestIdleCallback ?? setTimeout)(load, { timeout: 1000 });
 });
 dispatchEvent(new Event("alive"));

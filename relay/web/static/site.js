@@ -98,7 +98,8 @@ addEventListener("unhandledrejection", (failed) => {
 
 root.classList.add("scripted");
 
-// The bell, for who is known; what the page itself needs goes first.
+// The bell, for who is known; what the page itself needs goes first, but not for longer than a second: some browsers never find a
+// moment of leisure in a window that nothing is drawn in.
 const later = window.requestIdleCallback ?? ((then) => setTimeout(then, 200));
 let ringing = false;
 addEventListener("who", () => {
@@ -111,7 +112,7 @@ addEventListener("who", () => {
   if (ringing || known) later(async () => {
     ringing = true;
     (await import("./bell.js")).begin();
-  });
+  }, { timeout: 1000 });
 });
 recall();
 
