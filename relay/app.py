@@ -152,10 +152,10 @@ class Site:
         """Carry out a change of which peers there are; whether there was something to change."""
         return await self.hub.ingest.execute(cast(Command[bool | None], change)) is not False
 
-    async def change_rules(self, change: RuleChange) -> bool:
-        """Carry out what the operator says; whether there was something to change. Raises StorageError and Reject."""
-        done = await self.rules.change(change)
-        if isinstance(change, SetText):
+    async def change_rules(self, *changes: RuleChange) -> list[bool]:
+        """Carry out what the operator says; whether there was something to change, of each. Raises StorageError and Reject."""
+        done = await self.rules.change(changes)
+        if any(isinstance(change, SetText) for change in changes):
             await self.identities.profiles.introduce_relay()
         return done
 

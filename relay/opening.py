@@ -16,6 +16,7 @@ from relay.protocol.relay import GroupRules
 from relay.retention_settings import rules_of
 from relay.roles.page import SharedPage
 from relay.setting_parts import ConfigError
+from storage.access import EndCodes
 from storage.base import PrimaryWriter
 from storage.commands import DropForeign, SetRetention
 from storage.identities.commands import AdoptSecret, RotateSecret
@@ -59,12 +60,14 @@ def open_writer(config: Config, url: str = "", *, is_locked: bool = False, was_t
         cutting=cutting(config),
         operators=group_rules(config).operators,
     )
-    if config.retention:
-        try:
+    try:
+        if config.retention:
             writer.execute(SetRetention(rules_of(config.retention)), int(time.time()))
-        except BaseException:
-            writer.close()
-            raise
+        if config.access.denied_keys:
+            writer.execute(EndCodes(config.access.denied_keys), int(time.time()))
+    except BaseException:
+        writer.close()
+        raise
     return writer
 
 

@@ -13,6 +13,7 @@ from storage.commands import Command
 
 CHANGED: Final = "operator rules"  # the kind of primary row that changed (storage.base.Commit)
 MOST_RULES: Final = 100_000  # of one subject: all of them are held in memory by every process that takes events
+MOST_CHANGES: Final = 500  # of one ChangeRules: others wait for the writer meanwhile
 MOST_LOGGED: Final = 1000  # changes that are read at once
 
 
@@ -93,6 +94,18 @@ class SetText(Command[bool], frozen=True):
 
 
 RuleChange = SetRule | LiftRule | SetText
+
+
+class ChangeRules(Command[list[bool]], frozen=True):
+    """Carry these out in this order, MOST_CHANGES at most; what each of them gives. None of them where one raises Reject."""
+
+    changes: list[RuleChange]
+
+
+class EndCodes(Command[None], frozen=True):
+    """The codes of the identities that have one of these keys, which bind another one, end: the settings deny these keys."""
+
+    keys: list[str]
 
 
 class AccessLookups(Protocol):

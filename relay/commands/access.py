@@ -6,7 +6,7 @@ settings.
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -26,7 +26,17 @@ from relay.protocol.kinds import is_hex
 from relay.protocol.words import counted
 from relay.server.operator_rules import check, value_of
 from relay.server.settings import TEXTS
-from storage.access import AccessLookups, AccessRule, LiftRule, LoggedChange, RuleChange, RuleSubject, SetRule, SetText
+from storage.access import (
+    MOST_CHANGES,
+    AccessLookups,
+    AccessRule,
+    LiftRule,
+    LoggedChange,
+    RuleChange,
+    RuleSubject,
+    SetRule,
+    SetText,
+)
 from storage.base import PUBLIC
 from storage.errors import StorageError
 
@@ -165,7 +175,7 @@ def rules(settings: CommandSettings, log: bool, reset: str | None, as_json: bool
     config = settings.load()
     if reset is not None:
         with writing(config) as target:
-            done = target.change_rules(SetText(reset, None))
+            [done] = target.change_rules(SetText(reset, None))
         say(f"{reset} is what the settings say" + ("" if done else " already"))
         return
     if log:
@@ -188,11 +198,13 @@ def rules(settings: CommandSettings, log: bool, reset: str | None, as_json: bool
 def _subjects(config: Config, what: tuple[str, ...], is_event: bool) -> list[tuple[RuleSubject, str]]:
     """What the arguments name. Raises Misuse, Complaint."""
     found: list[tuple[RuleSubject, str]] = []
-    for text in map(_plain, what):
+    given = list(map(_plain, what))
+    events_here = set() if is_event else run(_events_among(config, given))
+    for text in given:
         try:
             if text.startswith("@") and not is_event:
                 found += _keys_of(config, text[1:])
-            elif not is_event and is_hex(text.lower(), 64) and run(_is_event(config, text.lower())):
+            elif text.lower() in events_here:
                 raise Misuse(f"{text} is the id of an event here; --event says that it is meant")
             else:
                 found.append(_subject(text, is_event))
@@ -237,12 +249,15 @@ def _subject(text: str, is_event: bool) -> tuple[RuleSubject, str]:
         ) from None
 
 
-async def _is_event(config: Config, text: str) -> bool:
-    """Whether what could be a key is the id of an event that is stored, and pasted in place of one."""
-    with contextlib.suppress(StorageError):
-        async with reading(config) as database:
-            return await database.get(text, PUBLIC, int(time.time())) is not None
-    return False
+async def _events_among(config: Config, given: list[str]) -> set[str]:
+    """Those that could be keys and are ids of events that are stored, pasted in place of one."""
+    hexes = [text.lower() for text in given if is_hex(text.lower(), 64)]
+    if hexes:
+        with contextlib.suppress(StorageError):
+            async with reading(config) as database:
+                now = int(time.time())
+                return {text for text in hexes if await database.get(text, PUBLIC, now) is not None}
+    return set()
 
 
 def _keys_of(config: Config, name: str) -> list[tuple[RuleSubject, str]]:
@@ -258,7 +273,7 @@ def _keys_of(config: Config, name: str) -> list[tuple[RuleSubject, str]]:
     return [(RuleSubject.KEY, key) for key in run(look())]
 
 
-def _change(config: Config, changes: list[SetRule] | list[LiftRule], as_json: bool, *, remove: bool = False) -> None:
+def _change(config: Config, changes: Sequence[SetRule | LiftRule], as_json: bool, *, remove: bool = False) -> None:
     """Carry them out, and say what was done; none of them where one makes no sense. Raises Complaint, Reject."""
     try:
         for change in changes:
@@ -267,8 +282,10 @@ def _change(config: Config, changes: list[SetRule] | list[LiftRule], as_json: bo
         raise Complaint(refusal.message) from None
     Path(config.server.data).mkdir(mode=0o700, parents=True, exist_ok=True)
     with writing(config) as target:
-        for change in changes:
-            done = target.change_rules(change)
+        done: list[bool] = []
+        for start in range(0, len(changes), MOST_CHANGES):
+            done += target.change_rules(*changes[start : start + MOST_CHANGES])
+        for change, is_done in zip(changes, done, strict=True):
             removed = 0
             while remove and change.subject is RuleSubject.KEY:
                 gone = target.remove(Filter(authors=frozenset([change.value])), REMOVED_AT_ONCE)
@@ -276,7 +293,7 @@ def _change(config: Config, changes: list[SetRule] | list[LiftRule], as_json: bo
                 if not gone:  # what was under way when the ban came may have come in between
                     break
             unchanged = "unsaid" if isinstance(change, LiftRule) else "unchanged"
-            told = RuleDone(change.subject.value, change.value, _done(change) if done else unchanged, removed)
+            told = RuleDone(change.subject.value, change.value, _done(change) if is_done else unchanged, removed)
             if as_json:
                 click.echo(msgspec.json.encode(told))
             else:

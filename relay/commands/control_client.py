@@ -29,6 +29,7 @@ from relay.server.control_messages import (
     Reply,
     Request,
     RotateMaster,
+    RulesChanged,
     SubmitEvents,
     Submitted,
     Working,
@@ -37,7 +38,7 @@ from relay.server.control_messages import (
     named,
     to_outcome,
 )
-from storage.access import RuleChange
+from storage.access import ChangeRules, RuleChange
 from storage.base import Outcome
 from storage.commands import Compact, Rebuild
 from storage.peers import PeerChange
@@ -96,9 +97,13 @@ class Client:
         """Carry it out; whether there was something to change."""
         return bool(self._number(change))
 
-    def change_rules(self, change: RuleChange) -> bool:
-        """Carry out what the operator says; whether there was something to change."""
-        return bool(self._number(change))
+    def change_rules(self, *changes: RuleChange) -> list[bool]:
+        """Carry out what the operator says; whether there was something to change, of each."""
+        self._send(ChangeRules(list(changes)))
+        reply = self._receive()
+        if not isinstance(reply, RulesChanged) or len(reply.done) != len(changes):
+            raise ControlError("the server answered a change of rules with something else")
+        return reply.done
 
     def info(self) -> Info:
         """Figures about the database."""

@@ -27,7 +27,7 @@ from relay.server.events.write_policy.policy_thread import PolicyThread
 from relay.server.operator_rules import check
 from relay.server.settings import Settings
 from relay.setting_parts import ConfigError
-from storage.access import RuleChange
+from storage.access import ChangeRules, RuleChange
 from storage.base import Incoming, LogWriter, Outcome, Reader, Status
 from storage.commands import Command, Compact, CountRows, Rebuild, RemoveMatching
 from storage.peers import KnowsPeers, PeerChange
@@ -83,8 +83,11 @@ class WriteTarget(Protocol):
     def change_peer(self, change: PeerChange) -> bool:
         """Carry it out; whether there was something to change."""
 
-    def change_rules(self, change: RuleChange) -> bool:
-        """Carry out what the operator says; whether there was something to change. Raises Reject."""
+    def change_rules(self, *changes: RuleChange) -> list[bool]:
+        """Carry out what the operator says, MOST_CHANGES at most; whether there was something to change, of each.
+
+        All of it, or nothing: raises Reject.
+        """
 
     def compact(self) -> None:
         """As storage.commands.Compact."""
@@ -124,10 +127,11 @@ class Direct:
         """As WriteTarget.change_peer."""
         return self._writer.execute(cast(Command[bool | None], change), int(time.time())) is not False
 
-    def change_rules(self, change: RuleChange) -> bool:
+    def change_rules(self, *changes: RuleChange) -> list[bool]:
         """As WriteTarget.change_rules."""
-        check(change, self._settings.file, self._relay)
-        done = self._writer.execute(cast(Command[bool], change), int(time.time()))
+        for change in changes:
+            check(change, self._settings.file, self._relay)
+        done = self._writer.execute(ChangeRules(list(changes)), int(time.time()))
         self._settings.hear(self._writer.tables.operator_rules())
         return done
 

@@ -161,8 +161,8 @@ class RunningRelay(Protocol):
         `token` that it was sent with has ended meanwhile.
         """
 
-    async def change_rules(self, change: RuleChange) -> bool:
-        """Carry out what the operator says; whether there was something to change. Raises StorageError and Reject."""
+    async def change_rules(self, *changes: RuleChange) -> list[bool]:
+        """Carry out what the operator says; whether there was something to change, of each. Raises StorageError and Reject."""
 
     def follow(self, follower: Follower) -> None:
         """From now on tell `follower` of every commit, in order, on the loop."""

@@ -43,6 +43,7 @@ from relay.server.control_messages import (
     Reply,
     Request,
     RotateMaster,
+    RulesChanged,
     SubmitEvents,
     Submitted,
     Working,
@@ -52,7 +53,7 @@ from relay.server.control_messages import (
     to_answer,
 )
 from relay.setting_parts import ConfigError
-from storage.access import LiftRule, RuleChange, SetRule, SetText
+from storage.access import ChangeRules, RuleChange
 from storage.base import Incoming, Outcome
 from storage.commands import Compact, Rebuild
 from storage.errors import StorageError
@@ -89,8 +90,8 @@ class Service(Protocol):
     async def change_peer(self, change: PeerChange) -> bool:
         """Carry it out; whether there was something to change."""
 
-    async def change_rules(self, change: RuleChange) -> bool:
-        """Carry out what the operator says; whether there was something to change. May raise Reject as well."""
+    async def change_rules(self, *changes: RuleChange) -> list[bool]:
+        """Carry out what the operator says; whether there was something to change, of each. May raise Reject as well."""
 
     async def info(self) -> Info:
         """As `storage.tools.Tools.info`."""
@@ -220,8 +221,8 @@ class Control:
                     return CommandDone(await self._service.reembed(request.settings, progress))
                 case AddPeer() | RemovePeer() | PausePeer():
                     return CommandDone(int(await self._service.change_peer(request)))
-                case SetRule() | LiftRule() | SetText():
-                    return CommandDone(int(await self._service.change_rules(request)))
+                case ChangeRules():
+                    return RulesChanged(await self._service.change_rules(*request.changes))
                 case Describe():
                     return Described(await self._service.info())
         except (StorageError, ConfigError, Reject, VaultError) as error:

@@ -15,7 +15,7 @@ from relay.errors import Prefix, Reject
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.search_settings import Search
-from storage.access import LiftRule, SetRule, SetText
+from storage.access import ChangeRules
 from storage.base import Outcome, Status
 from storage.commands import Compact, Rebuild
 from storage.peers import AddPeer, PausePeer, RemovePeer
@@ -74,9 +74,7 @@ Request = (
     | AddPeer
     | RemovePeer
     | PausePeer
-    | SetRule
-    | LiftRule
-    | SetText
+    | ChangeRules
 )
 
 
@@ -109,6 +107,12 @@ class CommandDone(msgspec.Struct, tag="Done", frozen=True):
     number: int = 0
 
 
+class RulesChanged(msgspec.Struct, tag=True, frozen=True):
+    """The answer to ChangeRules: whether there was something to change, of each."""
+
+    done: list[bool]
+
+
 class Described(msgspec.Struct, tag=True, frozen=True):
     """The answer to Describe."""
 
@@ -121,7 +125,7 @@ class Failed(msgspec.Struct, tag=True, frozen=True):
     message: str
 
 
-Reply = Working | Submitted | CommandDone | Described | Failed
+Reply = Working | Submitted | CommandDone | RulesChanged | Described | Failed
 encode = msgspec.msgpack.Encoder().encode
 decode_request = msgspec.msgpack.Decoder(Request).decode
 decode_reply = msgspec.msgpack.Decoder(Reply).decode

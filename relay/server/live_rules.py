@@ -1,15 +1,15 @@
 """What the operator says while the relay runs, put in force by every process that takes events or serves clients."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Final, Protocol, TypeVar, cast
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol, TypeVar
 
 from relay.config import Config
 from relay.server.events.follow import Applied
 from relay.server.operator_rules import check
 from relay.server.settings import Settings
 from relay.server.supervision import Faults, Tasks
-from storage.access import CHANGED, AccessRule, LoggedChange, RuleChange, RuleSubject
+from storage.access import CHANGED, AccessRule, ChangeRules, LoggedChange, RuleChange, RuleSubject
 from storage.base import PrimaryTables
 from storage.commands import Command
 from storage.errors import StorageError
@@ -66,13 +66,14 @@ class LiveRules:
                 for tell in self.told:
                     tell()
 
-    async def change(self, change: RuleChange) -> bool:
-        """Carry it out; whether there was something to change. It is in force here then, elsewhere within a moment.
+    async def change(self, changes: Sequence[RuleChange]) -> list[bool]:
+        """Carry them out; whether there was something to change, of each. They are in force here then, elsewhere within a moment.
 
-        Raises StorageError and Reject.
+        All of them, or none: raises StorageError and Reject.
         """
-        check(change, self._settings.file, self._relay)
-        done = await self._execute(cast(Command[bool], change))
+        for change in changes:
+            check(change, self._settings.file, self._relay)
+        done = await self._execute(ChangeRules(list(changes)))
         await self.look()
         return done
 

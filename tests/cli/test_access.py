@@ -1,14 +1,18 @@
 """`ban`, `unban`, `allow`, `unallow` and `rules`, where no relay runs."""
 
 import json
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from keys import encoding
+from relay.commands import access, operating
+from relay.config import Config
 from relay.protocol import event as events
 from relay.protocol.event import Event
+from storage.access import RuleChange
 from tests.cli.conftest import Tidings
 from tests.factories import keypair, make_event
 
@@ -98,6 +102,30 @@ def test_an_id_of_an_event_is_not_taken_for_a_key(tidings: Tidings, data: Path) 
     result = tidings("ban", event.id, "--data", data)
     assert (result.exit_code, "--event" in result.stderr) == (2, True)
     assert said(tidings, data) == []
+
+
+def test_many_keys_are_looked_up_at_once_and_changed_together(
+    tidings: Tidings, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    change, read = operating.Direct.change_rules, operating.reading
+
+    def changing(target: operating.Direct, *changes: RuleChange) -> list[bool]:
+        done.append(f"{len(changes)} changed")
+        return change(target, *changes)
+
+    def looking(config: Config) -> AbstractAsyncContextManager[operating.Database]:
+        done.append("looked")
+        return read(config)
+
+    imported(tidings, data, make_event(3))
+    monkeypatch.setattr(operating.Direct, "change_rules", changing)
+    monkeypatch.setattr(access, "reading", looking)
+    monkeypatch.setattr(access, "MOST_CHANGES", 4)
+    keys = [keypair(number).pubkey for number in range(4, 10)]
+    result = tidings("ban", *keys, "--json", "--data", data)
+    assert [json.loads(line)["value"] for line in result.stdout.splitlines()] == keys
+    assert done == ["looked", "4 changed", "2 changed"]
 
 
 def test_nothing_is_done_where_a_part_of_it_makes_no_sense(

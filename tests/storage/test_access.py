@@ -10,7 +10,7 @@ from relay.errors import Reject
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, wire
 from storage import access
-from storage.access import CHANGED, LiftRule, RuleSubject, SetRule, SetText
+from storage.access import CHANGED, ChangeRules, LiftRule, RuleSubject, SetRule, SetText
 from storage.base import Incoming, Outcome, Status
 from storage.sqlite import backend
 from storage.sqlite.writing.writer import SqliteWriter
@@ -171,3 +171,20 @@ def test_no_more_is_kept_than_every_process_can_hold(writer: SqliteWriter, monke
     said = writer.tables.operator_rules()
     assert said.denied == {RuleSubject.KEY: keypair(1).pubkey, RuleSubject.KIND: "1"}
     assert said.allowed == {RuleSubject.KEY: keypair(2).pubkey}
+
+
+def test_several_changes_are_made_together_or_none_of_them(
+    writer: SqliteWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access, "MOST_RULES", 2)
+    first, second, third = (SetRule(RuleSubject.KEY, keypair(number).pubkey, False) for number in (1, 2, 3))
+    assert writer.execute(ChangeRules([first, first, second]), NOW) == [True, False, True]
+    lift = LiftRule(RuleSubject.KEY, first.value, False)
+    assert writer.execute(ChangeRules([lift, third, SetText("relay.name", "Sandbank")]), NOW) == [True, True, True]
+    with pytest.raises(Reject, match="already, by key"):
+        writer.execute(ChangeRules([SetRule(RuleSubject.KIND, "1", False), first]), NOW)
+    said = writer.tables.operator_rules()
+    assert {subject: set(values.split()) for subject, values in said.denied.items()} == {
+        RuleSubject.KEY: {second.value, third.value}
+    }
+    assert said.texts == {"relay.name": "Sandbank"}

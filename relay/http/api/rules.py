@@ -9,6 +9,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
 from relay.api_types import iso
+from relay.errors import Reject
 from relay.http.api import common, operators
 from relay.http.api.common import BASE, Limit
 from relay.http.api.saved import first
@@ -93,7 +94,7 @@ async def put_rule(
     about = _subject(subject)
     change = SetRule(about, value_of(about, value), data.allowed, data.reason.strip(), key)
     check_asker(change, common.client_address(request, hub))
-    changed = await hub.change_rules(change)
+    [changed] = await hub.change_rules(change)
     done = "allowed" if data.allowed else "banned"
     return RuleChanged(message=f"It is {done}{'' if changed else ' already'}", changed=changed)
 
@@ -111,9 +112,16 @@ async def lift_rule(
     key = await operators.require(request, hub)
     about = _subject(subject)
     kept = value_of(about, value)
-    changed = False
+    changed, refusal = False, None
     for allowed in (False, True):
-        changed = await hub.change_rules(LiftRule(about, kept, allowed, "", key)) or changed
+        try:
+            [done] = await hub.change_rules(LiftRule(about, kept, allowed, "", key))
+        except Reject as error:  # the settings' file says it, and may say it beside what is lifted
+            refusal = error
+        else:
+            changed = changed or done
+    if refusal is not None and not changed:
+        raise refusal
     said = "Nothing is said of it any more" if changed else "Nothing was said of it"
     return RuleChanged(message=said, changed=changed)
 

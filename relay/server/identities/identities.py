@@ -39,6 +39,7 @@ from relay.server.limits.proof_checks import ProofChecks
 from relay.server.limits.replay_guard import ReplayGuard
 from relay.server.settings import Settings
 from relay.server.supervision import Faults, Tasks
+from storage.access import EndCodes
 from storage.base import Log, PrimaryTables
 from storage.commands import ListMembers
 from storage.errors import StorageError
@@ -265,9 +266,18 @@ class Identities:
         except StorageError as error:
             log.error("the member list could not be made: %s", error)
 
+    async def end_codes(self, denied: list[str]) -> None:
+        """See that whoever has a key that the settings deny binds no other one by a code from before."""
+        try:
+            await self._ingest.execute(EndCodes(denied))
+        except StorageError as error:
+            log.error("codes of denied keys could not be ended: %s", error)
+
     def reconfigured(self) -> None:
         """The settings were reloaded."""
         self._tasks.start(self.list_members(), "the member list")
+        if denied := self._settings.file.access.denied_keys:
+            self._tasks.start(self.end_codes(denied), "codes of denied keys")
 
     async def close(self) -> None:
         """Finish what is under way, before the pipeline closes."""

@@ -44,4 +44,4 @@ DELETE FROM deleted WHERE id = ? AND deleter = ?
 DELETE FROM deleted_addresses WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM deleted WHERE id = ?1)
 
 -- name: close_codes
-DELETE FROM key_claims WHERE posting_identity_id IN (SELECT posting_identity_id FROM identity_keys WHERE pubkey = ?)
+DELETE FROM key_claims WHERE posting_identity_id IN (SELECT posting_identity_id FROM identity_keys WHERE pubkey IN (SELECT value FROM json_each(?)))

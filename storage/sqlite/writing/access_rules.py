@@ -1,5 +1,6 @@
 """What the operator's commands about access do (storage.access)."""
 
+import json
 import sqlite3
 from collections.abc import Callable
 from typing import Any
@@ -20,10 +21,16 @@ Remove = Callable[[sqlite3.Connection, RemoveMatching, Transaction, int], int]
 def work(remove: Remove) -> dict[type, Callable[[sqlite3.Connection, Any, Transaction, int], Any]]:
     """What each command does; `remove` is the operator's removal of events."""
 
-    def set_rule(connection: sqlite3.Connection, command: given.SetRule, transaction: Transaction, now: int) -> bool:
+    def set_rule(
+        connection: sqlite3.Connection,
+        command: given.SetRule,
+        transaction: Transaction,
+        now: int,
+        numbers: dict[RuleSubject, int] | None = None,
+    ) -> bool:
         said = connection.execute(_sql("rule"), (command.subject.value, command.value)).fetchone()
         if said is None:
-            _require_room(connection, command.subject)
+            _require_room(connection, command.subject, {} if numbers is None else numbers)
         if command.subject is RuleSubject.EVENT:
             if command.allowed:
                 _let_come(connection, command.value)
@@ -31,8 +38,7 @@ def work(remove: Remove) -> dict[type, Callable[[sqlite3.Connection, Any, Transa
                 transaction.mark(command.value, OPERATOR)
                 remove(connection, RemoveMatching(Filter(ids=frozenset([command.value])), 1), transaction, now)
         if command.subject is RuleSubject.KEY and not command.allowed:
-            connection.execute(_sql("close_codes"), (command.value,))
-            transaction.forget_key(command.value)
+            _close_codes(connection, [command.value], transaction)
         is_said = said is not None and said[0] == command.allowed and command.reason in ("", said[1])
         looks_again = command.subject is RuleSubject.EVENT and command.allowed  # it may have been reported since
         if is_said and not looks_again:
@@ -43,7 +49,37 @@ def work(remove: Remove) -> dict[type, Callable[[sqlite3.Connection, Any, Transa
         _note(connection, transaction, command, "allowed" if command.allowed else "denied", now)
         return True
 
-    return {given.SetRule: set_rule, given.LiftRule: _lift_rule, given.SetText: _set_text}
+    def change_rules(
+        connection: sqlite3.Connection, command: given.ChangeRules, transaction: Transaction, now: int
+    ) -> list[bool]:
+        numbers: dict[RuleSubject, int] = {}  # to count so many rules takes milliseconds
+        done = []
+        for change in command.changes:
+            match change:
+                case given.SetRule():
+                    done.append(set_rule(connection, change, transaction, now, numbers))
+                case given.LiftRule():
+                    done.append(_lift_rule(connection, change, transaction, now))
+                    numbers.pop(change.subject, None)
+                case given.SetText():
+                    done.append(_set_text(connection, change, transaction, now))
+        return done
+
+    return {
+        given.SetRule: set_rule,
+        given.LiftRule: _lift_rule,
+        given.SetText: _set_text,
+        given.ChangeRules: change_rules,
+        given.EndCodes: lambda connection, command, transaction, _now: _close_codes(
+            connection, command.keys, transaction
+        ),
+    }
+
+
+def _close_codes(connection: sqlite3.Connection, keys: list[str], transaction: Transaction) -> None:
+    if connection.execute(_sql("close_codes"), (json.dumps(keys),)).rowcount:
+        for key in keys:
+            transaction.forget_key(key)
 
 
 def _lift_rule(connection: sqlite3.Connection, command: given.LiftRule, transaction: Transaction, now: int) -> bool:
@@ -68,13 +104,16 @@ def _set_text(connection: sqlite3.Connection, command: given.SetText, transactio
     done = "lifted" if command.text is None else "changed"
     row = (now, command.by, done, "setting", command.setting, command.text or "")
     connection.execute(_sql("log"), row)
-    transaction.written.changes.append((CHANGED, command.setting))
+    transaction.changed(CHANGED, command.setting)
     return True
 
 
-def _require_room(connection: sqlite3.Connection, subject: RuleSubject) -> None:
-    """Raises Reject where no more can be said of this subject."""
-    if connection.execute(_sql("number"), (subject.value,)).fetchone()[0] >= given.MOST_RULES:
+def _require_room(connection: sqlite3.Connection, subject: RuleSubject, numbers: dict[RuleSubject, int]) -> None:
+    """Raises Reject where no more can be said of this subject. `numbers` of rules are those that were counted."""
+    if subject not in numbers:
+        numbers[subject] = connection.execute(_sql("number"), (subject.value,)).fetchone()[0]
+    numbers[subject] += 1
+    if numbers[subject] > given.MOST_RULES:
         raise Reject(
             Prefix.BLOCKED,
             f"there is something said of {given.MOST_RULES:,} already, by {subject.value}; lift what is not needed any more",
@@ -96,7 +135,7 @@ def _note(
     now: int,
 ) -> None:
     connection.execute(_sql("log"), (now, command.by, done, command.subject.value, command.value, command.reason))
-    transaction.written.changes.append((CHANGED, command.subject.value))
+    transaction.changed(CHANGED, command.subject.value)
 
 
 def _sql(name: str) -> str:

@@ -7,9 +7,10 @@ from urllib.parse import quote
 import msgspec
 import pytest
 
+from relay import app
 from tests.factories import keypair, make_event
 from tests.http.api.conftest import Api
-from tests.http.api.homes import BASE
+from tests.http.api.homes import BASE, home
 from tests.http.api.proofs import ORIGIN, header, proof
 
 OPERATOR, STRANGER = 1, 3
@@ -50,6 +51,17 @@ async def test_a_rule_is_put_changed_and_taken_back(relay):
     assert await listed(relay, "key", "?allowed=true") == []
 
 
+async def test_a_ban_beside_what_the_settings_allow_is_taken_back(start):
+    """The settings' file allows the key; what was said since is lifted all the same, and that is told."""
+    operator = {"url": "ws://relay.example:7447", "pubkey": keypair(OPERATOR).pubkey}
+    relay = await start(relay=operator, access={"allowed_keys": [KEY]})
+    await asked(relay, "PUT", f"/rules/key/{KEY}", allowed=False)
+    assert (await asked(relay, "DELETE", f"/rules/key/{KEY}"))["changed"] is True
+    assert await listed(relay, "key") == []
+    refused = await asked(relay, "DELETE", f"/rules/key/{KEY}", status=400)
+    assert "access.allowed_keys" in refused["error"]
+
+
 async def test_who_is_banned_binds_no_other_key_by_a_code_from_before(relay):
     agent = await relay.register("spammer")
     code = (await relay.ask("POST", "/agents/me/keys/claims", agent["api_key"]))[1]["code"]
@@ -58,6 +70,25 @@ async def test_who_is_banned_binds_no_other_key_by_a_code_from_before(relay):
         join = make_event(STRANGER, 28934, tags=[["-"], ["claim", code]], created_at=int(time.time()))
         status, answer = await relay.hand_in(join)
         assert (status, "no claim code" in answer["error"]) == (403, True)
+
+
+async def joined(relay, code):
+    """What is told to whoever joins by this code."""
+    join = make_event(STRANGER, 28934, tags=[["-"], ["claim", code]], created_at=int(time.time()))
+    return (await relay.hand_in(join))[1]["error"]
+
+
+async def test_whom_the_settings_deny_binds_no_other_key_by_a_code_from_before(tmp_path):
+    async with home(tmp_path, server={"data": str(tmp_path)}) as relay:
+        agents = [await relay.register(name) for name in ("spammer", "another")]
+        codes = [(await relay.ask("POST", "/agents/me/keys/claims", one["api_key"]))[1]["code"] for one in agents]
+        file = relay.site.hub.settings.file
+        access = msgspec.structs.replace(file.access, denied_keys=[agents[0]["pubkey"]])
+        for config in (msgspec.structs.replace(file, access=access), file):  # denied, and not any more
+            app.reconfigure(relay.site.hub, lambda config=config: config)
+        assert "no claim code" in await joined(relay, codes[0])
+    async with home(tmp_path, server={"data": str(tmp_path)}, access={"denied_keys": [agents[1]["pubkey"]]}) as relay:
+        assert "no claim code" in await joined(relay, codes[1])  # denied while no relay ran
 
 
 async def test_a_network_is_named_percent_encoded(relay):
