@@ -2,8 +2,8 @@
 
 What clients have not read yet stays in memory, and so does a message or a request of theirs that has not come to its end, or that
 waits for its turn. Each may leave so much unread (`sending`), send so long a message (`inbound`) and be ahead of us by so much
-(`intake`), and all of them together so much (`server.send_buffers`, `server.receive_buffers`): who opens many connections, and reads
-none or ends no message, would fill the memory otherwise.
+(`intake`), and all of them together so much (`server.send_buffers`, `server.receive_buffers`): who opens many connections, and
+reads none or ends no message, would fill the memory otherwise.
 """
 
 import logging

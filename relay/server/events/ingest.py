@@ -167,7 +167,7 @@ class Ingest:
     ) -> None:
         """Take an event that passed the policies; `answer` follows. Its signature has not been checked yet.
 
-        The events of each `client` stand in a queue of their own. `size` is what it is worth (`memory`), counted here where it is not given;
+        The events of each `client` stand in a queue of their own. `size` is its `memory`, counted here where it is not given;
         `token` is the one that it was sent with over HTTP, `origin` the peer that it came by, and `home` as in Incoming.
         `sender` is who handed it in, as the operator's write policy is told.
         """

@@ -8,7 +8,8 @@ events. What is not asked about (`passes`) waits for what the same client handed
 
 Nothing waits without end: a plugin that does not answer fails (`plugin_process`), and with it everything that waits, by
 `write_policy.on_failure`. What comes until it is started again, after a pause that grows while it does not answer, fails at
-once. How much may wait is bounded, for one client by its share: what finds no room is refused at once, before what waits is decided.
+once. How much may wait is bounded, for one client by its share: what finds no room is refused at once, before what waits is
+decided.
 
 Another command takes the place of one that runs once that has answered what it was asked.
 """
