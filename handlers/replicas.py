@@ -17,7 +17,7 @@ import msgspec
 from handlers import addressable
 from handlers.base import Admit
 from relay.errors import Prefix, Reject
-from relay.protocol import kinds
+from relay.protocol import kinds, names
 from relay.protocol.admission import GROUP_MODERATOR, Action, Admission, Door, RemoveAddress, RemoveEvent
 from relay.protocol.event import Event, first_value, values
 from relay.protocol.facts import Facts, Need
@@ -195,7 +195,7 @@ def admit_telling(rules: RelayRules) -> Admit:
 
 
 def _described(event: Event, group: Group, facts: Facts) -> Group:
-    """The group as its 39000 says. What stands around it there is not around it here.
+    """The group as its 39000 says, its texts without what is hidden. What stands around it there is not around it here.
 
     Of groups that events call the same one is found here: this relay's, else the first that its home told of.
     """
@@ -204,6 +204,7 @@ def _described(event: Event, group: Group, facts: Facts) -> Group:
         group = msgspec.structs.replace(group, apart=(facts.groups[name] or facts.served[name]) is not None)
     fields = metadata.read(event.tags)
     values_ = {name: getattr(fields, name) for name in metadata.GroupFields.__struct_fields__}
+    values_ |= {name: names.shown(values_[name], metadata.TEXTS[name]) for name in ("name", "about")}
     return msgspec.structs.replace(
         group,
         **(values_ | {"parent": None, "children": (), "extra": ()}),

@@ -44,8 +44,9 @@ class Relay:
     """A relay by its URL (ws:// or wss://); use it with `async with`, which connects.
 
     `signer` proves who we are when the relay asks for it (NIP-42), or at once on every connection when `auth_first`. `timeout` is
-    how many seconds an answer may take, from when its question has its turn. `report` gets a line about what a person may want to know: notices, forged
-    events, lost connections; it may hold a stranger's words, so make it printable before it meets a terminal.
+    how many seconds an answer may take, from when its question has its turn. `report` gets a line about what a person may
+    want to know: notices, forged events, lost connections; it may hold a stranger's words, so make it printable before it
+    meets a terminal.
 
     Every method raises Refused, Disconnected or TimedOut, and BadFilter for what is no filter, all of them ClientError.
     """

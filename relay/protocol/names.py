@@ -89,5 +89,16 @@ def is_plain(text: str) -> bool:
     return not text or (text.isprintable() and _runs.fullmatch(text) is not None)
 
 
+def hidden_character(text: str) -> str | None:
+    """The first hidden or directional character of the text, described for a person; None where it has none.
+
+    Ends of lines and tabs are none.
+    """
+    if text.isprintable():
+        return None
+    found = next((char for char in text if char not in "\r\t" and not _is_visible(char)), None)
+    return None if found is None else f"U+{ord(found):04X} {unicodedata.name(found, 'control character')}"
+
+
 def _is_visible(char: str) -> bool:
     return char == "\n" or char in _JOINERS or unicodedata.category(char) not in _HIDDEN

@@ -230,6 +230,39 @@ def test_api_keys_are_made_changed_and_revoked(relay, window):
     assert answers == [200, 401]
 
 
+@pytest.mark.parametrize("lost", ["POST", "DELETE"])
+def test_a_change_of_this_browsers_key_whose_answer_is_lost_leaves_it_one_that_is_good(relay, window, lost):
+    agent = Agent(relay)
+    agent.call("POST", "/agents/me/tokens", name="Another")
+    owner = window("/account", agent.identity, once=True)
+    page, rows = owner.page, owner.page.locator("#token-list li")
+    expect(rows).to_have_count(2)
+
+    def lose(route):
+        if route.request.method == lost:
+            route.fetch()
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/api/v1/agents/me/tokens**", lose)
+    change = page.get_by_role("button", name="Change this browser's")
+    change.click()
+    expect(change).to_be_enabled()
+    if lost == "POST":
+        expect(page.locator("#tokens .trouble")).to_contain_text("cannot be reached just now")
+        assert shown_key(owner) == agent.identity.token
+        page.unroute("**/api/v1/agents/me/tokens**")
+        change.click()
+        expect(rows).to_have_count(3)  # that whose answer was lost can be revoked
+    expect(page.locator("#token")).not_to_have_text(f"{agent.identity.token[:8]}…")
+    expect(rows).to_have_count(3 if lost == "POST" else 2)
+    expect(page.locator("#tokens .trouble")).to_be_empty()
+    for token, status in ((shown_key(owner), 200), (agent.identity.token, 401)):
+        headers = {"authorization": f"Bearer {token}"}
+        assert HTTP.get(f"{relay.http}/api/v1/agents/me", headers=headers).status_code == status
+
+
 def test_a_held_key_is_exported_on_asking_under_a_password(relay, window):
     owner = window("/account", Agent(relay).identity)
     owner.page.locator("#key-list").get_by_role("button", name="Export").click()

@@ -219,6 +219,24 @@ def test_joining_opens_a_private_room_and_leaving_shuts_it(relay, room, keeper):
     expect(reader.page.locator(".message")).to_have_count(0)
 
 
+def test_a_private_room_that_could_not_be_opened_offers_to_try_again(relay, room, keeper):
+    group = begin(keeper, "lazaret", private=True, about="For *the sick*.")
+    say(keeper, group, "Still here")
+    reader = room("nowhere", keeper.identity)
+    reader.page.route("**/private-room.js*", lambda route: route.abort())
+    reader.go(f"/chat/{group}")
+    gate = reader.page.locator("#gate")
+    again = button(gate, "Try again")
+    expect(gate).to_contain_text("cannot be reached just now")
+    reader.page.unroute_all()
+    reader.page.route("**/preview.js*", lambda route: route.abort())
+    again.click()
+    expect(reader.message("Still here")).to_be_visible()  # without what it says of itself, whose script does not come
+    expect(gate).to_be_hidden()
+    reader.say("So it opened")
+    expect(reader.message("So it opened")).to_have_count(1)
+
+
 def test_an_open_room_is_whole_without_scripts_and_goes_back_page_by_page(relay, room, keeper):
     group = begin(keeper, "pier", name="The pier", about="Who comes and goes.")
     for number in range(56):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -261,6 +262,68 @@ def test_who_asks_for_what_cannot_be_fetched_is_told_so(relay, window):
     expect(form).not_to_have_attribute("aria-busy", "true")
     button(menu(reader.item("Far away").first), "Hide").click()
     expect(reader.item("Far away").first.locator(".body > .trouble")).to_contain_text("cannot be reached just now")
+
+
+TEXT = "Words.\n\n```\nsome code\n```\n\n![A picture](https://pictures.example/a.png)"
+ASKED = [  # script, page, what is pressed (or typed), and what is there then
+    ("menu", "/post/{post}", ".item .menu > summary", ".item .menu .rows"),
+    ("copy", "/post/{post}", "[data-copy-code]", "[data-copy-code]:text('Copied')"),
+    ("picture", "/post/{post}", "a.picture", ".picture-frame"),
+    ("keys", "/relay", "?", "#keys-dialog[open]"),
+    ("proof", "/post/{post}/history", "[data-proof]", "#proof[open]"),
+    ("proof", "/knowledge/{name}/tides", "[data-proof]", "#proof[open]"),
+    ("preview", "/write", "[data-preview]", "[data-preview][aria-pressed=true]"),
+    ("lists", "/saved", "[data-unsave]", "#mine:not([aria-busy]):not(:has([data-saved-id]))"),
+    ("agree", "/account", "#leave", "#agree[open]"),
+    ("versions", "/chat/room-{name}", "a.edited", ".message .versions"),
+]
+
+
+def test_what_is_asked_for_and_does_not_come_is_told_and_done_at_the_next_press(relay, window):
+    agent = Agent(relay)
+    name = agent.identity.name
+    post = agent.post("With all of it", TEXT)
+    agent.call("PATCH", f"/posts/{post}", content=f"{TEXT}\n\nEdited")
+    agent.call("POST", "/saved", id=post)
+    agent.call("POST", "/knowledge", identifier="tides", title="Tides", content="Twice a day.")
+    agent.call("POST", "/groups", id=f"room-{name}", name="Room", private=True)
+    message = agent.call("POST", f"/groups/room-{name}/messages", content="First")["message"]["id"]
+    agent.call("PATCH", f"/groups/room-{name}/messages/{message}", content="Second")
+    reader = window("/docs")
+    page = reader.page
+    known = {"token": agent.identity.token, "id": agent.identity.id, "name": name}
+    page.evaluate("(known) => localStorage.setItem('tidings.account', JSON.stringify(known))", known)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.context.route("**/picture?**", lambda route: route.abort())
+    page.evaluate("(id) => localStorage.setItem(`tidings.@${id}.draft.x`, '{}')", agent.identity.id)
+    for script, path, asks, there in ASKED:
+        page.route(re.compile(rf"/{script}\.js"), lambda route: route.abort())
+        reader.go(path.format(name=name, post=post))
+        ask = partial(page.keyboard.press, asks) if len(asks) == 1 else page.locator(asks).first.click
+        ask()
+        told = page.locator("#toast, .trouble").filter(has_text="cannot be reached just now")
+        expect(told.first, script).to_be_visible()
+        page.unroute_all()
+        ask()
+        expect(page.locator(there).first, script).to_be_visible()
+
+
+def test_what_is_pressed_where_the_script_that_sees_to_it_never_comes_is_told(relay, window):
+    agent = Agent(relay)
+    post = agent.post("Pressed in vain")
+    reader = window("/docs", agent.identity)
+    reader.page.route(re.compile(r"/items\.js"), lambda route: route.abort())
+    reader.go(f"/post/{post}")
+    told = reader.page.get_by_role("status").filter(has_text="A part of this page did not come")
+    expect(told).to_be_visible()
+    up = button(reader.by_id(post), "Upvote this post")
+    up.click()
+    expect(up).not_to_have_attribute("data-early", "")
+    reader.page.unroute_all()
+    reader.go(f"/post/{post}")
+    up.click()
+    expect(up).to_have_attribute("aria-pressed", "true")
+    expect(told).to_have_count(0)
 
 
 def test_what_is_pressed_before_its_script_has_come_is_done_then(relay, window):

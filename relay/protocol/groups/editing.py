@@ -99,7 +99,7 @@ def create(event: Event, group_id: str, facts: Facts, now: int, rules: GroupRule
     group = Group(group_id, event.pubkey, now, metadata.read_type(event.tags))
     fields = metadata.read_new(event.tags, group.type)
     case = Case(event, group, facts, now, rules)
-    _check_name(case, fields)
+    _check_texts(case, fields)
     _check_parent(case, fields)
     begin = [["h", group_id], ["p", event.pubkey, OWNER], ["type", group.type], ["e", event.id]]
     drafts = [Draft(PUT_USER, begin, "", now)]
@@ -116,7 +116,7 @@ def edit(case: Case) -> GroupDecision:
     if missing:
         named = ", ".join(short(child) for child in missing[:5]) + (" and others" if len(missing) > 5 else "")
         invalid(f"an edit lists all subgroups in child tags, and {named} is missing (NIP-29)")
-    _check_name(case, fields)
+    _check_texts(case, fields)
     _check_parent(case, fields)
     return _done(case)
 
@@ -181,10 +181,17 @@ def _check_creator(event: Event, group_id: str, facts: Facts, rules: GroupRules)
         restricted(f"this key began {rules.per_key:,} groups, which is the limit for one; delete one first (kind 9008)")
 
 
-def _check_name(case: Case, fields: GroupFields) -> None:
-    """A group may have no name and is called by its id then; one that it had before it was decided here stays."""
-    if fields.name and fields.name != case.group.name and not case.trusted and names.is_blank(fields.name):
+def _check_texts(case: Case, fields: GroupFields) -> None:
+    """A group may have no name and is called by its id then. What it had before it was decided here stays."""
+    if case.trusted:
+        return
+    group = case.group
+    if fields.name and fields.name != group.name and names.is_blank(fields.name):
         invalid("the name of a group has at least one character that is seen; without a name it is called by its id")
+    for what, text, before in (("name", fields.name, group.name), ("about", fields.about, group.about)):
+        hidden = None if text == before else names.hidden_character(text)
+        if hidden is not None:
+            invalid(f"the {what} of a group has no hidden or directional characters, and {hidden} is one; leave it out")
 
 
 def _check_parent(case: Case, fields: GroupFields) -> None:

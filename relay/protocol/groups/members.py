@@ -6,7 +6,7 @@ Rule: a group never loses its last owner this way, whoever asks: make somebody e
 from collections.abc import Iterator
 from typing import Final
 
-from relay.protocol import kinds
+from relay.protocol import kinds, names
 from relay.protocol.event import Event
 from relay.protocol.facts import Facts, Need
 from relay.protocol.groups import roles
@@ -51,7 +51,7 @@ def put(case: Case) -> GroupDecision:
         present = roles_of(member)
         added += member is None or not member.is_member
         owners += (OWNER in given) - (OWNER in present)
-        _check_roles(given)
+        _check_roles(given, given if case.trusted else present)
         _check_rank(case, pubkey, present, given)
     if owners < 0 and case.facts.owners[case.group.id] + owners < 1:
         restricted(f"this is the last owner of the group: {LAST_OWNER}")
@@ -104,9 +104,14 @@ def _read_targets(event: Event) -> dict[str, tuple[str, ...]]:
     return targets(event.tags)
 
 
-def _check_roles(given: tuple[str, ...]) -> None:
+def _check_roles(given: tuple[str, ...], known: tuple[str, ...]) -> None:
+    """`known`: those whose names are taken as they are."""
     if len(given) > MAX_ROLES or any(len(role) > MAX_ROLE or has_control(role) for role in given):
         invalid(f"a user has at most {MAX_ROLES} roles, of at most {MAX_ROLE} characters without control characters")
+    for role in given:
+        hidden = None if role in known else names.hidden_character(role)
+        if hidden is not None:
+            invalid(f"a role's name has no hidden or directional characters, and {hidden} is one; leave it out")
 
 
 def _check_rank(case: Case, pubkey: str, present: tuple[str, ...], given: tuple[str, ...]) -> None:

@@ -1,5 +1,6 @@
 // Who stands behind a name: its claim link, and the names that one claimed oneself.
 
+import { words } from "./act.js";
 import { api } from "./api.js";
 import { element } from "./dom.js";
 import { me, signer } from "./me.js";
@@ -8,7 +9,7 @@ import { proof } from "./nip98.js";
 const PATH = "/claims";
 const at = (id) => document.getElementById(id);
 const section = at("claims");
-const fail = (words) => { section.querySelector(".trouble").textContent = words; };
+const fail = (said) => { section.querySelector(".trouble").textContent = said; };
 
 export async function show(named) {
   at("claimed-names").hidden = !signer() && !named;
@@ -27,7 +28,7 @@ async function attempt(work) {
   try {
     await work();
   } catch (error) {
-    fail(error.message);
+    fail(words(error));
   }
 }
 

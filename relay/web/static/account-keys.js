@@ -1,6 +1,7 @@
 // The keys of one's account: which there are, which signs, and how more are bound.
 
-import { api, UNREACHED } from "./api.js";
+import { words } from "./act.js";
+import { api } from "./api.js";
 import { copy } from "./copy.js";
 import { make, open } from "./dialog.js";
 import { action, element } from "./dom.js";
@@ -11,10 +12,10 @@ import { bindSigner, chooseKey, owedProfile, signProfile } from "./signing.js";
 
 const at = (id) => document.getElementById(id);
 const section = at("keys");
-const fail = (words) => { section.querySelector(".trouble").textContent = words; };
+const fail = (said) => { section.querySelector(".trouble").textContent = said; };
 const short = (text) => `${text.slice(0, 12)}…${text.slice(-6)}`;
 
-function words(key) {
+function standing(key) {
   if (!key.bound) return "not bound any more";
   if (key.retired_at) return key.held ? "retired: it signs deletions only" : "given up: its secret is kept here no more";
   if (key.held) return "kept here, and used when you say so";
@@ -26,7 +27,7 @@ function row(key) {
     button.textContent = (await copy(npub(key.pubkey))) ? "Copied" : npub(key.pubkey);
     setTimeout(() => { button.textContent = "Copy"; }, 1500);
   }, fail);
-  const item = element("li", "", {}, element("span", "", {}, element("code", short(npub(key.pubkey)), { title: npub(key.pubkey) }), ` ${words(key)} `));
+  const item = element("li", "", {}, element("span", "", {}, element("code", short(npub(key.pubkey)), { title: npub(key.pubkey) }), ` ${standing(key)} `));
   if (key.main) item.append(element("span", "signs", { className: "tag" }), " ");
   const tools = element("span", "", { className: "tools" }, copying);
   if (key.bound && !key.main && !key.retired_at) tools.append(action("Let it sign", () => chooseKey(key.pubkey).then(show), fail));
@@ -56,7 +57,7 @@ function exporting(key) {
       copying.addEventListener("click", async () => { copying.textContent = (await copy(ncryptsec)) ? "Copied" : "Select it and copy"; });
       body.replaceChildren(element("div", "", { className: "snippet big" }, element("pre", "", { tabIndex: 0 }, element("code", ncryptsec)), copying));
     } catch (error) {
-      trouble.textContent = error.message;
+      trouble.textContent = words(error);
     }
   });
   body.replaceChildren(form);
@@ -95,7 +96,7 @@ function givingUp(key) {
 
 // By a link that the signer made, or one that it takes.
 async function remotely() {
-  const { invite, pair } = await import("./remote.js").catch(() => { throw new Error(UNREACHED); });
+  const { invite, pair } = await import("./remote.js");
   const { dialog, body } = make("remote", "Bind a remote signer");
   const made = invite();
   const link = element("code", "…");
@@ -115,7 +116,7 @@ async function remotely() {
     await bindSigner();
     dialog.close();
   }
-  const attempt = (work) => work.then(bind).catch((error) => { trouble.textContent = error.message; });
+  const attempt = (work) => work.then(bind).catch((error) => { trouble.textContent = words(error); });
   form.addEventListener("submit", (submit) => {
     submit.preventDefault();
     trouble.textContent = "";
@@ -148,8 +149,8 @@ at("bind-extension").addEventListener("click", async () => {
     await bindSigner();
     await show();
   } catch (error) {
-    fail(error.message);
+    fail(words(error));
   }
 });
-at("bind-remote").addEventListener("click", () => remotely().catch((error) => fail(error.message)));
-at("sign-profile").addEventListener("click", () => signProfile().then(show).catch((error) => fail(error.message)));
+at("bind-remote").addEventListener("click", () => remotely().catch((error) => fail(words(error))));
+at("sign-profile").addEventListener("click", () => signProfile().then(show).catch((error) => fail(words(error))));

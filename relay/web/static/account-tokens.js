@@ -1,12 +1,14 @@
 // The API keys of one's account, which the relay lists without their texts: made, changed, ended.
 
+import { words } from "./act.js";
 import { api } from "./api.js";
 import { action, element } from "./dom.js";
+import { checkStorage } from "./joining.js";
 import { me, signIn } from "./me.js";
 
 const at = (id) => document.getElementById(id);
 const section = at("tokens");
-const fail = (words) => { section.querySelector(".trouble").textContent = words; };
+const fail = (said) => { section.querySelector(".trouble").textContent = said; };
 const DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric" });
 const day = (text) => DAY.format(new Date(text));
 
@@ -23,7 +25,9 @@ function row(token) {
 
 export async function show() {
   const { tokens } = await api("GET", "/agents/me/tokens");
-  at("token-list").replaceChildren(...tokens.filter((token) => token.live).map(row));
+  const live = tokens.filter((token) => token.live);
+  at("token-list").replaceChildren(...live.map(row));
+  return live;
 }
 
 at("token-form").addEventListener("submit", async (submit) => {
@@ -38,18 +42,30 @@ at("token-form").addEventListener("submit", async (submit) => {
     at("token-form").reset();
     await show();
   } catch (error) {
-    fail(error.message);
+    fail(words(error));
   }
 });
 
-// A new one in place of this browser's, which ends at once.
-at("rotate").addEventListener("click", async () => {
+// A new one in place of this browser's, which is called as that was and ends when that would have. It is made and kept first, and
+// the one before is ended with it: whichever answer gets lost, this browser has a key that is good.
+async function change() {
+  checkStorage();
+  const { tokens } = await api("GET", "/agents/me/tokens");
+  const { id, name, expires_at } = tokens.find((token) => token.current);
+  const { api_key } = await api("POST", "/agents/me/tokens", { name, expires_at });
+  signIn(api_key, me.id, me.name);
+  await api("DELETE", `/agents/me/tokens/${id}`).catch(() => null); // what is still there is in the list, to be revoked
+  const left = await show();
+  if (left.some((token) => token.id === id)) fail("This browser has a new key. The one before it is still good: revoke it in the list.");
+}
+
+at("rotate").addEventListener("click", async ({ target }) => {
   fail("");
+  target.disabled = true;
   try {
-    const { api_key } = await api("POST", "/agents/me/tokens/rotate", {});
-    signIn(api_key, me.id, me.name);
-    await show();
+    await change();
   } catch (error) {
-    fail(error.message);
+    fail(words(error));
   }
+  target.disabled = false;
 });

@@ -4,6 +4,7 @@ import { complain, words } from "./act.js";
 import { api } from "./api.js";
 import { drafts, leave } from "./belongings.js";
 import { copied } from "./copy.js";
+import { join, register } from "./joining.js";
 import { npub } from "./npub.js";
 import { me, needWriter, ready } from "./who.js";
 
@@ -55,14 +56,13 @@ function sends(id, work, done = "") {
 
 sends("display-form", (given) => api("PATCH", "/agents/me", given), "Saved");
 sends("vanish-form", async ({ confirm }) => {
+  const { sign } = await import("./signing.js"); // first: with what it answers one's name is gone
   const { unsigned } = await api("POST", "/agents/me/vanish", { confirm });
-  const { sign } = await import("./signing.js");
   for (const { kind, tags, content, created_at, pubkey } of unsigned) if (pubkey === me.own) await sign({ kind, tags, content, created_at });
   leave();
   location.href = "/";
 });
 sends("agent-form", async ({ name, description }, tell) => {
-  const { register } = await import("./joining.js");
   const agent = await register({ name, description }, tell);
   at("agent-token").firstElementChild.textContent = agent.api_key;
   at("claim-url").href = agent.claim_url;
@@ -82,8 +82,13 @@ async function mayLeave() {
   return agree(`${some} kept in this browser only, and will be gone when you sign out.`, "Sign out all the same");
 }
 
-at("leave").addEventListener("click", async () => {
-  if (!(await mayLeave())) return;
+at("leave").addEventListener("click", async ({ target }) => {
+  complain(target);
+  try {
+    if (!(await mayLeave())) return;
+  } catch (error) {
+    return complain(target, error);
+  }
   leave();
   location.reload();
 });
@@ -105,7 +110,7 @@ async function show() {
   for (const part of document.querySelectorAll("[data-named]")) part.hidden = !me.token;
   fill(me.token);
   if (known) await showMine().catch((error) => { at("how").textContent = words(error); });
-  else (await import("./joining.js")).join(at("out"), () => location.reload());
+  else join(at("out"), () => location.reload());
   at("out").hidden = known;
   at("in").hidden = !known;
   document.querySelector(".accounts").classList.add("ready");

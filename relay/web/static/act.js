@@ -30,8 +30,8 @@ export function holdsKeyboard(part) {
 
 let hiding = 0;
 
-// Words that pass by, at the foot of the window.
-export function toast(said) {
+// Words at the foot of the window, which pass by unless they stay.
+export function toast(said, stays = false) {
   let place = document.getElementById("toast");
   if (!place) {
     place = Object.assign(document.createElement("p"), { id: "toast", className: "toast" });
@@ -41,7 +41,7 @@ export function toast(said) {
   clearTimeout(hiding);
   place.textContent = said;
   place.hidden = false;
-  hiding = setTimeout(() => { place.hidden = true; }, 5000);
+  if (!stays) hiding = setTimeout(() => { place.hidden = true; }, 5000);
 }
 
 // `now()` shows it at once, `then()` asks the relay for it, `undo()` puts it back if that fails. Answers what `then` gave,

@@ -1,13 +1,13 @@
 // An article of the knowledge: its proof, and for whoever wrote it, changing and deleting.
 
-import { act } from "./act.js";
+import { act, complain } from "./act.js";
 import { me, ready } from "./who.js";
 
 const article = document.getElementById("article");
 const { id, pubkey, author, kind, name } = article.dataset;
 
 const ACTIONS = {
-  proof: async () => (await import("./proof.js")).show(id),
+  proof: (button) => import("./proof.js").then(({ show }) => show(id), (error) => complain(button, error)),
   delete: (button) => {
     if (button.textContent === "Delete") {
       button.textContent = "Really delete?";

@@ -1,6 +1,8 @@
 // A room, alive: what is said, and what its reader does. How messages look comes from the relay
 // (`/chat-pieces`); no text of a stranger is ever put together with markup here.
 
+import { toast, words } from "./act.js";
+import { action } from "./dom.js";
 import { personal } from "./me.js";
 import { lookAgain, onStanding } from "./membership.js";
 import { mark } from "./rooms.js";
@@ -370,7 +372,7 @@ async function attempt(control, work) {
   try {
     await work();
   } catch (error) {
-    trouble.textContent = error instanceof TypeError ? "This place cannot be reached just now." : error.message;
+    trouble.textContent = words(error);
   } finally {
     control.disabled = false;
   }
@@ -482,7 +484,7 @@ addEventListener("click", (event) => {
   const versions = isOpen ? null : event.target.closest?.("a.edited");
   if (versions && source) {
     event.preventDefault();
-    import("./versions.js").then(({ show }) => show(versions.closest(".message"), source, pieces)).catch(() => null);
+    import("./versions.js").then(({ show }) => show(versions.closest(".message"), source, pieces)).catch((error) => toast(words(error)));
   }
   const button = event.target.closest?.("button");
   const action = button && source && Object.keys(ACTIONS).find((name) => name in button.dataset);
@@ -546,7 +548,7 @@ async function introduce() {
       words.querySelector("code").textContent = info.home;
       words.hidden = false;
     }
-    if (info.about) await (await import("./preview.js")).show(info.about, document.getElementById("room-about"));
+    if (info.about) import("./preview.js").then(({ show }) => show(info.about, document.getElementById("room-about"))).catch(() => null);
   }
   await showMembers();
 }
@@ -561,12 +563,12 @@ async function tryToEnter() {
   if (source && (isOpen || gate.hidden)) return;
   if (isOpen) return begin(overSocket(group, false));
   const privately = () => import("./private-room.js");
-  if (!me.token && !me.own) return (await privately()).offerExtension(gate, enter);
   try {
+    if (!me.token && !me.own) return (await privately()).offerExtension(gate, enter);
     await begin(source ?? (me.token ? (await privately()).overApi(group) : overSocket(group, true)));
   } catch (error) {
     const strange = error.status === 403 || error.status === 404;
-    if (!strange) gate.textContent = error.message;
+    if (!strange) gate.replaceChildren(words(error), " ", action("Try again", enter, () => {}, "plain-button"));
     else gate.textContent = invited() ? INVITED : "This room is for its members, and you are none yet.";
     gate.hidden = false;
   }

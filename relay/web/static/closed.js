@@ -36,4 +36,6 @@ async function follow() {
 addEventListener("who", offer);
 keep();
 if (gate && me.token) enter();
-if (me.token && document.querySelector("#live") && document.querySelector("#posts, #comments")) addEventListener("load", follow);
+if (me.token && document.querySelector("#live") && document.querySelector("#posts, #comments")) {
+  addEventListener("load", () => follow().catch(() => dispatchEvent(new Event("lacking")))); // site.js tells it
+}

@@ -1,5 +1,7 @@
 // Elements made by scripts. A stranger's text only ever comes in as text.
 
+import { words } from "./act.js";
+
 export function element(name, text = "", attributes = {}, ...children) {
   const made = Object.assign(document.createElement(name), attributes);
   if (text) made.textContent = text;
@@ -8,15 +10,15 @@ export function element(name, text = "", attributes = {}, ...children) {
 }
 
 // A button of a row; what it does may fail, and says so where `fail` puts it.
-export function action(words, work, fail, className = "quiet") {
-  const button = element("button", words, { type: "button", className });
+export function action(label, work, fail, className = "quiet") {
+  const button = element("button", label, { type: "button", className });
   button.addEventListener("click", async () => {
     fail("");
     button.disabled = true;
     try {
       await work(button);
     } catch (error) {
-      fail(error.message);
+      fail(words(error));
     }
     button.disabled = false;
   });

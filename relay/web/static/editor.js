@@ -1,7 +1,7 @@
 // What helps with writing, loaded when somebody begins: a draft that this browser keeps for each place, a preview rendered by
 // the relay (preview.js), and shortcuts for Markdown (shortcuts.js).
 
-import { act, holdsKeyboard } from "./act.js";
+import { act, complain, holdsKeyboard } from "./act.js";
 import { personal } from "./me.js";
 import { needWriter } from "./who.js";
 
@@ -75,7 +75,7 @@ export function attend(form, place) {
   const values = () => Object.fromEntries(fields.map((one) => [one.name, one.value]));
   const isNew = () => fields.every((one) => one.value === one.defaultValue);
   const changed = () => !isNew() && fields.some((one) => one.value.trim());
-  const preview = async () => (await import("./preview.js")).toggle(button, field, shown);
+  const preview = () => import("./preview.js").then(({ toggle }) => toggle(button, field, shown)).catch((error) => complain(button, error));
   let timer = 0;
 
   const save = () => {

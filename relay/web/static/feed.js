@@ -185,13 +185,13 @@ addEventListener("click", (click) => {
   const summary = click.target.closest?.(".menu > summary");
   if (!summary) return;
   click.preventDefault();
-  menus().then(({ toggleMenu }) => toggleMenu(summary.parentElement));
+  menus().then(({ toggleMenu }) => toggleMenu(summary.parentElement), telling(summary));
 });
 
 // What one writes is seen to by a script that is loaded when somebody begins.
 const writing = () => import("./writing.js");
 for (const form of [answer, document.getElementById("write")]) {
-  form?.addEventListener("focusin", writing, { once: true });
+  for (const each of ["focusin", "input"]) form?.addEventListener(each, writing);
   form?.addEventListener("submit", async (submit) => {
     submit.preventDefault();
     form.setAttribute("aria-busy", "true");

@@ -1,11 +1,13 @@
 // The history of a post, a comment or an article: the proof of a version, when somebody asks for it.
 
-addEventListener("click", async ({ target }) => {
+import { complain } from "./act.js";
+
+addEventListener("click", ({ target }) => {
   const button = target.closest?.("[data-proof]");
   if (!button) return;
   const { kept } = button.closest("[data-kept]")?.dataset ?? {};
-  const { show } = await import("./proof.js");
-  show(button.closest(".item").dataset.id, kept && (() => versions(kept)));
+  const given = kept && (() => versions(kept));
+  import("./proof.js").then(({ show }) => show(button.closest(".item").dataset.id, given), (error) => complain(button, error));
 });
 
 // What a newer version took the place of is asked for over HTTP: the log has it no more.

@@ -23,7 +23,7 @@ export function offer(form, roles) {
   place.replaceChildren(...links);
 }
 
-const governing = () => import("./governing.js").catch((error) => { throw new Error(words(error)); });
+const governing = () => import("./governing.js");
 const groupHere = () => document.getElementById("membership")?.dataset.group;
 
 // Pins a post of the community whose page this is, or takes the pin out.
@@ -64,7 +64,7 @@ async function showHelp(group, opener) {
   form.addEventListener("submit", async (submit) => {
     submit.preventDefault();
     fail("");
-    await give(name.value.trim(), [role.value]).catch((error) => fail(error.message));
+    await give(name.value.trim(), [role.value]).catch((error) => fail(words(error)));
   });
   const rights = "Moderators remove posts, pin and invite; admins also change the community and choose who helps.";
   body.replaceChildren(element("p", rights), list, form, trouble);
@@ -108,7 +108,7 @@ async function show(group, opener) {
     const { invites, invitesHeard } = await governing();
     for (const one of await (me.token ? invites(group) : invitesHeard(group)).catch(() => [])) row(one);
   } catch (error) {
-    fail(error.message);
+    fail(words(error));
   }
   return open(dialog, opener);
 }

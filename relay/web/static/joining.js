@@ -3,6 +3,7 @@
 
 import { complain, holdsKeyboard, words } from "./act.js";
 import { api } from "./api.js";
+import { adopt } from "./belongings.js";
 import { enter, learn } from "./identity.js";
 import { extension, me, signIn, signer, store, useSigner } from "./me.js";
 import { bindSigner } from "./signing.js";
@@ -36,8 +37,8 @@ export async function register(given, tell) {
   }
 }
 
-// What one signs in with is kept by the browser alone: a name that was made where it keeps nothing would be lost with the page.
-function checkStorage() {
+// What one signs in with is kept by the browser alone: what was made where it keeps nothing would be lost with the page. Raises an Error there.
+export function checkStorage() {
   if (!store("tidings.try", "kept")) throw new Error("This browser keeps nothing for this page: its storage is switched off or full. Who signs in here would be nobody again on the next page, and a new name would be lost. Allow it, then try again.");
   store("tidings.try", "");
 }
@@ -58,8 +59,8 @@ async function login() {
 // else "known". `nameless`: one's own signer is there, and its key wants a name. Answers what ends the waiting for a signer.
 export function join(place, then, nameless = false) {
   let invited = null;
-  const joined = async (how) => {
-    (await import("./belongings.js")).adopt(); // what was begun without a name
+  const joined = (how) => {
+    adopt(); // what was begun without a name
     then(how);
   };
   const all = (name) => place.querySelectorAll(`[data-${name}]`);
@@ -90,7 +91,7 @@ export function join(place, then, nameless = false) {
       if (nameless && signer()) {
         tell("Your signer is asked to take the name …");
         await bindSigner();
-        (await import("./belongings.js")).adopt(me.own);
+        adopt(me.own);
       } else await learn();
       joined("new");
     },

@@ -3,11 +3,11 @@
 import { act } from "./act.js";
 import { addMore } from "./private.js";
 
-async function remove(row, button) {
-  const { unsave } = await import("./lists.js");
+function remove(row, button) {
   act(button, {
     now: () => row.classList.add("leaving"),
     then: async () => {
+      const { unsave } = await import("./lists.js");
       await unsave(row.dataset.savedId);
       row.remove();
     },

@@ -1,6 +1,7 @@
 // The keyboard: one table of what each key does, in the order in which "?" shows it. Two letters are typed one after the other.
 // Off while somebody types, with Ctrl, Alt or Cmd, and where its owner switched it off (`site.js` sees to that).
 
+import { toast } from "./act.js";
 import { make, open } from "./dialog.js";
 import { element } from "./dom.js";
 import { me, store, stored } from "./me.js";
@@ -33,10 +34,10 @@ function step(by) {
 }
 
 // In a thread, to what the buttons at its foot go to (thread.js).
-const jump = (to, otherwise) => async () => {
+const jump = (to, otherwise) => () => {
   const button = document.querySelector(`#jumps [data-${to}]`);
   if (button && !button.hidden) button.click();
-  else if (button) (await import("./act.js")).toast(otherwise);
+  else if (button) toast(otherwise);
 };
 
 const press = (selector) => () => current()?.querySelector(`:scope ${selector}`)?.click();

@@ -2,6 +2,7 @@
 // one's own. Its owner is asked once; what is written is signed each time, as always.
 
 import { api } from "./api.js";
+import { adopt } from "./belongings.js";
 import { learn } from "./identity.js";
 import { me, ownKey, signIn } from "./me.js";
 import { proof } from "./nip98.js";
@@ -19,6 +20,6 @@ export async function logIn() {
     throw Object.assign(error, { nameless: !agent });
   });
   signIn(api_key, id, name);
-  (await import("./belongings.js")).adopt(me.own);
+  adopt(me.own);
   await learn();
 }

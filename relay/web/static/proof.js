@@ -1,5 +1,6 @@
 // The signed event behind an item, checked by this browser. Loaded when somebody asks.
 
+import { words } from "./act.js";
 import { make, open } from "./dialog.js";
 import { find } from "./items.js";
 import { check } from "./verify.js";
@@ -59,7 +60,7 @@ export async function show(id, given) {
     code.tabIndex = 0;
     body.append(list, code);
   } catch (error) {
-    state.textContent = error.message;
+    state.textContent = words(error);
     state.classList.add("bad");
   }
 }

@@ -1,5 +1,6 @@
 // What every page has: the name that this browser writes as, the choice of the theme, and buttons that copy.
 
+import { toast, words } from "./act.js";
 import { STORE, me, recall, stored } from "./me.js";
 
 const root = document.documentElement;
@@ -28,13 +29,27 @@ addEventListener("click", (click) => {
   import("./sheet.js").then(({ ask }) => ask()).then((how) => how === "known" && location.reload(), () => { location.href = link.href; });
 });
 
+// What somebody asked for, and whose script does not come.
+const tell = (error) => toast(words(error));
+
 // What is pressed on a post, a comment or a message before the script that sees to it has come: marked, and done once that is `alive`.
+// Where a script of the page itself does not come, that is told: nothing but loading the page again brings it.
 const early = new Set();
+let isWhole = true;
+const LACKING = "A part of this page did not come. Load it again in a moment.";
+function lack() {
+  isWhole = false;
+  for (const pressed of early) delete pressed.dataset.early;
+  toast(LACKING, true);
+}
+addEventListener("error", ({ target }) => target.matches?.("script") && lack(), true);
+addEventListener("lacking", lack); // closed.js
 function keep(click) {
   const pressed = click.target.closest?.(":is(.item, .message) :is([type=button], summary)");
   if (!pressed) return;
   click.preventDefault();
-  pressed.dataset.early = "";
+  if (!isWhole) toast(LACKING, true);
+  else pressed.dataset.early = "";
   early.add(pressed);
 }
 addEventListener("click", keep);
@@ -55,31 +70,32 @@ addEventListener("click", (click) => {
 
 // What copies is loaded where there is something to copy.
 if (document.querySelector("[data-copy]")) import("./copy.js");
-addEventListener("click", async ({ target }) => {
+addEventListener("click", ({ target }) => {
   const button = target.closest?.("[data-copy-code]");
-  if (button) (await import("./copy.js")).copyCode(button);
+  if (button) import("./copy.js").then(({ copyCode }) => copyCode(button), tell);
 });
 // A picture from elsewhere is loaded when it is asked for, by a plain click; any other opens it in a tab of its own.
-addEventListener("click", async (click) => {
+addEventListener("click", (click) => {
   const link = click.target.closest?.("a.picture:not(.shown)");
   if (!link || click.ctrlKey || click.metaKey || click.shiftKey || !link.href.startsWith("https:")) return;
   click.preventDefault();
-  (await import("./picture.js")).show(link);
+  import("./picture.js").then(({ show }) => show(link), tell);
 });
 
 // The search box looks while one types; that is loaded once somebody goes to it.
-document.getElementById("find").addEventListener("focusin", () => import("./search.js"), { once: true });
+for (const each of ["focusin", "input"]) document.getElementById("find").addEventListener(each, () => import("./search.js"));
 
 // The keyboard, where nobody types; what the keys do is loaded with the first of them. What is typed after a "/" is looked for.
 const TYPING = "input:not([type=checkbox]), textarea, select, [contenteditable]";
 addEventListener("keydown", (key) => {
   if (key.ctrlKey || key.metaKey || key.altKey || key.isComposing || key.key.length > 1 || key.key === " ") return;
   if (key.target.closest?.(TYPING) || document.querySelector("dialog[open]")) return;
-  if (key.key === "/" && !stored("tidings.keys")) {
+  const isOff = Boolean(stored("tidings.keys"));
+  if (key.key === "/" && !isOff) {
     key.preventDefault();
     return document.getElementById("find-q").focus(); // once, and at once
   }
-  import("./keys.js").then(({ take }) => take(key.key));
+  if (!isOff || key.key === "?") import("./keys.js").then(({ take }) => take(key.key), tell);
 });
 
 // What this place is, for who comes first, without a name and the cookie that it was read (`relay/http/rendering/first_visit.py`).

@@ -1,5 +1,6 @@
 // Who the reader is: `me`, known once `ready()` is done; `needWriter` asks for a name where an action needs one.
 
+import { toast, words } from "./act.js";
 import { canWrite, me, recall } from "./me.js";
 
 export { canWrite, me };
@@ -10,9 +11,14 @@ let known;
 export function ready() {
   if (!known) {
     recall();
-    known = me.token ? import("./identity.js").then(({ learn }) => learn()) : Promise.resolve();
+    known = me.token ? import("./identity.js").then(({ learn }) => learn()).catch(again) : Promise.resolve();
   }
   return known;
+}
+
+// Who one is may be asked without what the relay says of it, as where it cannot be reached; whoever asks next asks it again.
+function again() {
+  known = undefined;
 }
 
 const ask = async (nameless) => (await import("./sheet.js")).ask(nameless);
@@ -30,7 +36,4 @@ export async function needWriter(then) {
   }
 }
 
-async function say(error) {
-  const { toast, words } = await import("./act.js");
-  toast(words(error));
-}
+const say = (error) => toast(words(error));

@@ -501,6 +501,39 @@ def test_a_name_that_came_by_an_import_stays_until_it_is_changed() -> None:
     assert hub.send(said(ALICE, 9002, ["name", "\u200b"])) == UNSEEN
 
 
+TURNED = "Tides\u202etxt.exe"
+
+
+@pytest.mark.parametrize("text", [TURNED, "Ti\u200bdes", "\u2066Tides", "Ti\u00addes", "Tides\ufeff"])
+@pytest.mark.parametrize("field", ["name", "about"])
+def test_what_hides_or_turns_is_in_no_text_of_a_group(field: str, text: str) -> None:
+    hub = room()
+    for event in (said(ALICE, 9002, [field, text]), said(OPERATOR, 9007, [field, text], group="x")):
+        assert hub.send(event).startswith(
+            f"invalid: the {field} of a group has no hidden or directional characters, and U+"
+        )
+    for given in ("نویسه\u200cها", "👩\u200d🚀", "ليلى"):  # joiners are needed
+        assert hub.send(said(ALICE, 9002, [field, given])) == ""
+    assert hub.send(said(ALICE, 9002, ["about", "one\r\n\ttwo"])) == ""
+
+
+def test_texts_that_came_by_an_import_stay_as_they_are_until_they_are_changed() -> None:
+    hub = room()
+    assert hub.send(said(ALICE, 9002, ["name", TURNED], ["about", TURNED]), trusted=True) == ""
+    assert hub.send(said(ALICE, 9002, ["name", TURNED], ["about", TURNED], ["closed"])) == ""
+    assert hub.send(said(ALICE, 9002, ["name", TURNED + "."], ["about", TURNED])).startswith("invalid: the name")
+
+
+def test_what_hides_or_turns_is_in_no_role() -> None:
+    hub = room()
+    refused = hub.send(said(ALICE, 9000, ["p", BOB, "mod\u202eerator"]))
+    assert refused == (
+        "invalid: a role's name has no hidden or directional characters, and U+202E RIGHT-TO-LEFT OVERRIDE is one; leave it out"
+    )
+    assert hub.send(said(ALICE, 9000, ["p", BOB, "mod\u202eerator"]), trusted=True) == ""
+    assert hub.send(said(ALICE, 9000, ["p", BOB, "mod\u202eerator", "keeper"])) == ""
+
+
 def test_a_parent_lists_its_children_in_the_order_in_which_they_came() -> None:
     hub = tree(GroupHub(), "ab", "ac", "ad")
     assert hub.groups["a"].children == ("b", "c", "d")

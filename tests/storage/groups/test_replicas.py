@@ -97,6 +97,15 @@ async def test_until_its_home_says_what_it_is_a_group_is_for_nobody(world: World
     assert problems(world) == []
 
 
+async def test_texts_of_a_foreign_group_are_kept_without_what_hides_or_turns(world: World) -> None:
+    """The event itself is served as its home signed it."""
+    peer = Peer(world)
+    told = peer.take(peer.tells(39000, ["name", "Ti\u202edes\u200b"], ["about", "one\u2066\ntwo"]))
+    assert world.writer.connection.execute("SELECT name, about FROM groups").fetchall() == [("Tides", "one\ntwo")]
+    assert told.id in await world.ids()
+    assert problems(world) == []
+
+
 async def test_what_turns_private_at_home_turns_private_here_and_back(world: World) -> None:
     peer = Peer(world)
     peer.is_()
