@@ -178,7 +178,8 @@ class Listener(uvicorn.Server):
         """Once a second the date that answers tell; uvicorn would wake an idle process ten times for it."""
         while not await self.on_tick(0):
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), DATE)
+                async with asyncio.timeout(DATE):
+                    await self._stopping.wait()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
