@@ -1,12 +1,14 @@
-"""HTTP on its own connection, as far as uvicorn leaves it to us."""
+"""The listening side as such; what it answers is tested over sockets too, in tests/e2e and tests/http."""
 
 import asyncio
 from typing import Any, cast
 
 import pytest
+import uvicorn
 
 from relay.config import Config, Server
 from relay.server.connection import listener
+from relay.server.connection.listener import Listener
 from relay.server.hub import Hub
 from tests.server.conftest import Relay
 from tests.server.fakes import Connection, Wire
@@ -65,3 +67,15 @@ async def test_what_is_no_http_is_told_so_and_what_to_do(relay: Relay, sent: byt
     assert b'"hint":"Percent-encode ' in body
     assert visitor.closed
     visitor.leave()
+
+
+async def test_a_stop_is_noticed_at_once_though_nothing_is_looked_at_for_an_hour(monkeypatch):
+    monkeypatch.setattr(listener, "DATE", 3600.0)
+    server = Listener(uvicorn.Config("no:app", lifespan="off", log_config=None), lambda: False)
+    running = asyncio.create_task(server.main_loop())
+    await asyncio.sleep(0)  # it has told the date
+    assert server.server_state.default_headers[0][0] == b"date"
+    assert not running.done()
+    server.stop()
+    async with asyncio.timeout(5):
+        await running
