@@ -98,7 +98,7 @@ class Server(Section, frozen=True):
         int,
         Meta(
             ge=1024 * 1024,
-            description="bytes all unfinished messages, or requests, to a front may have before those that sent most are cut off",
+            description="bytes of messages, or requests, that are unfinished or wait on a front before who sent most is cut off",
             extra=LIVE,
         ),
     ] = 64 * 1024 * 1024

@@ -5,15 +5,12 @@ One task reads; who asked waits for the answer that carries the name of the ques
 
 import asyncio
 import itertools
-from typing import Final
 
 from relay.client import messages
 from relay.client.errors import Disconnected, Refused
 from relay.client.link import RelayLink
 from relay.client.messages import Challenge, Closed, CountAnswer, Ok, Word
 from relay.client.signer import Signer, proof
-
-MAX_WAITING: Final = 256  # questions without an answer; more wait their turn
 
 
 class Exchange:
@@ -22,29 +19,29 @@ class Exchange:
     def __init__(self, link: RelayLink) -> None:
         self.link = link
         self._waiting: dict[str, list[asyncio.Future[Word]]] = {}
-        self._room = asyncio.Semaphore(MAX_WAITING)
         self._challenged = asyncio.Event()
         self._proving = asyncio.Lock()
-        self._error: Disconnected | None = None
+        self._lost: str | None = (
+            None  # why, in words: an error raised for each who waits would hold what all of them did
+        )
         self._reader = asyncio.create_task(self._read(), name=f"reader of {link.url}")
 
     @property
     def is_open(self) -> bool:
         """Whether a question can be asked."""
-        return self._error is None
+        return self._lost is None
 
     async def ask(self, name: str, frame: bytes) -> Word:
         """The answer to the question `name`; equal questions get their answers in the order in which they were asked."""
-        async with self._room:
-            if self._error is not None:
-                raise self._error
-            answer: asyncio.Future[Word] = asyncio.get_running_loop().create_future()
-            self._waiting.setdefault(name, []).append(answer)
-            try:
-                await self.link.send(frame)
-                return await answer
-            finally:
-                self._forget(name, answer)
+        if self._lost is not None:
+            raise Disconnected(self._lost)
+        answer: asyncio.Future[Word] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(name, []).append(answer)
+        try:
+            await self.link.send(frame)
+            return await answer
+        finally:
+            self._forget(name, answer)
 
     def _forget(self, name: str, answer: asyncio.Future[Word]) -> None:
         self._waiting[name].remove(answer)
@@ -58,7 +55,7 @@ class Exchange:
                 return
             await self._challenged.wait()
             if self.link.challenge is None:
-                raise self._error or Disconnected(f"{self.link.url} sent no challenge")
+                raise Disconnected(self._lost or f"{self.link.url} sent no challenge")
             event = await proof(signer, self.link.url, self.link.challenge, now)
             answer = await self.ask(event.id, messages.authenticate(event))
             if isinstance(answer, Ok) and not answer.accepted:
@@ -75,11 +72,11 @@ class Exchange:
             while True:
                 self._dispatch(await self.link.receive())
         except Disconnected as error:
-            self._error = error
+            self._lost = str(error)
             self._challenged.set()
             for answer in itertools.chain.from_iterable(self._waiting.values()):
                 if not answer.done():
-                    answer.set_exception(error)
+                    answer.set_exception(Disconnected(self._lost))
 
     def _dispatch(self, word: Word) -> None:
         match word:

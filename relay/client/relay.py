@@ -22,6 +22,7 @@ from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 
 TIMEOUT: Final = 10.0  # seconds
+MOST: Final = 256  # questions under way; more wait their turn
 
 Wanted = Filter | Mapping[str, object]
 T = TypeVar("T")
@@ -43,8 +44,9 @@ class Relay:
     """A relay by its URL (ws:// or wss://); use it with `async with`, which connects.
 
     `signer` proves who we are when the relay asks for it (NIP-42), or at once on every connection when `auth_first`. `timeout` is
-    how many seconds an answer may take. `report` gets a line about what a person may want to know: notices, forged
-    events, lost connections; it may hold a stranger's words, so make it printable before it meets a terminal.
+    how many seconds an answer may take, from when its question has its turn. `report` gets a line about what a person may
+    want to know: notices, forged events, lost connections; it may hold a stranger's words, so make it printable before it
+    meets a terminal.
 
     Every method raises Refused, Disconnected or TimedOut, and BadFilter for what is no filter, all of them ClientError.
     """
@@ -69,6 +71,8 @@ class Relay:
         self._clock = clock or Clock()
         self._exchange: Exchange | None = None
         self._connecting = asyncio.Lock()
+        self._turns = asyncio.Semaphore(MOST)
+        self._closed = 0  # times
         self._counts = 0
 
     async def __aenter__(self) -> Self:
@@ -82,7 +86,11 @@ class Relay:
         await self.close()
 
     async def close(self) -> None:
-        """Close the connection. Subscriptions have their own and are closed by whoever made them. Idempotent."""
+        """Close the connection; whoever waits for an answer gets Disconnected. Idempotent.
+
+        Subscriptions have their own and are closed by whoever made them.
+        """
+        self._closed += 1
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             await exchange.close()
@@ -147,20 +155,30 @@ class Relay:
 
     async def _in_time(self, work: Callable[[], Awaitable[T]]) -> T:
         """What `work` gives, tried again on a new connection until the time is up. Raises TimedOut, Disconnected."""
+        closed = self._closed
+        async with self._turns:
+            return await self._until_late(work, closed)
+
+    async def _until_late(self, work: Callable[[], Awaitable[T]], closed: int) -> T:
         backoff = Backoff(self._clock.chance)
         error: Disconnected | None = None
         try:
             async with asyncio.timeout(self._timeout):
-                while True:
+                while self._closed == closed:
                     try:
                         return await work()
                     except Disconnected as lost:
                         error = lost
-                        await self._clock.sleep(backoff.next())
+                        if self._closed == closed:
+                            await self._clock.sleep(backoff.next())
+                raise error or self._left()
         except TimeoutError:
             if error is not None:
                 raise error from None
             raise self._late() from None
+
+    def _left(self) -> Disconnected:
+        return Disconnected(f"the connection to {self.url} was closed here")
 
     def _late(self) -> TimedOut:
         return TimedOut(f"{self.url} gave no answer within {self._timeout:g} s")
@@ -181,6 +199,7 @@ class Relay:
     async def _connected(self) -> Exchange:
         async with self._connecting:
             if self._exchange is None or not self._exchange.is_open:
+                closed = self._closed
                 link = await RelayLink.open(self.url, self._timeout, self._report)
                 exchange = Exchange(link)
                 if self._auth_first and self._signer is not None:
@@ -190,6 +209,9 @@ class Relay:
                     except BaseException:
                         link.abort()
                         raise
+                if self._closed != closed:
+                    await exchange.close()
+                    raise self._left()
                 self._exchange = exchange
             return self._exchange
 

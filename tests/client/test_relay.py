@@ -11,6 +11,7 @@ from tests.client.test_subscription import KEY, be_asked, prove
 from tests.factories import make_event
 
 EVENT = make_event(1, content="Hello")
+PATIENCE = 30.0  # seconds
 
 
 async def test_publishing_gives_the_relays_words() -> None:
@@ -41,6 +42,51 @@ async def test_many_are_published_at_once_and_each_gets_its_own_answer() -> None
     for number, answer in enumerate(answers):
         assert str(answer) == f"invalid: {number}"
         assert isinstance(answer, Refused) is (number < 200 and number % 2 == 1)
+
+
+async def test_the_time_for_an_answer_begins_with_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [make_event(1, content=str(number)) for number in range(3)]
+    begun: list[float | None] = []
+    timeout = asyncio.timeout
+
+    def timing(seconds: float | None) -> asyncio.Timeout:
+        begun.append(seconds)
+        return timeout(seconds)
+
+    async def script(peer: Peer) -> None:
+        for number in range(len(made)):
+            (one,) = await peer.hear("EVENT")
+            assert begun.count(PATIENCE) == number + 1
+            await peer.say("OK", one["id"], True, "")
+        await peer.stay()
+
+    monkeypatch.setattr("relay.client.relay.MOST", 1)
+    async with relay(script) as url, Relay(url, timeout=PATIENCE) as client:
+        monkeypatch.setattr(asyncio, "timeout", timing)
+        assert await asyncio.gather(*(client.publish(event) for event in made)) == ["", "", ""]
+
+
+async def test_who_waits_as_the_client_is_closed_is_told_and_makes_no_other_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = [make_event(1, content=str(number)) for number in range(3)]
+    heard = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        for _ in range(2):
+            await peer.hear("EVENT")
+        heard.set()
+        await peer.stay()
+
+    monkeypatch.setattr("relay.client.relay.MOST", 2)
+    async with relay(script) as url:
+        client = Relay(url, clock=Watch().clock)
+        async with client:
+            asked = [asyncio.create_task(client.publish(event)) for event in made]
+            await heard.wait()
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [Disconnected] * 3
+    assert len({id(answer) for answer in answers}) == 3  # one for all would hold what each of them did, and show it
 
 
 async def test_the_same_event_published_twice_at_once_gets_two_answers() -> None:

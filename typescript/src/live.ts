@@ -184,6 +184,7 @@ function readLive(name: string | undefined, data: string): Live | undefined {
 
 function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve) => {
+    if (signal?.aborted) return resolve(); // whoever was told of the lost connection has ended it
     const done = () => {
       clearTimeout(timer);
       signal?.removeEventListener("abort", done);

@@ -110,6 +110,14 @@ test("an agent is told live of what concerns it, and goes on where it was", { ti
   await again.return();
 });
 
+test("a stream that is ended when a connection is lost ends at once", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] }); // no pause before another connection would end
+  const end = new AbortController();
+  const away = () => Promise.reject(new Error("out of reach"));
+  const events = live(URL_, { signal: end.signal, fetch: away, onLost: () => end.abort() });
+  assert.equal((await events.next()).done, true);
+});
+
 test("a stream that the hub refuses ends with its words", async () => {
   await assert.rejects(live(URL_, { author: "nobody-of-this-name" }).next(), { name: "HubError", code: "agent_not_found" });
 });

@@ -1,8 +1,9 @@
 """The open WebSocket connections of a front: written to once per turn, pinged, cut when they are dead, closed at the end.
 
-What clients have not read yet stays in memory, and so does a message or a request of theirs that has not come to its end. Each may
-leave so much unread (`sending`) and send so long a message (`inbound`), and all of them together so much (`server.send_buffers`,
-`server.receive_buffers`): who opens many connections, and reads none or ends no message, would fill the memory otherwise.
+What clients have not read yet stays in memory, and so does a message or a request of theirs that has not come to its end, or that
+waits for its turn. Each may leave so much unread (`sending`), send so long a message (`inbound`) and be ahead of us by so much
+(`intake`), and all of them together so much (`server.send_buffers`, `server.receive_buffers`): who opens many connections, and
+reads none or ends no message, would fill the memory otherwise.
 """
 
 import logging
@@ -63,7 +64,7 @@ class OpenConnection(FlushedConnection, Protocol):
         """Bytes that were written and that the peer has not taken yet."""
 
     def unfinished(self) -> int:
-        """Bytes of a message that has not come to its end."""
+        """Bytes of a message that has not come to its end, or that nobody has looked at yet."""
 
     def is_stuck(self, now: float, patience: float) -> bool:
         """Whether the peer has taken nothing for `patience` seconds."""

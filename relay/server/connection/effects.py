@@ -15,7 +15,7 @@ from keys.schnorr import is_forged, verify_event
 from relay.errors import Prefix, Reject
 from relay.protocol import messages
 from relay.protocol.admission import Door
-from relay.protocol.event import Event
+from relay.protocol.event import Event, memory
 from relay.protocol.messages import NegClose, NegMsg, NegOpen, Publish
 from relay.protocol.session import (
     Authenticate,
@@ -46,6 +46,7 @@ class ActingConnection(AskingConnection, Protocol):
     author: policies.Sender
     url: str  # under which this client knows the relay
     in_flight: int  # events without an answer
+    in_flight_bytes: int  # of memory for them
     allowance: Allowance
 
     def __hash__(self) -> int:
@@ -106,15 +107,18 @@ def _publish(connection: ActingConnection, effect: Publish, size: int) -> None:
         connection.send(messages.ok(event.id, False, str(refusal)))
         connection.sent_in_vain(size)
         return
+    held = memory(event, size)
     connection.in_flight += 1
+    connection.in_flight_bytes += held
     shared.ingest.submit(
-        event, Door.CLIENT, now, partial(_answer, connection), connection, size=size, sender=connection.author
+        event, Door.CLIENT, now, partial(_answer, connection, held), connection, size=held, sender=connection.author
     )
 
 
-def _answer(connection: ActingConnection, event: Event, outcome: Outcome) -> None:
+def _answer(connection: ActingConnection, held: int, event: Event, outcome: Outcome) -> None:
     """Tell what became of an event."""
     connection.in_flight -= 1
+    connection.in_flight_bytes -= held
     if outcome.message:
         connection.send(messages.ok(event.id, True, outcome.message))
     elif outcome.status is Status.STORED or outcome.status is Status.EPHEMERAL:

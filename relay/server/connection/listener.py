@@ -27,6 +27,7 @@ from relay.server.limits import addresses
 from relay.setting_parts import ConfigError
 
 BACKLOG = 2048
+DATE = 1.0  # seconds
 _OWED = (h11.IDLE, h11.SEND_BODY)  # the client has not finished its request
 # uvicorn warns of every request that is no HTTP: anybody could fill the log with these, and they are answered with 400.
 _faults_only = logging.getLogger("tidings.http.requests")
@@ -166,6 +167,19 @@ class Listener(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, has_more: Callable[[], bool]) -> None:
         super().__init__(config)
         self.has_more = has_more
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Take nothing more, and let `serve` return once what is under way is done."""
+        self.should_exit = True
+        self._stopping.set()
+
+    async def main_loop(self) -> None:
+        """Once a second the date that answers tell; uvicorn would wake an idle process ten times for it."""
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DATE):
+                    await self._stopping.wait()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -126,6 +126,8 @@ class SendingConnection(asyncio.Protocol, ABC):
         """Close, and read on for the peer's close frame; messages are not acted on any more."""
         self.close(code, reason)
         self.transport.resume_reading()
+        self.paused = False
+        self.consider_reading()  # what came before is to be gone through first
 
     def abort(self) -> None:
         """Cut the connection now."""

@@ -29,6 +29,7 @@ from relay.server.limits import intake
 from relay.server.reading.queries import MAX_WAITING, Job
 
 MAX_IN_FLIGHT: Final = 1000  # events of one connection that have no answer yet
+MAX_IN_FLIGHT_BYTES: Final = 1024 * 1024  # of memory for them
 
 _CODES: Final = metrics.places("disconnections")
 
@@ -47,6 +48,7 @@ class Connection(SendingConnection):
         "heard_at",
         "ignored",
         "in_flight",
+        "in_flight_bytes",
         "in_line",
         "inbound",
         "jobs",
@@ -69,7 +71,7 @@ class Connection(SendingConnection):
         self.url = shared.settings.relay_url  # under which this client knows the relay
         self.heard_at = shared.clock()
         self.writable = True
-        self.in_flight = 0
+        self.in_flight = self.in_flight_bytes = 0
         self.unread: bytes | memoryview = b""  # came in and was not acted on yet
         # Lists, since an empty deque takes 600 bytes of every idle connection; they hold MAX_WAITING at most.
         self.asked: list[LiveSubscription] = []  # REQs that were not tried on the loop yet
@@ -118,6 +120,10 @@ class Connection(SendingConnection):
         if not self.ignored:
             self.unread = bytes(self.unread) + data if self.unread else data
             self.shared.intake.arrived(self)
+            if self.unread:
+                self.shared.connections.unfinished.note(len(data))
+                if len(self.unread) > intake.AHEAD:
+                    self.consider_reading()
 
     def eof_received(self) -> None:
         self.read_some(intake.LAST)
@@ -169,8 +175,8 @@ class Connection(SendingConnection):
         return used
 
     def unfinished(self) -> int:
-        """Bytes that are kept of a message that has not come to its end."""
-        return self.inbound.unfinished + (len(self.parts) if self.parts is not None else 0)
+        """Bytes that are kept of a message that has not come to its end, and of what waits to be acted on."""
+        return len(self.unread) + self.inbound.unfinished + (len(self.parts) if self.parts is not None else 0)
 
     def _take(self, received: list[Received]) -> int:
         """Act on what came; how many units that took."""
@@ -268,6 +274,7 @@ class Connection(SendingConnection):
         """Whether too much of what this client sent is unfinished; once a close frame went out, only its answer matters."""
         return self.connected and (
             self.in_flight >= MAX_IN_FLIGHT
+            or self.in_flight_bytes >= MAX_IN_FLIGHT_BYTES
             or len(self.jobs) + len(self.asked) >= MAX_WAITING
             or not self.writable
             or not self.shared.ingest.room()

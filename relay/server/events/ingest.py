@@ -22,7 +22,7 @@ import msgspec
 from keys.schnorr import fault
 from relay.errors import Changed, Prefix, Reject
 from relay.protocol.admission import Door
-from relay.protocol.event import Event, compute_id, has_tag, parse_known, wire
+from relay.protocol.event import Event, compute_id, has_tag, memory, parse_known, wire
 from relay.protocol.facts import GivenToken
 from relay.protocol.kinds import has_address
 from relay.roles import metrics
@@ -40,7 +40,7 @@ from storage.commands import Command
 from storage.errors import StorageError
 
 RECENT: Final = 50_000
-MAX_BYTES: Final = 64 * 1024 * 1024  # of events under way; what is at hand when that is reached comes on top
+MAX_BYTES: Final = 64 * 1024 * 1024  # of memory for events under way; what is at hand when that is reached comes on top
 
 T = TypeVar("T")
 Answer = Callable[[Event, Outcome], None]  # called on the loop once the outcome is known and durable
@@ -52,7 +52,7 @@ log = logging.getLogger("tidings.ingest")
 
 
 class Submission(msgspec.Struct, gc=False):
-    """An event under way. `answer` gets its outcome; `client` is whose turn it takes; `size` is in bytes."""
+    """An event under way. `answer` gets its outcome; `client` is whose turn it takes; `size` is in bytes of memory."""
 
     event: Event
     door: Door
@@ -167,7 +167,7 @@ class Ingest:
     ) -> None:
         """Take an event that passed the policies; `answer` follows. Its signature has not been checked yet.
 
-        The events of each `client` stand in a queue of their own. `size` is in bytes, counted here where it is not given;
+        The events of each `client` stand in a queue of their own. `size` is its `memory`, counted here where it is not given;
         `token` is the one that it was sent with over HTTP, `origin` the peer that it came by, and `home` as in Incoming.
         `sender` is who handed it in, as the operator's write policy is told.
         """
@@ -175,7 +175,7 @@ class Ingest:
             answer(event, _DUPLICATE)
             return
         made = wire(event) if size is None else b""
-        size = len(made) if size is None else size
+        size = memory(event, len(made)) if size is None else size
         self._begin(1, size)
         self._verifier.put(
             client, Submission(event, door, received_at, answer, client, size, token, origin, home, made, sender)
@@ -188,7 +188,7 @@ class Ingest:
         """
         if not incoming:
             return []
-        size = sum([len(item.wire) for item in incoming])
+        size = sum([memory(item.event, len(item.wire)) for item in incoming])
         self._begin(len(incoming), size)
         found: dict[int, Outcome] = {}
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -220,7 +220,7 @@ class Ingest:
         policy = self.policy
         if policy is None:
             return [None] * len(incoming)
-        size = sum([len(item.wire) for item, _ in incoming])
+        size = sum([memory(item.event, len(item.wire)) for item, _ in incoming])
         self._begin(len(incoming), size)
         try:
             refusals = await policy.unwanted(client, incoming, bounded=bounded)

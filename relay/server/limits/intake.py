@@ -2,7 +2,8 @@
 
 A few bytes may be a lot of work: with permessage-deflate 165 of them unpack to 128 KiB of blanks. So what was received is
 unpacked and acted on in slices, what that took is counted, and a client that has more to say than its share goes to the end
-of the line: another client's message waits for one share of each of those in line, not for what they sent.
+of the line: another client's message waits for one share of each of those in line, not for what they sent. Who is further ahead
+than that is not read from meanwhile: what comes in one turn of the loop may be many times what one turn acts on.
 
 What was sent in vain is counted too, by connection and by address. Whoever sends little but rubbish is told so and cut off.
 """
@@ -18,6 +19,7 @@ PACKED_SLICE: Final = 1024  # the same where they may be compressed: up to 1,032
 SHARE: Final = 256  # units of one client, in one turn
 TURN: Final = 1024  # units of all clients, in one turn
 LAST: Final = 4 * SHARE  # units for what a client sent just before it hung up
+AHEAD: Final = 65536  # bytes of one client that may wait for their turn before it is not read from
 _UNIT: Final = 1024  # bytes of a message, unpacked
 
 ALLOWED: Final = 200.0  # what a connection may send in vain at once, as `waste` counts

@@ -303,16 +303,17 @@ async def test_connections_that_left_are_forgotten_though_nobody_writes(relay: R
     assert [wire() for wire in left if wire() is not None] == []
 
 
+@pytest.mark.parametrize(("bound", "most", "size"), [("MAX_IN_FLIGHT", 5, 1), ("MAX_IN_FLIGHT_BYTES", 50_000, 10_000)])
 async def test_a_client_with_too_many_unanswered_events_is_not_read_from(
-    relay: Relay, monkeypatch: pytest.MonkeyPatch
+    relay: Relay, monkeypatch: pytest.MonkeyPatch, bound: str, most: int, size: int
 ) -> None:
-    monkeypatch.setattr(websocket, "MAX_IN_FLIGHT", 5)
+    monkeypatch.setattr(websocket, bound, most)
     log = MemoryLog()
     client = Client(relay(log))
     log.gate.clear()
     for number in range(5):
         assert client.wire.reading
-        client.publish(make_event(content=str(number)))
+        client.publish(make_event(content=str(number) * size))
     assert not client.wire.reading
     log.gate.set()
     await client.gather(5)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.frames import Opcode
 
-from relay.config import Config, Rates
+from relay.config import Config, LimitSettings, Rates, Server
 from relay.protocol import messages
 from relay.protocol.admission import Door
 from relay.protocol.event import wire
@@ -99,6 +99,38 @@ async def test_a_client_is_not_read_from_while_something_of_it_waits(relay: Rela
     client = Client(relay(), compressed=True)
     client.send_raw(frames_of(client, PADDED, 50))
     assert client.connection.unread
+    assert not client.wire.reading
+    while client.connection.unread:
+        await settle()
+    assert client.wire.reading
+
+
+async def test_who_is_far_ahead_while_it_waits_for_its_turn_is_not_read_from(relay: Relay) -> None:
+    limits = LimitSettings(max_message_bytes=2 * LARGE, max_comparison_bytes=0)
+    hub = relay(config=Config(server=Server(receive_buffers=800_000), limits=limits))
+    flood = Client(hub, peer="203.0.113.1", compressed=True)
+    first, *others = [Client(hub, peer=f"198.51.100.{number}") for number in range(12)]
+    flood.send_raw(frames_of(flood, PADDED, 80))
+    first.send_raw(frames_of(first, b'["CLOSE","x"]', 1))
+    assert first.connection.in_line
+    assert first.wire.reading
+    first.send_raw(frames_of(first, b'["CLOSE","x"]' + b" " * 1000, 70))
+    assert not first.wire.reading
+    for other in others:  # what waits is bounded for all together, too
+        other.send_raw(frames_of(other, b'["REQ","x",{"limit":0}]' + b" " * 1000, 200))
+    cut = [other.wire.aborted for other in others]
+    assert 0 < sum(cut) < len(cut)
+    assert not first.wire.aborted
+    while first.connection.unread:
+        await settle()
+    assert first.wire.reading
+
+
+async def test_what_comes_after_a_goodbye_waits_where_there_is_much_before_it(relay: Relay) -> None:
+    client = Client(relay(), compressed=True)
+    client.send_raw(frames_of(client, PADDED, 50))
+    assert not client.wire.reading
+    client.connection.say_goodbye(1001, "bye")
     assert not client.wire.reading
     while client.connection.unread:
         await settle()
@@ -282,9 +314,9 @@ async def test_events_under_way_are_bounded_in_bytes(relay: Relay, monkeypatch: 
     hub = relay(log)
     log.gate.clear()
     client = Client(hub)
-    for number in range(3):
+    for fields in ({"content": "x" * 4000}, {"tags": [["a"]] * 15 + [["a"] * 15]}, {"content": "y" * 4000}):
         assert hub.ingest.room()
-        client.publish(make_event(content="x" * 4000 + str(number)))
+        client.publish(make_event(**fields))
     assert not hub.ingest.room()
     assert not client.wire.reading
     log.gate.set()

@@ -8,7 +8,8 @@ events. What is not asked about (`passes`) waits for what the same client handed
 
 Nothing waits without end: a plugin that does not answer fails (`plugin_process`), and with it everything that waits, by
 `write_policy.on_failure`. What comes until it is started again, after a pause that grows while it does not answer, fails at
-once. How much may wait is bounded, for one client by its share.
+once. How much may wait is bounded, for one client by its share: what finds no room is refused at once, before what waits is
+decided.
 
 Another command takes the place of one that runs once that has answered what it was asked.
 """
@@ -23,7 +24,7 @@ from typing import Final
 import msgspec
 
 from relay.errors import Prefix, Reject, Unwanted
-from relay.protocol.event import Event
+from relay.protocol.event import Event, memory
 from relay.roles.fair_queue import FairQueue
 from relay.server.events import policies
 from relay.server.events.policies import Sender
@@ -35,7 +36,7 @@ from relay.server.supervision import FIRST_PAUSE, LAST_PAUSE, Faults, Tasks
 from storage.base import Incoming
 
 SHARE: Final = 4  # the part of all events under way that may wait here is a fourth, and half at most
-UNIT: Final = 4096  # bytes of an event that count as one event: others are to find room in the pipeline
+UNIT: Final = 4096  # bytes of memory of an event that count as one event: others are to find room in the pipeline
 END: Final = 3.0  # seconds that events have for being decided on when the relay is stopped, within server.drain_timeout
 AT_ONCE: Final = 64  # events of a batch that are asked about at the same time
 PAUSE: Final = 0.5  # seconds before a plugin that had answered is started again
@@ -175,19 +176,20 @@ class WritePolicy:
         It is one of those of this `client`; where they are not `bounded`, it sees itself that not too many wait.
         """
         event = incoming.event
-        line = self._lines.get(client)
         decision: Decision | None = None
         if self.passes(event):
             decision = ACCEPTED
         elif self._fails():
             decision = self._failed_decision(event)
-        elif bounded and not self.has_room(client):
-            self.counts.failed += 1
-            decision = Decision(Unwanted(Prefix.ERROR, FULL))
-        if decision is not None and line is None:
+        if decision is not None and client not in self._lines:
             settle(decision)
             return
-        waiting = Waiting(client, incoming, sender, settle, 1 + len(incoming.wire) // UNIT, decision)
+        if bounded and not self.has_room(client):
+            self.counts.failed += 1
+            settle(Decision(Unwanted(Prefix.ERROR, FULL)))
+            return
+        weight = 1 + memory(event, len(incoming.wire)) // UNIT
+        waiting = Waiting(client, incoming, sender, settle, weight, decision)
         self._lines.setdefault(client, deque()).append(waiting)
         self._weights[client] = self._weights.get(client, 0) + waiting.weight
         self._weight += waiting.weight

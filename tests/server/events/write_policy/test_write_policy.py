@@ -381,13 +381,17 @@ async def test_how_many_events_wait_is_bounded_and_each_client_has_its_share(mak
     for event in NOTES[:12]:
         desk.ask(event, "flood")
     assert not desk.policy.has_room("flood")
+    full = [said(decision) for _, _, decision in desk.decided]
     desk.ask(NOTES[12], "other")
     assert desk.policy.has_room("other")
+    desk.ask(DELETION, "flood")
+    full += [said(decision) for _, _, decision in desk.decided[2:]]
+    assert full == [f"error: {FULL}"] * 3  # at once, and nothing is kept of it
     await desk.policy.close()
     answers = {client: [] for client in ("flood", "other")}  # type: dict[str, list[str]]
-    for client, _, decision in desk.decided:
+    for client, _, decision in desk.decided[3:]:
         answers[client].append(said(decision))
-    assert answers == {"flood": [f"error: {ENDING}"] * 10 + [f"error: {FULL}"] * 2, "other": [f"error: {ENDING}"]}
+    assert answers == {"flood": [f"error: {ENDING}"] * 10, "other": [f"error: {ENDING}"]}
 
 
 async def test_large_events_count_for_as_many_as_their_size_is_worth(make: Make) -> None:
