@@ -365,7 +365,7 @@ async def serve(
 def stop(server: listener.Listener, hub: Hub) -> None:
     """Begin the end: take nothing more, finish what was sent."""
     log.info("stopping")
-    server.should_exit = True
+    server.stop()
     hub.begin_drain()
 
 

@@ -337,6 +337,10 @@ def test_moderators_delete_what_others_said_and_members_are_named(relay, room, k
     reader.page.locator(".inside summary").click()
     expect(reader.page.locator("#members")).to_contain_text("bosun owner")
     expect(reader.page.locator("#members li")).to_have_count(2)
+    keeper.call("DELETE", f"/groups/{group}")
+    expect(other.page.locator("#gate")).to_have_text("This room was deleted.")
+    expect(button(other.page.locator("main"), "Leave")).to_have_count(0)
+    expect(other.page.locator(".crowd")).to_be_hidden()
 
 
 def test_words_of_strangers_are_text(relay, room, keeper):

@@ -125,3 +125,14 @@ def test_a_key_that_is_not_good_any_more_is_told_as_that_and_the_text_stays(rela
     expect(reader.page.locator("#answer .trouble")).to_have_text("Your key is not good any more. Sign in again.")
     expect(reader.page.locator("#answer textarea")).to_have_value("Not lost")
     expect(reader.page.locator("#account")).to_have_text("Sign in")
+
+
+def test_whose_key_was_revoked_elsewhere_is_told_on_the_next_page(relay, window):
+    agent = Agent(relay)
+    reader = window("/saved", agent.identity, once=True)
+    expect(reader.page.get_by_text("Nothing saved yet.")).to_be_visible()
+    agent.call("POST", "/agents/me/tokens/rotate")
+    reader.go("/saved")
+    told = reader.page.get_by_role("status").filter(has_text="Your key is not good any more. Sign in again.")
+    expect(told).to_be_visible()
+    expect(reader.page.locator("#account")).to_have_text("Sign in")

@@ -5,7 +5,7 @@ import re
 from playwright.sync_api import expect
 
 from tests.e2e.harness import fresh_key
-from tests.web.reading import Agent
+from tests.web.reading import Agent, button, menu
 from tests.web.test_communities import membership
 
 
@@ -85,6 +85,43 @@ def test_posts_are_pinned_and_helpers_chosen(relay, window):
     page.get_by_role("button", name="Moderators").click()
     page.get_by_role("button", name="Take the role away").click()
     expect(page.locator("[data-role=moderator]")).to_have_count(0)
+
+
+def test_moderators_remove_where_it_stands_and_what_another_one_did_before_is_done(relay, window):
+    keeper, helper, guest = (Agent(relay) for _ in range(3))
+    keeper.call("POST", "/groups", id="flumes", name="Flumes", supported_kinds=[11])
+    keeper.call("POST", "/groups/flumes/members", agent=helper.identity.name, roles=["moderator"])
+    post, other = (guest.post(f"Cheap {what}", submolt="flumes") for what in ("watches", "shoes"))
+    comment = guest.comment(post, "Cheaper here")
+    keeper.call("POST", "/groups/flumes/pins", id=other)
+
+    reader, stranger = (window(f"/post/{post}", each.identity) for each in (helper, guest))
+    stranger.await_live()
+    for each, sees in ((reader, 1), (stranger, 0)):
+        expect(button(menu(each.by_id(comment)), "Copy link")).to_be_visible()
+        expect(button(each.by_id(comment).locator(".menu"), "Remove")).to_have_count(sees)
+    button(reader.by_id(comment), "Remove").click()
+    button(reader.by_id(comment), "Really remove?").click()
+    expect(reader.by_id(comment)).to_have_count(0)
+    expect(stranger.by_id(comment)).to_have_count(0)  # live
+
+    one, two = (window("/c/flumes", each.identity) for each in (keeper, helper))
+    for each in (one, two):
+        expect(each.page.locator("body")).to_have_class("moderates")
+        each.lose_connection()  # what the other one does is not heard
+    for each in (one, two):
+        rows = menu(each.by_id(post))
+        button(rows, "Remove").click()
+        button(rows, "Really remove?").click()
+        expect(each.by_id(post)).to_have_count(0)
+        each.page.get_by_label("Pinned").get_by_role("button", name="Unpin").click()
+        expect(each.page.get_by_label("Pinned")).to_have_count(0)
+
+    keeper.call("POST", "/groups/flumes/members", agent=helper.identity.name, roles=[])
+    button(menu(two.by_id(other)), "Pin").click()
+    expect(
+        two.page.get_by_role("status").filter(has_text="Only an owner, admin or moderator of this group")
+    ).to_be_visible()
 
 
 def test_a_name_that_is_taken_and_a_room_by_a_signing_extension(relay, window):

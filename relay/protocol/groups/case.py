@@ -62,8 +62,9 @@ class Case:
     def require_role(self, kind: int) -> None:
         """Raises Reject(restricted) when the author's roles do not allow moderation of this kind."""
         if self.rank < roles.RELAY_RANK and not roles.may(roles_of(self.author), kind):
-            allowed = " or ".join(role.name for role in roles.ROLES.values() if kind in role.may)
-            restricted(f"kind {kind} needs the role {allowed} in this group")
+            *others, last = (role.name for role in roles.ROLES.values() if kind in role.may)
+            allowed = f"{', '.join(others)} or {last}" if others else last
+            restricted(f"only an {allowed} of this group may do that (kind {kind})")
 
 
 def is_above(pubkey: str, facts: Facts, rules: GroupRules) -> bool:

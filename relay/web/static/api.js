@@ -17,6 +17,11 @@ export class Refusal extends Error {
   }
 }
 
+// For what is to be gone: it is, where the relay has no such thing any more, as when somebody else was there before.
+export function unlessGone(error) {
+  if (error.status !== 404) throw error;
+}
+
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 // Raises Refusal, and an Error with words for people where nothing answers at all. A form is sent as it is. `authorization` stands

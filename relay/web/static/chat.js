@@ -2,11 +2,11 @@
 // (`/chat-pieces`); no text of a stranger is ever put together with markup here.
 
 import { toast, words } from "./act.js";
-import { action } from "./dom.js";
 import { personal } from "./me.js";
 import { lookAgain, onStanding } from "./membership.js";
 import { mark } from "./rooms.js";
 import { edit, overSocket, said, texts } from "./sources.js";
+import { moderates } from "./standing.js";
 import { me, needWriter, ready } from "./who.js";
 import { now } from "./wire.js";
 
@@ -15,7 +15,6 @@ const ROOMS = 500; // remembered so
 const SPREAD = 60; // milliseconds; what arrives in them is drawn together
 const PALETTE = ["+", "❤️", "😂", "🎉", "👀", "🌊"];
 const FACES = { "+": "👍", "-": "👎" };
-const MODERATORS = ["owner", "admin", "moderator"];
 
 const list = document.getElementById("messages");
 const older = document.getElementById("older");
@@ -127,7 +126,7 @@ function settle() {
     const own = me.keys.has(item.dataset.pubkey) || (me.id && item.dataset.author === me.id);
     item.classList.toggle("own", Boolean(own));
     item.querySelector("[data-edit]").hidden = !own;
-    item.querySelector("[data-delete]").hidden = !own && !roles?.some((role) => MODERATORS.includes(role));
+    item.querySelector("[data-delete]").hidden = !own && !moderates(roles);
   }
   list.classList.toggle("elsewhere", Boolean(home));
   empty.hidden = Boolean(list.querySelector(".message")) || !gate.hidden;
@@ -159,7 +158,7 @@ function take(event) {
   } else if (event.kind === 1010) changed(event);
   else if (event.kind === 7) stale.add(event.tags.findLast((tag) => tag[0] === "e")?.[1]);
   else if (event.kind === 5 || event.kind === 9005) leave(event);
-  else if (event.kind === 9008) return close("This room was deleted.");
+  else if (event.kind === 9008) return end();
   else if (event.kind === 9000 || event.kind === 9001) moved(event);
   if (!timer) timer = setTimeout(work, SPREAD);
 }
@@ -268,6 +267,12 @@ function close(words) {
   gate.textContent = words;
   gate.hidden = false;
   settle();
+}
+
+// Nobody joins, leaves or is in what was deleted.
+function end() {
+  close("This room was deleted.");
+  for (const part of document.querySelectorAll("#membership, .crowd")) part.hidden = true;
 }
 
 // Older ones
@@ -568,7 +573,8 @@ async function tryToEnter() {
     await begin(source ?? (me.token ? (await privately()).overApi(group) : overSocket(group, true)));
   } catch (error) {
     const strange = error.status === 403 || error.status === 404;
-    if (!strange) gate.replaceChildren(words(error), " ", action("Try again", enter, () => {}, "plain-button"));
+    const again = { type: "button", className: "plain-button", textContent: "Try again", onclick: enter };
+    if (!strange) gate.replaceChildren(words(error), " ", Object.assign(document.createElement("button"), again));
     else gate.textContent = invited() ? INVITED : "This room is for its members, and you are none yet.";
     gate.hidden = false;
   }

@@ -35,6 +35,7 @@ const CHANGES = {
     return known ? [...ids.map((id) => voted.get(id) ?? id), ...roots] : everything();
   },
   62: () => everything(),
+  9005: (event) => [...event.tags.filter((tag) => tag[0] === "e").map((tag) => tag[1]), ...(post ? [post.id] : [])],
 };
 const everything = () => all().map((item) => item.dataset.id);
 
@@ -119,9 +120,27 @@ async function voteOn(item, direction) {
   renew([id], true);
 }
 
+const KEEP_OPEN = Symbol("keep the menu open");
+
+// An item goes, once its button was pressed a second time.
+function takeAway(button, item, label, send) {
+  if (button.textContent === label) {
+    button.textContent = `Really ${label.toLowerCase()}?`;
+    button.addEventListener("blur", () => { button.textContent = label; }, { once: true });
+    return KEEP_OPEN;
+  }
+  return act(button, {
+    now: () => item.classList.add("gone"),
+    then: async () => {
+      await send(await posting());
+      renew([item.dataset.id, ...(post && item.dataset.id !== post.id ? [post.id] : [])], true);
+    },
+    undo: () => item.classList.remove("gone"),
+  });
+}
+
 // What each button of an item does: the name of its `data-` attribute -> what is called with the button and the item. What is
 // not needed at once is loaded by its row. A row of the menu closes it, unless the function gives KEEP_OPEN.
-const KEEP_OPEN = Symbol("keep the menu open");
 const ACTIONS = {
   vote: (button, item) => needWriter(() => {
     let putBack;
@@ -135,26 +154,13 @@ const ACTIONS = {
       },
     });
   }),
-  delete: (button, item) => {
-    if (button.textContent === "Delete") {
-      button.textContent = "Really delete?";
-      button.addEventListener("blur", () => { button.textContent = "Delete"; }, { once: true });
-      return KEEP_OPEN;
-    }
-    return act(button, {
-      now: () => item.classList.add("gone"),
-      then: async () => {
-        await (await posting()).remove(target(item));
-        renew([item.dataset.id, ...(post && item.dataset.id !== post.id ? [post.id] : [])], true);
-      },
-      undo: () => item.classList.remove("gone"),
-    });
-  },
+  delete: (button, item) => takeAway(button, item, "Delete", ({ remove }) => remove(target(item))),
+  moderate: (button, item) => takeAway(button, item, "Remove", ({ moderate }) => moderate(target(item), button.dataset.moderate)),
   reply: (_button, item) => needWriter(async () => (await writing()).reply(item)),
   quote: (_button, item) => needWriter(async () => (await writing()).reply(item, true)),
   cancel: async () => (await writing()).home(true),
   edit: (_button, item) => needWriter(async () => (await import("./editing.js")).edit(item)),
-  pin: (button) => needWriter(async () => (await import("./inviting.js")).movePin(button.dataset.pin, true)),
+  pin: (button, item) => needWriter(async () => (await import("./inviting.js")).movePin(button.dataset.pin, item.dataset.id, true)),
   save: (button, item) => needWriter(async () => (await keeping()).save(button, item)),
   hide: async (button, item) => (await keeping()).hide(button, item),
   followAuthor: (button, item) => needWriter(async () => (await keeping()).followAuthor(button, item)),

@@ -17,12 +17,14 @@ export function beginGroup(id, said) {
 }
 
 // A 9002 says all of a group, so one's own signer says again what does not change.
-export async function editGroup(group, said) {
-  begin();
-  const [before] = await ask({ kinds: [39000], "#d": [group], limit: 1 });
-  const kept = (before?.tags ?? []).filter(([name]) => name !== "d" && !OURS.includes(name));
-  const tags = [["h", group], ...texts(said), ...flags(said), ...kept];
-  return either({ kind: 9002, tags }, async () => (await api("PATCH", at(group), said)).event);
+export function editGroup(group, said) {
+  const draft = async () => {
+    begin();
+    const [before] = await ask({ kinds: [39000], "#d": [group], limit: 1 });
+    const kept = (before?.tags ?? []).filter(([name]) => name !== "d" && !OURS.includes(name));
+    return { kind: 9002, tags: [["h", group], ...texts(said), ...flags(said), ...kept] };
+  };
+  return either(draft, async () => (await api("PATCH", at(group), said)).event);
 }
 
 const random = () => Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -57,11 +59,14 @@ export async function invitesHeard(group) {
 }
 
 // The whole list of what is pinned; what is pinned now comes first.
-async function pins(group, change, call) {
-  begin();
-  const [present] = await ask({ kinds: [39005], "#d": [group], limit: 1 });
-  const kept = (present?.tags ?? []).filter(([name]) => name === "e" || name === "a");
-  return either({ kind: 9010, tags: [["h", group], ...change(kept)] }, async () => (await call()).event);
+function pins(group, change, call) {
+  const draft = async () => {
+    begin();
+    const [present] = await ask({ kinds: [39005], "#d": [group], limit: 1 });
+    const kept = (present?.tags ?? []).filter(([name]) => name === "e" || name === "a");
+    return { kind: 9010, tags: [["h", group], ...change(kept)] };
+  };
+  return either(draft, async () => (await call()).event);
 }
 
 const without = (id) => (tags) => tags.filter(([, value]) => value !== id);

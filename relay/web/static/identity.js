@@ -1,5 +1,6 @@
 // The identity of this browser's API key, as the relay knows it.
 
+import { toast } from "./act.js";
 import { api } from "./api.js";
 import { me, signIn, signOut } from "./me.js";
 
@@ -22,6 +23,7 @@ export async function learn() {
     return keys;
   } catch (error) {
     if (error.status === 401 || error.status === 403) signOut();
+    if (error.status === 401) toast(error.message); // who reads is nobody from now on, and wonders why
     return [];
   }
 }

@@ -2,12 +2,13 @@
 // pinned.
 
 import { act, words } from "./act.js";
+import { unlessGone } from "./api.js";
 import { copy } from "./copy.js";
 import { make, open } from "./dialog.js";
 import { action, element } from "./dom.js";
 import { me } from "./me.js";
+import { moderates } from "./standing.js";
 
-const INVITE = ["owner", "admin", "moderator"];
 const EDIT = ["owner", "admin"];
 const may = (roles, some) => roles?.some((role) => some.includes(role)) ?? false;
 
@@ -16,25 +17,25 @@ export function offer(form, roles) {
   const place = document.querySelector(".tending");
   const group = form.dataset.group;
   const links = [];
-  if (may(roles, INVITE)) links.push(element("button", "Invite", { type: "button", className: "quiet", onclick: ({ currentTarget }) => show(group, currentTarget) }));
+  if (moderates(roles)) links.push(element("button", "Invite", { type: "button", className: "quiet", onclick: ({ currentTarget }) => show(group, currentTarget) }));
   if (may(roles, EDIT) && location.pathname.startsWith("/c/")) links.push(element("a", "Settings", { href: `/c/${encodeURIComponent(group)}/settings` }));
   if (may(roles, EDIT) && location.pathname.startsWith("/c/")) links.push(element("button", "Moderators", { type: "button", className: "quiet", onclick: ({ currentTarget }) => showHelp(group, currentTarget) }));
-  document.body.classList.toggle("moderates", may(roles, INVITE));
+  document.body.classList.toggle("moderates", moderates(roles));
   place.replaceChildren(...links);
 }
 
 const governing = () => import("./governing.js");
 const groupHere = () => document.getElementById("membership")?.dataset.group;
 
-// Pins a post of the community whose page this is, or takes the pin out.
-export async function movePin(id, isNew) {
+// Pins a post of a community, or takes the pin out: what another moderator has taken out already is out.
+export async function movePin(group, id, isNew) {
   const { pin, unpin } = await governing();
-  await (isNew ? pin : unpin)(groupHere(), id);
+  await (isNew ? pin(group, id) : unpin(group, id).catch(unlessGone));
   location.reload();
 }
 addEventListener("click", async ({ target }) => {
   const button = target.closest?.("[data-unpin]");
-  if (button) act(button, { then: () => movePin(button.dataset.unpin, false) });
+  if (button) act(button, { then: () => movePin(groupHere(), button.dataset.unpin, false) });
 });
 
 async function showHelp(group, opener) {
@@ -90,7 +91,7 @@ async function show(group, opener) {
       button.textContent = (await copy(link)) ? "Copied" : "Select it above";
     }, fail);
     const ending = action("End it", async () => {
-      await (await governing()).revoke(group, code);
+      await (await governing()).revoke(group, code).catch(unlessGone);
       item.remove();
     }, fail);
     const item = element("li", "", {}, element("code", link), element("p", "", { className: "meta" }, element("span", bound), taking, ending));

@@ -1,8 +1,7 @@
 // Joining a group and leaving it. `onStanding` tells of one's roles in it: null where one is no member.
 
-import { api } from "./api.js";
-import { me, needWriter, ready } from "./who.js";
-import { ask, begin } from "./wire.js";
+import { moderates, standing } from "./standing.js";
+import { needWriter, ready } from "./who.js";
 
 const form = document.getElementById("membership");
 const button = form.querySelector("button");
@@ -14,15 +13,6 @@ let roles = null;
 if (code) code.value = new URLSearchParams(location.search).get("code") ?? ""; // an invite's link
 
 export const onStanding = (listener) => listeners.push(listener);
-
-// One's roles in a group, null where one is no member. Says what the relay tells whoever writes from this browser.
-async function standing() {
-  if (me.token) return (await api("GET", `/groups/${encodeURIComponent(group)}`)).group.your_roles;
-  if (!me.own) return null;
-  begin();
-  const [newest] = await ask({ kinds: [9000, 9001], "#h": [group], "#p": [me.own], limit: 1 });
-  return newest?.kind === 9000 ? newest.tags.find((tag) => tag[0] === "p" && tag[1] === me.own).slice(2) : null;
-}
 
 function name(member) {
   button.textContent = member ? "Leave" : "Join";
@@ -40,12 +30,12 @@ function show() {
   if (roles?.length) import("./inviting.js").then(({ offer }) => offer(form, roles));
   else document.querySelector(".tending").replaceChildren();
   const reported = document.getElementById("reported"); // for those who moderate
-  if (reported) reported.hidden = !roles?.some((role) => ["owner", "admin", "moderator"].includes(role));
+  if (reported) reported.hidden = !moderates(roles);
   for (const listener of listeners) listener(roles);
 }
 
 export async function lookAgain() {
-  roles = await standing().catch(() => roles);
+  roles = await standing(group).catch(() => roles);
   show();
 }
 

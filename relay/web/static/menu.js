@@ -2,10 +2,12 @@
 // by a click elsewhere, and when the focus leaves it; arrows go through it.
 
 import { element } from "./dom.js";
+import { moderates, standing } from "./standing.js";
 import { canWrite, me, ready } from "./who.js";
 
 const opened = () => document.querySelector(".menu[open]");
 const rows = (menu) => [...menu.querySelectorAll("button, a")].filter((row) => row.checkVisibility());
+const community = document.querySelector(".item.whole")?.dataset.group; // of the thread that is read
 const isOwn = ({ dataset: { author, pubkey } }) => me.keys.has(pubkey) || Boolean(me.id && author === me.id);
 
 // A row is a link, or a button whose `data-<name>` is a row of ACTIONS in feed.js. `data-own` are for whoever wrote the item,
@@ -19,7 +21,8 @@ function button(name, words, value = "", whose = null) {
 }
 
 function* made(item) {
-  const { id, group, kind, parent, post } = item.dataset;
+  const { id, kind, parent, post } = item.dataset;
+  const group = item.dataset.group ?? community;
   const host = item.querySelector(".title .origin")?.textContent.split(" ")[0];
   const author = item.querySelector("a.author bdi")?.textContent; // none of who is on another relay
   const shown = () => element("bdi", author);
@@ -27,7 +30,7 @@ function* made(item) {
   if (document.getElementById("answer")) yield button("quote", ["Reply with a quote"]);
   yield link(`/write?quote=${id}`, "Quote in a post");
   if (parent) yield link(`#c-${parent}`, "Comment it answers");
-  if (group !== undefined) yield button("pin", ["Pin"], id);
+  if (group && kind === "11") yield button("pin", ["Pin"], group);
   yield button("save", ["Save"]);
   yield button("hide", ["Hide"]);
   if (author) yield button("followAuthor", ["Follow ", shown()], "", "others");
@@ -36,6 +39,7 @@ function* made(item) {
   yield button("link", ["Copy link"], kind === "11" ? `/post/${id}` : `/post/${post}#c-${id}`);
   yield button("edit", ["Edit"], "", "own");
   yield button("delete", ["Delete"], "", "own");
+  if (group) yield button("moderate", ["Remove"], group, "others");
 }
 
 // Of an item's menu: which rows are for who reads now.
@@ -59,9 +63,20 @@ export function toggleMenu(menu) {
 }
 
 const tellAll = () => document.querySelectorAll(".item:has(.menu .rows)").forEach(tellOwn);
+// In a thread, whether its reader moderates in the community that it stands in: its page asks that itself (membership.js).
+async function learnRole() {
+  if (!community) return;
+  const roles = await standing(community).catch(() => null);
+  document.body.classList.toggle("moderates", moderates(roles));
+}
+
 ready().then(() => {
   tellAll();
-  addEventListener("who", tellAll);
+  learnRole();
+  addEventListener("who", () => {
+    tellAll();
+    learnRole();
+  });
 });
 
 // Close the menu that a control is in, if any; the focus goes back to what opened it.

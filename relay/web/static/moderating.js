@@ -1,7 +1,7 @@
 // What is reported: in a community for its moderators, of the whole place for who runs it. It is removed or left, and who wrote it banned.
 
 import { act } from "./act.js";
-import { api } from "./api.js";
+import { api, unlessGone } from "./api.js";
 import { element } from "./dom.js";
 import { settled } from "./lists.js";
 import { addMore } from "./private.js";
@@ -31,7 +31,7 @@ function finish(row, button, then) {
   act(button, {
     now: () => row.classList.add("leaving"),
     then: async () => {
-      await settled(then);
+      await settled(then).catch(unlessGone);
       const list = row.parentElement;
       row.remove();
       if (!list.children.length && !document.getElementById("more")) list.after(element("p", "Nothing is reported.", { className: "empty" }));

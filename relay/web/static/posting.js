@@ -1,6 +1,6 @@
 // What posting, commenting, voting and deleting send: signed events, by the relay over HTTP or by one's own signer.
 
-import { api } from "./api.js";
+import { api, unlessGone } from "./api.js";
 import { hashtags } from "./hashtags.js";
 import { either, salt } from "./signing.js";
 import { now } from "./wire.js";
@@ -79,4 +79,10 @@ export function edit(target, { title, content }, at) {
 export function remove(target) {
   const draft = { kind: 5, tags: [["e", target.id], ["k", String(target.kind)]] };
   return either(draft, async () => (await api("DELETE", place(target))).event, [target.pubkey]);
+}
+
+// What somebody else wrote in a community, by one who moderates there.
+export function moderate(target, group) {
+  const draft = { kind: 9005, tags: [["h", group], ["e", target.id]] };
+  return either(draft, async () => (await api("DELETE", place(target))).event).catch(unlessGone);
 }

@@ -35,12 +35,14 @@ export async function sign(draft) {
   return event;
 }
 
-// One way or the other; both answer with the signed event.
+// One way or the other; both answer with the signed event. `draft` may be a function that finds out what the signer is to say, which
+// is not asked where the relay signs.
 export async function either(draft, call, authors) {
   const who = await whoSigns(authors);
   if (who === "nobody" && authors) throw new Error("Another of your keys signed this: sign in with the API key of the same name.");
   if (who === "nobody") throw new Error("You need a name here first: sign in.");
-  return who === "own" ? sign(draft) : owing(call);
+  if (who !== "own") return owing(call);
+  return sign(draft instanceof Function ? await draft() : draft);
 }
 
 // What the relay signs itself, and what it says must be signed by one's own signer (409).

@@ -72,9 +72,7 @@ def test_other_kinds_moderate_nothing(kind: int) -> None:
 def test_strangers_and_plain_members_moderate_nothing(kind: int) -> None:
     hub = room()
     for key in (DAVE, ERIN):
-        assert hub.send(said(key, kind, ["p", BOB], ["code", "x"])).startswith(
-            f"restricted: kind {kind} needs the role"
-        )
+        assert hub.send(said(key, kind, ["p", BOB], ["code", "x"])).startswith("restricted: only an owner")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +113,7 @@ def test_of_two_admins_at_once_the_second_meets_what_the_first_has_left() -> Non
     hub = room()
     assert hub.send(said(ALICE, 9000, ["p", BOB, "owner"])) == ""
     assert hub.send(said(ALICE, 9001, ["p", BOB])) == ""
-    assert hub.send(said(BOB, 9001, ["p", ALICE])).startswith("restricted: kind 9001 needs the role")
+    assert hub.send(said(BOB, 9001, ["p", ALICE])).startswith("restricted: only an owner")
 
 
 @pytest.mark.parametrize("key", [OWN, OPERATOR])
@@ -638,11 +636,7 @@ def test_who_deletes_messages(author: str, allowed: bool) -> None:
     hub = room()
     target = message(hub, ALICE)
     answer = hub.send(said(author, 9005, ["e", target]))
-    assert (
-        answer == ""
-        if allowed
-        else answer.startswith("restricted: kind 9005 needs the role owner or admin or moderator")
-    )
+    assert answer == "" if allowed else answer.startswith("restricted: only an owner, admin or moderator of this group")
     assert (target in hub.live) is not allowed
 
 
@@ -686,7 +680,7 @@ def test_what_cannot_be_deleted() -> None:
 def test_who_ends_a_group(author: str, allowed: bool) -> None:
     hub = room()
     answer = hub.send(said(author, 9008))
-    assert answer == "" if allowed else answer.startswith("restricted: kind 9008 needs the role owner in this group")
+    assert answer == "" if allowed else answer.startswith("restricted: only an owner of this group may do that")
     assert hub.groups[ROOM].ended is allowed
 
 
@@ -876,7 +870,7 @@ def test_a_code_is_revoked_by_its_maker_and_by_all_who_invite(how: str, by: str,
     hub = room("closed")
     assert invited(hub) == ""
     answer = hub.revoke(by, "x") if how == "5" else hub.send(said(by, 9009, ["code", "x"], ["revoked"]))
-    assert answer == "" if allowed else answer.startswith("restricted: kind 9009 needs the role")
+    assert answer == "" if allowed else answer.startswith("restricted: only an owner")
     assert join(hub, 1) == ("restricted: that invite code was revoked" if allowed else "")
 
 
@@ -884,7 +878,7 @@ def test_who_lost_the_role_may_still_end_codes_of_its_own() -> None:
     hub = room("closed")
     assert invited(hub) == ""
     assert hub.send(said(ALICE, 9000, ["p", CAROL])) == ""
-    assert invited(hub, ["uses", "3"], at=NOW + 1).startswith("restricted: kind 9009 needs the role")
+    assert invited(hub, ["uses", "3"], at=NOW + 1).startswith("restricted: only an owner")
     assert invited(hub, ["revoked"]) == ""
     assert join(hub, 1) == "restricted: that invite code was revoked"
 
