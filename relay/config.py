@@ -90,7 +90,7 @@ class Server(Section, frozen=True):
         int,
         Meta(
             ge=65536,
-            description="bytes all slow readers of a front may leave unread together before those that left most are disconnected",
+            description="bytes all slow readers of a front, and all over HTTP, may leave unread before who left most is cut off",
             extra=LIVE,
         ),
     ] = 256 * 1024 * 1024

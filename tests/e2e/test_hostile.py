@@ -268,6 +268,17 @@ async def test_what_is_no_request_of_this_relay_is_answered_and_fills_no_log(rel
     assert relay.log() == before
 
 
+async def test_a_body_that_is_no_http_any_more_ends_the_answer_that_is_under_way(relay: Server) -> None:
+    before = relay.log()
+    reader, writer = await asyncio.open_connection("127.0.0.1", relay.port)
+    writer.write(b"GET /api/v1/stream HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n")
+    await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE)
+    writer.write(b"no chunk\r\n\r\n")
+    assert b" 400 " not in await asyncio.wait_for(to_the_end(reader), PATIENCE)
+    writer.close()
+    assert relay.log() == before
+
+
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(

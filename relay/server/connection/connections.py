@@ -131,6 +131,13 @@ class UnfinishedRequest(Cut, Protocol):
     unfinished: int  # bytes of it
 
 
+class UntakenAnswer(Cut, Protocol):
+    """A connection over HTTP that takes its answer slowly."""
+
+    def untaken(self) -> int:
+        """Bytes that were written and that the client has not taken yet."""
+
+
 class Connections:
     """`room` says whether clients that wait may go on sending. All methods are called on the loop."""
 
@@ -152,6 +159,13 @@ class Connections:
             lambda one: one.unfinished(),
             partial(_most_unfinished, settings),
             "messages of up to %d bytes together had not come to their end: %d clients disconnected",
+        )
+        self.answering: set[UntakenAnswer] = set()
+        self.answers = ClientBuffers(
+            self.answering,
+            lambda one: one.untaken(),
+            lambda: settings.config.server.send_buffers,
+            "slow readers over HTTP left up to %d bytes unread together: %d of them disconnected",
         )
         self.requesting: set[UnfinishedRequest] = set()
         self.requests = ClientBuffers(

@@ -29,30 +29,39 @@ from relay.setting_parts import ConfigError
 BACKLOG = 2048
 DATE = 1.0  # seconds
 _OWED = (h11.IDLE, h11.SEND_BODY)  # the client has not finished its request
+_UNANSWERED = (h11.IDLE, h11.SEND_RESPONSE)  # nothing of an answer was sent
 # uvicorn warns of every request that is no HTTP: anybody could fill the log with these, and they are answered with 400.
 _faults_only = logging.getLogger("tidings.http.requests")
 _faults_only.setLevel(logging.ERROR)
 
-_LATE = (
-    b'{"success":false,"error":"the request did not arrive in time","code":"request_timeout",'
-    b'"message":"the request did not arrive in time",'
-    b'"hint":"Send it again, all of it at once."}'
-)
-_TOO_LATE = (
-    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-type: application/json\r\n"
-    b"content-length: %d\r\n\r\n%b" % (len(_LATE), _LATE)
-)
+_AGAIN = b"retry-after: 10\r\n"
 
 
-def _refusal(status: bytes, code: str, reason: str, hint: str) -> bytes:
-    """A whole answer for a connection that is one too many."""
+def _refusal(status: bytes, code: str, reason: str, hint: str, more: bytes = b"") -> bytes:
+    """A whole answer, after which the connection ends; `more` are headers."""
     body = msgspec.json.encode({"success": False, "error": reason, "code": code, "message": reason, "hint": hint})
-    head = b"HTTP/1.1 %b\r\nconnection: close\r\ncontent-type: application/json\r\nretry-after: 10\r\n" % status
+    head = b"HTTP/1.1 %b\r\nconnection: close\r\ncontent-type: application/json\r\n%b" % (status, more)
     return head + b"content-length: %d\r\n\r\n%b" % (len(body), body)
 
 
+_TOO_LATE = _refusal(
+    b"408 Request Timeout",
+    "request_timeout",
+    "the request did not arrive in time",
+    "Send it again, all of it at once.",
+)
+_NO_REQUEST = _refusal(
+    b"400 Bad Request",
+    "bad_request",
+    "this is no request of HTTP/1.1",
+    "Percent-encode what is not ASCII and every space in the path, send a Host header, and give a body one length.",
+)
 _FULL = _refusal(
-    b"503 Service Unavailable", "unavailable", "this relay has no room for more connections", "Try again in a while."
+    b"503 Service Unavailable",
+    "unavailable",
+    "this relay has no room for more connections",
+    "Try again in a while.",
+    _AGAIN,
 )
 
 
@@ -83,7 +92,7 @@ class RequestProtocol(H11Protocol):
             reason = self._gate.enter_http(address)
             if reason is not None:
                 transport.write(
-                    _refusal(b"429 Too Many Requests", "rate_limited", reason, "Close what you do not use.")
+                    _refusal(b"429 Too Many Requests", "rate_limited", reason, "Close what you do not use.", _AGAIN)
                 )
                 transport.close()
                 return
@@ -111,6 +120,16 @@ class RequestProtocol(H11Protocol):
         self.unfinished = 0
         self._connections.requesting.discard(self)
 
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # uvicorn's name, and its text, which says less
+        """What came is no HTTP: say so, unless an answer is under way, and hang up."""
+        if self.conn.our_state in _UNANSWERED:
+            self.transport.write(_NO_REQUEST)
+        self.transport.close()
+
+    def untaken(self) -> int:
+        """Bytes of an answer that the client has not taken yet."""
+        return self.transport.get_write_buffer_size()
+
     def abort(self) -> None:
         """Cut the connection now."""
         self.transport.abort()
@@ -132,6 +151,8 @@ class RequestProtocol(H11Protocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
+        self._connections.answering.add(self)
+        self._connections.answers.note(self.untaken())
         if self._patience:
             self._stalled = self.loop.call_later(self._patience, self.transport.abort)
 
@@ -140,6 +161,7 @@ class RequestProtocol(H11Protocol):
         super().resume_writing()
 
     def _unstall(self) -> None:
+        self._connections.answering.discard(self)
         if self._stalled is not None:
             self._stalled.cancel()
             self._stalled = None

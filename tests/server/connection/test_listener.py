@@ -1,11 +1,72 @@
-"""The listening side as such; what it answers is tested over sockets, in tests/e2e and tests/http."""
+"""The listening side as such; what it answers is tested over sockets too, in tests/e2e and tests/http."""
 
 import asyncio
+from typing import Any, cast
 
+import pytest
 import uvicorn
 
+from relay.config import Config, Server
 from relay.server.connection import listener
 from relay.server.connection.listener import Listener
+from relay.server.hub import Hub
+from tests.server.conftest import Relay
+from tests.server.fakes import Connection, Wire
+
+
+async def _nothing(_scope: Any, _receive: Any, _send: Any) -> None:
+    """Answers nobody."""
+
+
+class Visitor(Wire):
+    """A client of HTTP, which takes nothing of its answer while `stalled`."""
+
+    def __init__(self, hub: Hub) -> None:
+        super().__init__("203.0.113.1")
+        made = listener.make(hub.shared, _nothing)
+        made.config.load()
+        self.request = listener.RequestProtocol(
+            hub.shared, config=made.config, server_state=made.server_state, app_state={}
+        )
+        self.protocol = cast(Connection, self.request)
+        self.request.connection_made(cast(asyncio.Transport, self))
+
+    def answer(self, size: int) -> None:
+        """So much is written to it."""
+        self.stalled = True
+        self.write(b"x" * size)
+
+    def leave(self) -> None:
+        self.request.connection_lost(None)
+
+
+async def test_of_many_that_take_nothing_of_their_answers_those_with_most_are_disconnected(relay: Relay) -> None:
+    hub = relay(config=Config(server=Server(send_buffers=1_000_000)))
+    many = [Visitor(hub) for _ in range(20)]
+    for number, visitor in enumerate(many):
+        visitor.answer(200_000 if number % 2 else 70_000)
+    cut = [visitor.aborted for visitor in many]
+    assert any(cut)
+    assert not any(cut[::2])
+    for visitor in many[::2]:
+        visitor.drain()
+    assert len(hub.connections.answering) == 10
+    for visitor in many:
+        visitor.leave()
+    assert not hub.connections.answering
+
+
+@pytest.mark.parametrize(
+    "sent", [b"\x16\x03\x01\r\n\r\n", b"GET /a b HTTP/1.1\r\nHost: x\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n"]
+)
+async def test_what_is_no_http_is_told_so_and_what_to_do(relay: Relay, sent: bytes) -> None:
+    visitor = Visitor(relay())
+    visitor.request.data_received(sent)
+    head, _, body = b"".join(visitor.written).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b'"hint":"Percent-encode ' in body
+    assert visitor.closed
+    visitor.leave()
 
 
 async def test_a_stop_is_noticed_at_once_though_nothing_is_looked_at_for_an_hour(monkeypatch):
