@@ -126,17 +126,30 @@ async def streamed(config: Config, url: str, wanted: Filter, direction: str, sec
 
 
 async def _tell(record: PeerRecord) -> None:
-    """A line whenever the state changes, and now and then while something moves."""
+    """A line whenever the state changes, now and then while something moves, and at the end where the last one is out of date."""
     told, at = ("", 0), 0.0
-    while True:
-        status = record.current()
-        now = (status.state, status.received + status.sent)
-        if now[0] != told[0] or (now != told and time.monotonic() - at > TOLD):
-            why = f" ({printable(status.last_error)})" if status.state == "waiting" else ""
-            say(
-                f"{record.url} {status.state}{why}: "
-                f"got {status.received:,} ({status.stored:,} stored, {status.refused:,} refused), "
-                f"sent {status.sent:,} ({status.taken:,} taken, {status.rejected:,} refused)"
-            )
-            told, at = now, time.monotonic()
-        await asyncio.sleep(LOOKED)
+    try:
+        while True:
+            now = _reached(record)
+            if now[0] != told[0] or (now != told and time.monotonic() - at > TOLD):
+                _say_figures(record)
+                told, at = now, time.monotonic()
+            await asyncio.sleep(LOOKED)
+    finally:
+        if _reached(record) != told:
+            _say_figures(record)
+
+
+def _reached(record: PeerRecord) -> tuple[str, int]:
+    status = record.current()
+    return status.state, status.received + status.sent
+
+
+def _say_figures(record: PeerRecord) -> None:
+    status = record.current()
+    why = f" ({printable(status.last_error)})" if status.state == "waiting" else ""
+    say(
+        f"{record.url} {status.state}{why}: "
+        f"got {status.received:,} ({status.stored:,} stored, {status.refused:,} refused), "
+        f"sent {status.sent:,} ({status.taken:,} taken, {status.rejected:,} refused)"
+    )

@@ -49,6 +49,7 @@ class LiveRules:
         self.told = [told]
         self._relay = relay
         self._looking = asyncio.Lock()
+        self._asked = self._found = 0  # how often a look was asked for, and how many of these have what they wanted
         self._due = self._closed = False
         self._following: asyncio.Task[None] | None = None
 
@@ -59,12 +60,18 @@ class LiveRules:
 
     async def look(self) -> None:
         """Put in force what is said now. Raises StorageError."""
+        self._asked += 1
+        asked = self._asked
         async with self._looking:  # who looks later finds no less
+            if self._found >= asked:
+                return
+            begun = self._asked
             said = await self._tables.ask(lambda tables: tables.operator_rules())
             if said != self._settings.said:
                 self._settings.hear(said)
                 for tell in self.told:
                     tell()
+            self._found = begun
 
     async def change(self, changes: Sequence[RuleChange]) -> list[bool]:
         """Carry them out; whether there was something to change, of each. They are in force here then, elsewhere within a moment.

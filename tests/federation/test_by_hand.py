@@ -61,8 +61,9 @@ async def test_what_may_not_be_passed_on_is_counted_once_by_a_mirror(tmp_path: P
 
 
 @contextlib.contextmanager
-def streaming(*arguments: str, data: Path, stop: signal.Signals = signal.SIGINT) -> Iterator[subprocess.Popen[bytes]]:
-    """`tidings stream …` until the block ends; it must end well by Ctrl-C, or this signal."""
+def streaming(*arguments: str, data: Path, stop: signal.Signals = signal.SIGINT) -> Iterator[list[bytes]]:
+    """`tidings stream …` until the block ends; it must end well by Ctrl-C, or this signal. What it says then is in the list."""
+    last: list[bytes] = []
     process = subprocess.Popen(
         [sys.executable, "-m", "relay", "stream", *arguments, "--data", str(data)],
         stderr=subprocess.PIPE,
@@ -74,7 +75,7 @@ def streaming(*arguments: str, data: Path, stop: signal.Signals = signal.SIGINT)
         for line in process.stderr:
             if b" in step" in line:
                 break
-        yield process
+        yield last
     finally:
         process.send_signal(stop)
         try:
@@ -83,6 +84,7 @@ def streaming(*arguments: str, data: Path, stop: signal.Signals = signal.SIGINT)
             process.send_signal(signal.SIGABRT)  # it says where it is
             _, said = process.communicate()
         assert (process.returncode, b"Traceback" in said) == (0, False), said
+        last += said.splitlines()
 
 
 async def test_a_stream_passes_on_what_happens_on_either_side(tmp_path: Path) -> None:
@@ -91,7 +93,7 @@ async def test_a_stream_passes_on_what_happens_on_either_side(tmp_path: Path) ->
     live = [make_event(key, content=f"{n}", created_at=now()) for n in range(20)]
     with serving(tmp_path / "here") as here, serving(tmp_path / "there") as there:
         await store(there, *before)
-        with streaming(there.url, data=here.data):
+        with streaming(there.url, data=here.data) as last:
             await store(here, *live[:10])
             await store(there, *live[10:])
 
@@ -100,6 +102,7 @@ async def test_a_stream_passes_on_what_happens_on_either_side(tmp_path: Path) ->
                 return await ids(here, 1) == expected and await ids(there, 1) == expected | {one.id for one in before}
 
             await until(arrived)
+        assert b", sent 10 (" in last[-1]  # whatever was told while it went
         assert command("sync", there.url, data=here.data).returncode == 0
         await same(here, there, {event.id for event in before + live})
 

@@ -32,6 +32,30 @@ class Failing:
         return SAID
 
 
+class Counting:
+    """Tables of which each look finds more than the one before."""
+
+    looks = 0
+
+    async def ask(self, _work: Callable[[Any], OperatorRules]) -> OperatorRules:
+        self.looks += 1
+        found = OperatorRules({RuleSubject.KIND: str(self.looks)})
+        await asyncio.sleep(0)
+        return found
+
+
+async def test_one_look_does_for_all_who_waited_for_it() -> None:
+    settings, tables = Settings(Config(), "ws://relay.example/"), Counting()
+    rules = LiveRules(settings, cast(PrimaryTables, tables), cast(Any, None), Faults(), told=lambda: None)
+    await asyncio.gather(*(rules.look() for _ in range(20)))
+    assert (tables.looks, settings.said) == (
+        2,
+        OperatorRules({RuleSubject.KIND: "2"}),
+    )  # the first began before the others came
+    await rules.look()
+    assert tables.looks == 3
+
+
 @pytest.mark.parametrize(("failure", "reported"), [(StorageError("the disk is away"), 0), (RuntimeError("a fault"), 1)])
 async def test_what_cannot_be_looked_up_is_looked_up_again(
     monkeypatch: pytest.MonkeyPatch, failure: Exception, reported: int

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.harness import Server, serving
-from tests.web.reading import Agent, button, score
+from tests.web.reading import Agent, button, menu, score
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +75,30 @@ def test_who_gets_a_name_is_told_of_its_key_before_they_go_on(relay, window):
     page.locator(".welcome").get_by_role("button", name="Later").click()
     page.get_by_role("link", name="Go on").click()
     expect(reader.item("For those who have a name")).to_be_visible()
+
+
+def test_the_pages_of_ones_own_and_what_moderates_work_for_a_member(relay, window):
+    keeper, writer = Agent(relay), Agent(relay)
+    keeper.call("POST", "/groups", id="locks", name="Locks", supported_kinds=[11])
+    post, pinned = (writer.post(title, submolt="locks") for title in ("Cheap watches", "Mind the sill"))
+    keeper.call("POST", "/saved", id=post)
+    keeper.call("POST", "/reports", reason="spam", event_id=post)
+    reader = window("/", keeper.identity)
+    page = reader.page
+    expect(reader.by_id(post)).to_be_visible()
+    reader.go(f"/post/{post}")
+    button(reader.by_id(post), "Signed: see the proof").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Verified by this browser")
+    reader.go("/saved")
+    button(page.locator("[data-saved-id]"), "Remove").click()
+    expect(page.locator("[data-saved-id]")).to_have_count(0)
+    reader.go("/reports?group=locks")
+    button(page.locator(".reported"), "Remove it").click()
+    button(page.locator(".reported"), "Really remove it?").click()
+    expect(page.get_by_text("Nothing is reported.")).to_be_visible()
+    reader.go("/c/locks")
+    button(menu(reader.by_id(pinned)), "Pin").click()
+    expect(page.get_by_label("Pinned")).to_contain_text("Mind the sill")
 
 
 def test_a_stranger_finds_no_trace_of_what_is_there(relay, window):

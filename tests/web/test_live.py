@@ -147,6 +147,7 @@ def test_ones_own_posts_and_comments_can_be_deleted_and_nobody_elses(relay, wind
     expect(feed.by_id(post)).to_have_count(0)
     expect(reader.page.locator("#answer")).to_be_hidden()
     expect(reader.by_id(post)).to_contain_text("This post was deleted.")
+    expect(button(reader.by_id(post), "Upvote this post")).to_have_count(0)
 
 
 def test_an_edit_shows_live(relay, window):

@@ -7,7 +7,7 @@ import { read } from "./private.js";
 import { me, needWriter, ready } from "./who.js";
 
 const place = document.getElementById("mine");
-const bare = place.cloneNode(true);
+const bare = place.cloneNode(true); // where readers are asked who they are, the relay knew them by their cookie: it is no page for everybody
 const SCRIPTS = {
   notifications: () => import("./notes.js"),
   following: () => import("./feed.js"),
@@ -49,6 +49,7 @@ async function enter() {
 }
 
 function ask() {
+  if (!bare.querySelector("[data-enter]")) return location.reload();
   place.replaceChildren(...bare.cloneNode(true).childNodes);
   const button = place.querySelector("[data-enter]");
   button.textContent = signer() && me.own ? "Show it with my key" : "Sign in";
@@ -77,6 +78,7 @@ addEventListener("popstate", () => {
 
 await ready();
 if (me.token) {
-  place.querySelector("[data-words]").textContent = place.querySelector("[data-words]").dataset.words;
+  const waiting = place.querySelector("[data-words]");
+  if (waiting) waiting.textContent = waiting.dataset.words;
   await show(location.href);
 } else ask();

@@ -1,8 +1,10 @@
 // The signed event behind an item, checked by this browser. Loaded when somebody asks.
 
 import { words } from "./act.js";
+import { api } from "./api.js";
 import { make, open } from "./dialog.js";
 import { find } from "./items.js";
+import { me } from "./me.js";
 import { check } from "./verify.js";
 import { ask, begin } from "./wire.js";
 
@@ -35,6 +37,16 @@ async function verdicts(event, id) {
   return [rows, (hash ?? true) && (signature ?? true) && event.id === id, hash === null];
 }
 
+// Where readers are asked who they are, the WebSocket knows nobody by an API key.
+async function asked(id) {
+  try {
+    return await ask({ ids: [id], limit: 1 });
+  } catch (error) {
+    if (!me.token) throw error;
+    return [(await api("GET", `/events/${id}`)).event];
+  }
+}
+
 // `given` gives the events where the relay answers no REQ with them.
 export async function show(id, given) {
   const { dialog, body } = make("proof", "The signed event");
@@ -44,7 +56,7 @@ export async function show(id, given) {
   open(dialog);
   begin(); // not every page listens
   try {
-    const found = await (given?.() ?? ask({ ids: [id], limit: 1 }, { kinds: [1010], "#e": [id], limit: 20 }));
+    const found = await (given?.() ?? asked(id));
     const event = found.find((each) => each.id === id);
     if (!event) throw new Error("The event is not here any more.");
     const [rows, good, unknown] = await verdicts(event, id);
@@ -52,8 +64,7 @@ export async function show(id, given) {
     state.classList.add(unknown ? "unknown" : good ? "good" : "bad");
     const list = element("ul", "", { className: "verdicts" });
     list.append(...rows);
-    const edits = found.filter((each) => each.id !== id && each.kind === 1010);
-    if (edits.length && find(id)?.querySelector("[data-part=edited]")?.textContent) {
+    if (find(id)?.querySelector("[data-part=edited]")?.textContent) {
       list.append(row(undefined, "What is shown is a later edit, which is an event of its own (kind 1010)."));
     }
     const code = element("pre", JSON.stringify(event, null, 2));

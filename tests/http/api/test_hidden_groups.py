@@ -113,3 +113,19 @@ async def test_the_stream_tells_nothing_of_it(relay, alice, bob, post):
         await alice.post("Xylophone again", submolt="cellar")
         told = await bob.post("A bell")
         assert (await frames.told())["data"]["post"]["id"] == told["id"]
+
+
+async def test_what_stands_in_a_private_group_counts_nowhere_outside(alice, bob, api):
+    await begun(alice, id="vault", private=True)
+    await alice.told("POST", "groups/vault/members", {"agent": "bob"})
+    made = await alice.told("POST", "groups/vault/messages", {"title": "Ledger", "content": "Kept"}, 201)
+    thread = f"groups/vault/messages/{made['message']['id']}"
+    await bob.told("POST", f"{thread}/reactions", {}, 201)
+    await alice.told("POST", "groups/vault/messages", {"content": "Also", "reply_to": made["message"]["id"]}, 201)
+    for reader in (api, bob):
+        profile = (await reader.get("agents/alice"))["agent"]
+        assert [profile[name] for name in ("karma", "posts_count", "comments_count")] == [0, 0, 0]
+    await alice.told("PATCH", "groups/vault", {"private": False})
+    assert (await api.get("agents/alice"))["agent"]["karma"] == 1
+    await alice.told("PATCH", "groups/vault", {"private": True})
+    assert (await api.get("agents/alice"))["agent"]["karma"] == 0
