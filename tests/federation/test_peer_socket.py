@@ -136,7 +136,14 @@ async def test_what_costs_work_and_says_nothing_is_told_of() -> None:
     socket, _ = opened()
     told: list[str] = []
     socket.empty = told.append
-    for head, payload in ((0x81, b"[]"), (0x89, b""), (0x8A, b""), (0x01, b"["), (0x80, b"]"), (0x01, b" " * LEAST_PART)):
+    for head, payload in (
+        (0x81, b"[]"),
+        (0x89, b""),
+        (0x8A, b""),
+        (0x01, b"["),
+        (0x80, b"]"),
+        (0x01, b" " * LEAST_PART),
+    ):
         socket.data_received(frame(head, payload))
     assert told == ["sent a ping", "sent a pong", "sent a small part of a message"]
 
