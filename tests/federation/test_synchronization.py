@@ -285,6 +285,25 @@ async def test_a_refusal_for_now_is_offered_again_and_one_for_good_is_not(monkey
     assert counts.delays == {"rate-limited: wait 7 seconds": 1}
 
 
+async def test_what_a_peer_cannot_take_again_and_again_is_left_until_later() -> None:
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    (event,) = notes(1)
+    peer = Refusing()
+    peer.answers = [(False, "error: the disk is full")] * 9
+    async with peer.serving():
+        counts, settled = SyncCounts(), []
+        link = await PeerConnection.open(peer.url, allow_private=True)
+        uploads = Uploads(link, counts, lambda event_id, said: settled.append((event_id, said.fate.value)), sleep)
+        await uploads.send(MemoryEvents([event]), [event.id])
+        await link.close()
+    assert (waits, settled) == (list(transfers.PAUSES), [(event.id, "later")])
+    assert counts.delays == {"error: the disk is full": len(transfers.PAUSES)}
+
+
 @pytest.mark.parametrize("beside", [False, True], ids=["by whoever offers", "beside"])
 async def test_what_a_peer_answers_at_once_is_settled_in_order_and_each_as_it_was_answered(beside: bool) -> None:
     answers = {
