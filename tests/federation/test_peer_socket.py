@@ -16,7 +16,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
-from relay.federation.peer_socket import GATHERED, PeerSocket
+from relay.federation.peer_socket import GATHERED, LEAST_PART, PeerSocket
 
 MAX = 300
 silent = logging.getLogger("tests.peer_socket")
@@ -130,6 +130,22 @@ async def test_gives_what_websockets_gives(frames: list[bytes], cuts: list[int])
     assert list(socket._messages) == expected
     assert unmasked(transport.written) == unmasked(b"".join(slow.data_to_send()))
     assert socket.protocol.state is slow.state
+
+
+async def test_what_costs_work_and_says_nothing_is_told_of() -> None:
+    socket, _ = opened()
+    told: list[str] = []
+    socket.empty = told.append
+    for head, payload in (
+        (0x81, b"[]"),
+        (0x89, b""),
+        (0x8A, b""),
+        (0x01, b"["),
+        (0x80, b"]"),
+        (0x01, b" " * LEAST_PART),
+    ):
+        socket.data_received(frame(head, payload))
+    assert told == ["sent a ping", "sent a pong", "sent a small part of a message"]
 
 
 async def test_messages_of_one_turn_of_the_loop_go_out_in_one_piece() -> None:
