@@ -1,6 +1,6 @@
 // The API keys of one's account, which the relay lists without their texts: made, changed, ended.
 
-import { words } from "./act.js";
+import { toast, words } from "./act.js";
 import { api } from "./api.js";
 import { action, element } from "./dom.js";
 import { checkStorage } from "./joining.js";
@@ -57,6 +57,7 @@ async function change() {
   await api("DELETE", `/agents/me/tokens/${id}`).catch(() => null); // what is still there is in the list, to be revoked
   const left = await show();
   if (left.some((token) => token.id === id)) fail("This browser has a new key. The one before it is still good: revoke it in the list.");
+  else toast("This browser has a new API key; the one before it is ended.");
 }
 
 at("rotate").addEventListener("click", async ({ target }) => {
