@@ -56,6 +56,12 @@ _NO_REQUEST = _refusal(
     "this is no request of HTTP/1.1",
     "Percent-encode what is not ASCII and every space in the path, send a Host header, and give a body one length.",
 )
+_NO_UPGRADE = _refusal(
+    b"400 Bad Request",
+    "bad_request",
+    "a request for a WebSocket has no body",
+    "Send it without one, and then messages over the WebSocket.",
+)
 _FULL = _refusal(
     b"503 Service Unavailable",
     "unavailable",
@@ -135,6 +141,13 @@ class RequestProtocol(H11Protocol):
         self.transport.abort()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        if any(
+            name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+            for name, value in event.headers
+        ):
+            self.transport.write(_NO_UPGRADE)
+            self.transport.close()
+            return
         self._leave()  # it enters again as a WebSocket, by the address that a proxy tells
         super().handle_websocket_upgrade(event)
         self._finished()

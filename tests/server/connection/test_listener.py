@@ -69,6 +69,19 @@ async def test_what_is_no_http_is_told_so_and_what_to_do(relay: Relay, sent: byt
     visitor.leave()
 
 
+@pytest.mark.parametrize("body", [b"Content-Length: 1\r\n\r\nx", b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"])
+async def test_a_request_for_a_websocket_with_a_body_is_told_so(relay: Relay, body: bytes) -> None:
+    visitor = Visitor(relay())
+    visitor.request.data_received(
+        b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        + body
+    )
+    assert b"".join(visitor.written).startswith(b"HTTP/1.1 400 ")
+    assert b'"hint":"Send it without one' in visitor.written[-1]
+    assert visitor.closed
+    visitor.leave()
+
+
 async def test_a_stop_is_noticed_at_once_though_nothing_is_looked_at_for_an_hour(monkeypatch):
     monkeypatch.setattr(listener, "DATE", 3600.0)
     server = Listener(uvicorn.Config("no:app", lifespan="off", log_config=None), lambda: False)
