@@ -191,7 +191,7 @@ class RequestProtocol(H11Protocol):
     def _expire(self) -> None:
         self._deadline = None
         if not self.transport.is_closing():
-            if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+            if self.conn.our_state in _UNANSWERED:
                 self.transport.write(_TOO_LATE)
             self.transport.close()
 

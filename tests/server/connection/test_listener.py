@@ -1,6 +1,7 @@
 """The listening side as such; what it answers is tested over sockets too, in tests/e2e and tests/http."""
 
 import asyncio
+import re
 from typing import Any, cast
 
 import pytest
@@ -18,12 +19,18 @@ async def _nothing(_scope: Any, _receive: Any, _send: Any) -> None:
     """Answers nobody."""
 
 
+async def _answering(_scope: Any, _receive: Any, send: Any) -> None:
+    """Answers without a look at the body."""
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
 class Visitor(Wire):
     """A client of HTTP, which takes nothing of its answer while `stalled`."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, application: Any = _nothing) -> None:
         super().__init__("203.0.113.1")
-        made = listener.make(hub.shared, _nothing)
+        made = listener.make(hub.shared, application)
         made.config.load()
         self.request = listener.RequestProtocol(
             hub.shared, config=made.config, server_state=made.server_state, app_state={}
@@ -79,6 +86,24 @@ async def test_a_request_for_a_websocket_with_a_body_is_told_so(relay: Relay, bo
     assert b"".join(visitor.written).startswith(b"HTTP/1.1 400 ")
     assert b'"hint":"Send it without one' in visitor.written[-1]
     assert visitor.closed
+    visitor.leave()
+
+
+@pytest.mark.parametrize(
+    ("sent", "answers"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n", [b"204"]),  # its body never comes
+        (b"GET / HTTP/1.1\r\nHost: x\r\n", [b"408"]),
+    ],
+)
+async def test_what_has_its_answer_is_not_told_that_it_came_too_late(
+    relay: Relay, sent: bytes, answers: list[bytes]
+) -> None:
+    visitor = Visitor(relay(config=Config(server=Server(open_timeout=0.05))), _answering)
+    visitor.request.data_received(sent)
+    while not visitor.closed:
+        await asyncio.sleep(0.01)
+    assert re.findall(rb"HTTP/1.1 (\d+) ", b"".join(visitor.written)) == answers
     visitor.leave()
 
 
