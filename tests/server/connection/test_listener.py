@@ -36,7 +36,12 @@ class Visitor(Wire):
             hub.shared, config=made.config, server_state=made.server_state, app_state={}
         )
         self.protocol = cast(Connection, self.request)
+        self.hung_up = asyncio.Event()
         self.request.connection_made(cast(asyncio.Transport, self))
+
+    def close(self) -> None:
+        super().close()
+        self.hung_up.set()
 
     def answer(self, size: int) -> None:
         """So much is written to it."""
@@ -101,8 +106,7 @@ async def test_what_has_its_answer_is_not_told_that_it_came_too_late(
 ) -> None:
     visitor = Visitor(relay(config=Config(server=Server(open_timeout=0.05))), _answering)
     visitor.request.data_received(sent)
-    while not visitor.closed:
-        await asyncio.sleep(0.01)
+    await visitor.hung_up.wait()
     assert re.findall(rb"HTTP/1.1 (\d+) ", b"".join(visitor.written)) == answers
     visitor.leave()
 
