@@ -117,6 +117,7 @@ def test_moderators_remove_where_it_stands_and_what_another_one_did_before_is_do
         each.page.get_by_label("Pinned").get_by_role("button", name="Unpin").click()
         expect(each.page.get_by_label("Pinned")).to_have_count(0)
 
+    expect(two.page.locator("body")).to_have_class("moderates")  # of the page as it was loaded anew
     keeper.call("POST", "/groups/flumes/members", agent=helper.identity.name, roles=[])
     button(menu(two.by_id(other)), "Pin").click()
     expect(
