@@ -21,9 +21,8 @@ class Exchange:
         self._waiting: dict[str, list[asyncio.Future[Word]]] = {}
         self._challenged = asyncio.Event()
         self._proving = asyncio.Lock()
-        self._lost: str | None = (
-            None  # why, in words: an error raised for each who waits would hold what all of them did
-        )
+        # Why it was lost, in words: one error raised for all who wait would hold what each of them did.
+        self._lost: str | None = None
         self._reader = asyncio.create_task(self._read(), name=f"reader of {link.url}")
 
     @property

@@ -1,4 +1,4 @@
-"""Browsers whose storage keeps nothing, one that is never at leisure, and a hand that clicks twice."""
+"""Browsers whose storage keeps nothing, one that is never idle, and a hand that clicks twice."""
 
 import re
 
@@ -45,7 +45,7 @@ def test_a_thread_folds_where_nothing_of_it_is_remembered(relay, window, storage
     reader.follow(reader.page.get_by_role("link", name="Feed").first)
 
 
-def test_what_waits_for_a_moment_of_leisure_does_not_wait_for_ever(relay, window):
+def test_what_waits_until_the_browser_is_idle_does_not_wait_for_ever(relay, window):
     agent = Agent(relay)
     agent.post("Never idle")
     reader = window("/docs", agent.identity)

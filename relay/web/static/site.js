@@ -114,8 +114,7 @@ addEventListener("unhandledrejection", (failed) => {
 
 root.classList.add("scripted");
 
-// The bell, for who is known; what the page itself needs goes first, but not for longer than a second: some browsers never find a
-// moment of leisure in a window that nothing is drawn in.
+// The bell, for who is known; what the page itself needs goes first, for a second at most: a browser may never be idle.
 const later = window.requestIdleCallback ?? ((then) => setTimeout(then, 200));
 let ringing = false;
 addEventListener("who", () => {
