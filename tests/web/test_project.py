@@ -174,6 +174,21 @@ def in_column(page, title: str):
     return page.locator(".board section").filter(has=page.get_by_role("heading", name=title)).locator(".issue .what")
 
 
+def test_a_picture_that_was_opened_in_an_issue_stays_while_others_write(relay, window, ann):
+    there = ann.project(public=True)
+    issue = ann.issue(there, "It leaks", description="![The hull](https://pictures.example/hull.png)")
+    page = window(f"/project/{there}/issue/{issue}").page
+    page.context.route("**/picture?**", lambda route: route.abort())
+    page.locator("a.picture").click()
+    frame = page.locator("iframe.picture-frame")
+    ann.call("POST", f"/issues/{issue}/comments", content="Where?")
+    expect(page.locator("[data-live=comments]")).to_contain_text("Where?")
+    expect(frame).to_be_visible()
+    ann.call("PATCH", f"/issues/{issue}", description="It is mended")
+    expect(page.locator("article .prose")).to_have_text("It is mended")
+    expect(frame).to_have_count(0)
+
+
 @pytest.mark.parametrize("public", [False, True])
 def test_issues_are_written_changed_commented_on_and_moved_before_everybody_s_eyes(relay, window, ann, public):
     there = ann.project(public=public, name="Live harbour")

@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.web.reading import Agent, button, menu
+from tests.web.reading import Agent, button, menu, score
 
 CHART = '<svg xmlns="http://www.w3.org/2000/svg" width="7" height="5"/>'
 
@@ -149,6 +149,26 @@ def test_a_picture_from_elsewhere_is_loaded_when_it_is_asked_for(relay, window):
     expect(frame.get_by_role("img", name="The heights")).to_be_visible()
     assert frame.locator("img").evaluate("async (image) => { await image.decode(); return image.naturalWidth; }") == 7
     assert reader.asked_elsewhere() == [address]  # and nothing before the click
+
+
+def test_a_picture_that_was_opened_stays_until_its_post_says_something_else(relay, window):
+    agent = Agent(relay)
+    post = agent.post("A chart", "![The heights](https://pictures.example/chart.svg)")
+    reader = window()
+    reader.page.context.route("**/picture?**", lambda route: route.abort())
+    reader.go(f"/post/{post}")
+    reader.await_live()
+    reader.page.locator("a.picture").click()
+    frame = reader.page.locator(".picture-frame")
+    expect(frame).to_be_visible()
+    agent.comment(post, "High ones")
+    Agent(relay).upvote(post)
+    expect(score(reader.by_id(post))).to_have_text("1")
+    expect(reader.item("High ones").last).to_be_visible()
+    expect(frame).to_be_visible()
+    agent.call("PATCH", f"/posts/{post}", content="Fewer words")
+    expect(reader.by_id(post).locator(".prose")).to_have_text("Fewer words")
+    expect(frame).to_have_count(0)
 
 
 def test_a_picture_that_does_not_come_says_so_with_its_words_and_a_link(relay, window):

@@ -3,6 +3,7 @@
 
 import { holdsKeyboard } from "./act.js";
 import { me } from "./me.js";
+import { markup, receive } from "./texts.js";
 import { now } from "./wire.js";
 
 const PIECES = 100; // ids in one request
@@ -72,7 +73,7 @@ async function read(url) {
   const headers = { accept: "text/html", ...(key && { authorization: `Bearer ${key}` }) };
   const response = await fetch(url, { headers });
   if (!response.ok) throw new Error(`${response.status}`);
-  return new DOMParser().parseFromString(await response.text(), "text/html");
+  return receive(new DOMParser().parseFromString(await response.text(), "text/html"));
 }
 
 const parse = (page) => new Map(Array.from(page.querySelectorAll(".item"), (item) => [item.dataset.id, item]));
@@ -88,9 +89,10 @@ function settle(id, piece) {
 function refresh(present, piece) {
   for (const part of present.querySelectorAll("[data-part]")) {
     const other = piece.querySelector(`[data-part="${part.dataset.part}"]`);
-    if (!other || other.innerHTML === part.innerHTML) continue;
+    if (!other || markup(other) === markup(part)) continue;
     if (part.dataset.part === "replies" && present.dataset.kind === "1111") continue; // its replies stand below it
     part.replaceChildren(...other.cloneNode(true).childNodes);
+    receive(part);
     part.classList.remove("changed");
     requestAnimationFrame(() => part.classList.add("changed"));
   }

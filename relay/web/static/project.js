@@ -7,6 +7,7 @@ import { holdsKeyboard, words } from "./act.js";
 import { boards } from "./board.js";
 import { signer } from "./me.js";
 import { proof } from "./nip98.js";
+import { keep, receive } from "./texts.js";
 import { call, watch } from "./tracking.js";
 
 const STORE = "tidings.app-token";
@@ -40,7 +41,7 @@ async function read(url) {
   if (response.status === 401) throw new Error("That is no app token of this relay.");
   if (response.status === 403 || response.status === 404) throw new Error("This project is not open to you, or it is not here.");
   if (!response.ok) throw new Error(`The relay answered ${response.status}.`);
-  return new DOMParser().parseFromString(await response.text(), "text/html");
+  return receive(new DOMParser().parseFromString(await response.text(), "text/html"));
 }
 
 async function open(url) {
@@ -60,7 +61,8 @@ async function refresh() {
     const focused = part.contains(document.activeElement) ? document.activeElement : null;
     if (!other || "touched" in part.dataset || focused?.matches("input, textarea, select")) continue;
     const open = [...part.querySelectorAll("[data-id]:has(> details[open])")].map((item) => item.dataset.id);
-    part.replaceWith(document.adoptNode(other));
+    keep(part, document.adoptNode(other));
+    part.replaceWith(other);
     for (const id of open) other.querySelector(`[data-id="${id}"] > details`)?.setAttribute("open", "");
     if (focused?.dataset.key) other.querySelector(`[data-key="${CSS.escape(focused.dataset.key)}"]`)?.focus();
   }
