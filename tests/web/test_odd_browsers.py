@@ -1,11 +1,11 @@
-"""Browsers whose storage keeps nothing, one that is never idle, and a hand that clicks twice."""
+"""Browsers whose storage keeps nothing, one that is never idle, a hand that clicks twice, and what Firefox and Safari do."""
 
 import re
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.web.reading import Agent, button, score
+from tests.web.reading import Agent, button, menu, score
 
 SWITCHED_OFF = """
 for (const name of ["localStorage", "sessionStorage"])
@@ -15,6 +15,26 @@ FULL = 'Storage.prototype.setItem = () => { throw new DOMException("full", "Quot
 # It is never idle: only what says how long it may wait is done at all, and then at once.
 NEVER_IDLE = """
 window.requestIdleCallback = (then, { timeout } = {}) => timeout && setTimeout(then, 0);
+"""
+# As in Safari, where a click gives the keyboard to fields only, and takes it from where it was.
+NO_FOCUS = """
+addEventListener("mousedown", (press) => {
+  if (!press.target.closest("button, summary, a")) return;
+  press.preventDefault();
+  document.activeElement.blur();
+}, true);
+"""
+# As in Safari, which forgets them after a week.
+NO_COOKIES = 'Object.defineProperty(document, "cookie", { get: () => "", set() {} });'
+COPY_IS_HERE = (
+    """performance.getEntriesByType("resource").some(({ name }) => new URL(name).pathname === "/static/copy.js")"""
+)
+COME_BACK = """dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true }))"""
+# As Firefox and WebKit come to it by themselves, in a page of English: Arabic in its lists would stand at the left.
+LEFT = """
+const given = new CSSStyleSheet();
+given.replaceSync("@layer browser { li { text-align: left; } }");
+document.adoptedStyleSheets = [given];
 """
 storages = pytest.mark.parametrize("storage", [SWITCHED_OFF, FULL], ids=["switched off", "full"])
 
@@ -136,3 +156,124 @@ def test_whose_key_was_revoked_elsewhere_is_told_on_the_next_page(relay, window)
     told = reader.page.get_by_role("status").filter(has_text="Your key is not good any more. Sign in again.")
     expect(told).to_be_visible()
     expect(reader.page.locator("#account")).to_have_text("Sign in")
+
+
+def test_what_is_not_pressed_twice_asks_anew_where_a_click_gives_no_focus(relay, window):
+    agent = Agent(relay)
+    post = agent.post("Pressed twice")
+    reader = window("/", agent.identity)
+    reader.page.context.add_init_script(NO_FOCUS)
+    reader.go(f"/post/{post}")
+    item = reader.by_id(post)
+    button(menu(item), "Delete").click()
+    expect(button(item, "Really delete?")).to_be_visible()
+    reader.page.locator("#content").click(position={"x": 5, "y": 5})
+    expect(item.locator(".menu .rows")).to_be_hidden()
+    rows = menu(item)
+    expect(button(rows, "Really delete?")).to_have_count(0)
+    reader.page.keyboard.press("Escape")  # the keyboard is where the menu was opened
+    expect(rows).to_be_hidden()
+    button(menu(item), "Delete").click()
+    button(item, "Really delete?").click()
+    expect(reader.page.get_by_text("This post was deleted.")).to_be_visible()
+
+
+def test_what_copies_is_there_before_it_is_asked_to(relay, window):
+    """Safari lets nobody copy who has awaited a script since the click."""
+    post = Agent(relay).post("To copy", "```\nprint()\n```")
+    reader = window(f"/post/{post}")
+    reader.page.locator(".code pre").hover()
+    reader.page.wait_for_function(COPY_IS_HERE)
+    reader.go("/?sort=new")
+    rows = menu(reader.by_id(post))
+    reader.page.wait_for_function(COPY_IS_HERE)
+    assert reader.copied(button(rows, "Copy link")) == f"{relay.http}/post/{post}"
+
+
+def test_a_key_that_ends_a_composition_is_not_for_the_page(relay, window):
+    agent = Agent(relay)
+    agent.call("POST", "/groups", id="kana", name="Kana")
+    reader = window("/chat/kana", agent.identity)
+    reader.page.get_by_role("button", name="Leave").wait_for()
+    field = reader.page.locator("#say textarea")
+    field.fill("にほんご")
+    field.dispatch_event("keydown", {"key": "Enter", "keyCode": 229, "bubbles": True, "cancelable": True})
+    expect(field).to_have_value("にほんご")
+    field.press("Enter")
+    expect(reader.page.locator(".message")).to_have_count(1)
+    expect(field).to_have_value("")
+
+
+def test_a_page_that_comes_back_as_it_was_left_knows_who_reads_it_now(relay, window):
+    agent = Agent(relay)
+    page = window("/relay").page
+    stored = {"token": agent.identity.token, "id": agent.identity.id, "name": agent.identity.name}
+    page.evaluate("(stored) => localStorage.setItem('tidings.account', JSON.stringify(stored))", stored)
+    page.evaluate("document.cookie = 'theme=dark; path=/'")
+    page.evaluate(COME_BACK)
+    expect(page.locator("#account")).to_have_text(agent.identity.name)
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    page.evaluate("localStorage.clear()")
+    with page.expect_event("load"):  # nothing of who was here stays
+        page.evaluate(COME_BACK)
+    expect(page.locator("#account")).to_have_text("Sign in")
+
+
+def test_a_list_that_comes_back_as_it_was_left_is_where_one_was(relay, window):
+    agent = Agent(relay)
+    for number in range(12):
+        agent.post(f"Far down {number}", "And more. " * 80)
+    page = window("/?sort=new").page
+    with page.expect_response(re.compile("/place[.]")):
+        page.mouse.wheel(0, 400)
+    page.wait_for_function("history.state?.place")
+    before = page.evaluate("scrollY")
+    assert before > 0
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true })); scrollTo(0, 0)")
+    page.evaluate(COME_BACK)
+    assert page.evaluate("scrollY") == before
+
+
+def test_what_is_chosen_stays_where_cookies_of_scripts_do_not(window):
+    reader = window("/", first=True)
+    page = reader.page
+    page.context.add_init_script(NO_COOKIES)
+    reader.go("/")
+    with page.expect_response("**/theme"):
+        page.get_by_role("button", name="Dark").click()
+    with page.expect_response("**/first-visit"):
+        page.locator("#first button").click()
+    reader.go("/")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    expect(page.locator("#first")).to_have_count(0)
+
+
+def test_lines_of_a_list_begin_where_their_own_direction_does(relay, window):
+    Agent(relay).post("لماذا يتأخر المد")
+    page = window("/?sort=new").page
+    page.evaluate(LEFT)
+    assert page.evaluate("getComputedStyle(document.querySelector('li.item')).textAlign") == "start"
+
+
+def test_what_was_posted_is_not_in_the_form_for_who_comes_back(relay, window):
+    page = window("/write", Agent(relay).identity).page
+    page.locator(".as", has_text="as ").wait_for()
+    page.get_by_label("Title").fill("Posted once")
+    page.get_by_label("Text").fill("And not again")
+    page.get_by_role("button", name="Post", exact=True).click()
+    page.wait_for_url("**/post/*")
+    page.go_back()
+    page.wait_for_function("document.querySelector('html.scripted')")
+    page.locator(".as", has_text="as ").wait_for()
+    expect(page.get_by_label("Text")).to_have_value("")
+
+
+def test_a_script_that_did_not_come_is_had_where_a_browser_asks_no_second_time(relay, window):
+    """Firefox remembers for as long as the page is there that an address gave none."""
+    reader = window(f"/post/{Agent(relay).post('Away for a moment')}", Agent(relay).identity)
+    reader.page.route(re.compile("/writing[.][^&]*$"), lambda route: route.abort())
+    reader.page.locator("#answer textarea").fill("Sent after all")
+    reader.page.get_by_role("button", name="Comment", exact=True).click()
+    reader.page.get_by_role("button", name="Comment", exact=True).click()
+    expect(reader.item("Sent after all")).to_be_visible()
+    expect(reader.item("Sent after all")).to_have_count(1)

@@ -15,6 +15,14 @@ from tests.e2e.harness import HTTP, Server, fresh_key
 from tests.factories import Keypair, make_event
 from tests.web.reading import button
 
+# A drag that came to nothing, and then something else, from another program perhaps, that is dropped on the board.
+DROPPED_LATER = """[
+  [".board .issue", "dragstart"], [".board .issue", "dragend"], ["[data-status=open]", "drop"],
+].map(([place, name]) => {
+  const drag = new DragEvent(name, { bubbles: true, cancelable: true });
+  return document.querySelector(place).dispatchEvent(drag);
+}).at(-1)"""
+
 
 class Worker:
     """A user of the control plane, with an app token."""
@@ -227,6 +235,7 @@ def test_issues_are_written_changed_commented_on_and_moved_before_everybody_s_ey
     expect(in_column(other, "Draft")).to_have_text(["Dredge it"])
     page.locator(".board .issue").filter(has_text="Dredge it").drag_to(page.locator("[data-status=closed]"))
     expect(in_column(page, "Closed")).to_have_text(["Dredge it"])
+    assert page.evaluate(DROPPED_LATER)  # nothing came of it
     assert other.evaluate("document.documentElement.scrollWidth") <= 390
 
     other.locator(".issue").filter(has_text="It leaks").get_by_role("link", name="Comments").click()

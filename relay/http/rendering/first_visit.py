@@ -17,5 +17,5 @@ def is_first() -> bool:
 
 @post("/first-visit", status_code=303)
 async def over() -> Response[None]:
-    """Put it away, for browsers without scripts."""
+    """Put it away; the pages' script says so here too."""
     return Redirect("/", status_code=303, cookies=[visitor.kept(COOKIE, "over")])

@@ -59,7 +59,7 @@ _TYPES: Final = {
     ".svg": "image/svg+xml",
 }
 _COMMENT: Final = re.compile(r"^[ \t]*//.*\n", re.MULTILINE)  # that has its lines for itself
-_IMPORT: Final = re.compile(r'((?:\bfrom|\bimport|\bURL)\s*\(?\s*")\./([\w.-]+)(")')
+_IMPORT: Final = re.compile(r'((?:\bfrom|\bimport|\bbring|\bURL)\s*\(?\s*")\./([\w.-]+)(")')
 
 
 class Asset(msgspec.Struct, frozen=True):
@@ -93,7 +93,7 @@ def _read(path: Path, found: dict[str, Asset]) -> Asset:
 
     def link(match: re.Match[str]) -> str:
         other = _read(path.with_name(match[2]), found)
-        if "(" not in match[1]:  # import() and a worker load later, if at all
+        if "(" not in match[1]:  # bring() (act.js) and a worker load later, if at all
             needs.extend((*other.needs, match[2]))
         return f"{match[1]}./{match[2]}?v={other.digest}{match[3]}"
 

@@ -1,6 +1,7 @@
 """Dark, light, or what the reader's system prefers: kept in a cookie, so that a page comes in the right colours at once.
 
-The pages' script sets the same cookie; the form that leads here is for browsers without scripts.
+The form that leads here is for browsers without scripts. The pages' script sets the same cookie and sends the choice here too,
+as Safari keeps for a week what scripts set.
 """
 
 from typing import Annotated, Final, Literal

@@ -1,6 +1,6 @@
 // The keys of one's account: which there are, which signs, and how more are bound.
 
-import { words } from "./act.js";
+import { bring, words } from "./act.js";
 import { api } from "./api.js";
 import { copy } from "./copy.js";
 import { make, open } from "./dialog.js";
@@ -96,7 +96,7 @@ function givingUp(key) {
 
 // By a link that the signer made, or one that it takes.
 async function remotely() {
-  const { invite, pair } = await import("./remote.js");
+  const { invite, pair } = await bring("./remote.js");
   const { dialog, body } = make("remote", "Bind a remote signer");
   const made = invite();
   const link = element("code", "…");

@@ -1,6 +1,6 @@
 // The account page: who one is here, and the commands that use one's API key. Nothing shows a secret unasked.
 
-import { complain, words } from "./act.js";
+import { bring, complain, words } from "./act.js";
 import { api } from "./api.js";
 import { drafts, leave } from "./belongings.js";
 import { copied } from "./copy.js";
@@ -56,7 +56,7 @@ function sends(id, work, done = "") {
 
 sends("display-form", (given) => api("PATCH", "/agents/me", given), "Saved");
 sends("vanish-form", async ({ confirm }) => {
-  const { sign } = await import("./signing.js"); // first: with what it answers one's name is gone
+  const { sign } = await bring("./signing.js"); // first: with what it answers one's name is gone
   const { unsigned } = await api("POST", "/agents/me/vanish", { confirm });
   for (const { kind, tags, content, created_at, pubkey } of unsigned) if (pubkey === me.own) await sign({ kind, tags, content, created_at });
   leave();
@@ -77,7 +77,7 @@ sends("agent-form", async ({ name, description }, tell) => {
 async function mayLeave() {
   const count = drafts();
   if (!count) return true;
-  const { agree } = await import("./agree.js");
+  const { agree } = await bring("./agree.js");
   const some = count === 1 ? "A text that you began is" : `${count} texts that you began are`;
   return agree(`${some} kept in this browser only, and will be gone when you sign out.`, "Sign out all the same");
 }
@@ -95,7 +95,7 @@ at("leave").addEventListener("click", async ({ target }) => {
 at("enter-own").querySelector("button").addEventListener("click", ({ target }) => needWriter(async () => {
   complain(target);
   try {
-    await (await import("./login.js")).logIn();
+    await (await bring("./login.js")).logIn();
   } catch (error) {
     if (error.nameless) throw error;
     return complain(target, error);
@@ -125,9 +125,9 @@ async function showMine() {
   at("how").textContent = me.name ? "" : `${npub(me.own).slice(0, 16)}… signs what you write, by your ${me.remote ? "remote signer" : "extension"}. It has no API key in this browser.`;
   at("enter-own").hidden = Boolean(me.name);
   at("plain-name").textContent = me.name;
-  const claims = await import("./account-claims.js");
+  const claims = await bring("./account-claims.js");
   if (!me.token) return claims.show(false);
-  const parts = await Promise.all([import("./account-keys.js"), import("./account-tokens.js")]);
+  const parts = await Promise.all([bring("./account-keys.js"), bring("./account-tokens.js")]);
   const [{ display_name }] = await Promise.all([api("GET", "/agents/me"), claims.show(true), ...parts.map((part) => part.show())]);
   at("display-name").value = display_name ?? "";
 }

@@ -4,6 +4,30 @@ const waiting = new WeakMap(); // what is acted on -> the last action on it: the
 
 const AWAY = /fetch|network|import|load/i; // in the words of browsers, where nothing answers
 
+const brought = new Map(); // script -> what comes of it
+const missed = new Map(); // script -> how often it did not come
+
+async function load(script) {
+  try {
+    return await import(script);
+  } catch (error) {
+    const times = missed.get(script) ?? 0;
+    missed.set(script, times + 1);
+    if (!times) throw error;
+    return import(`${script}&again=${times}`);
+  }
+}
+
+// A script that is needed now, "./name.js". One that did not come is asked for again the next time. Firefox does not ask for the same
+// address again, so where that fails it is asked for under another one.
+export function bring(script) {
+  if (!brought.has(script)) {
+    brought.set(script, load(script));
+    brought.get(script).catch(() => brought.delete(script));
+  }
+  return brought.get(script);
+}
+
 // What went wrong, for people.
 export const words = (error) =>
   error instanceof TypeError && AWAY.test(error.message) ? "This place cannot be reached just now. Try again in a moment." : error.message;
@@ -27,6 +51,27 @@ export function holdsKeyboard(part) {
   const at = document.activeElement;
   return !at || at === document.body || Boolean(part?.contains(at));
 }
+
+// Whether a button is pressed for the second time, of what is not undone: the first press asks, in these words, until something else
+// is pressed or the keyboard goes elsewhere. Not until it loses the focus: in Safari what is pressed has none.
+export function isSure(button, asked) {
+  if ("sure" in button.dataset) return true;
+  const label = button.textContent;
+  button.dataset.sure = "";
+  button.textContent = asked;
+  const end = new AbortController();
+  const look = ({ target }) => {
+    if (button.contains(target)) return;
+    end.abort();
+    delete button.dataset.sure;
+    if (button.textContent === asked) button.textContent = label;
+  };
+  for (const each of ["pointerdown", "focusin"]) addEventListener(each, look, { capture: true, signal: end.signal });
+  return false;
+}
+
+// Whether a key belongs to a text that is put together from several, as Japanese is typed: then it is not for the page. Of the last one Safari says it by its number alone.
+export const composes = (key) => key.isComposing || key.keyCode === 229;
 
 let hiding = 0;
 

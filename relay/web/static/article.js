@@ -1,23 +1,19 @@
 // An article of the knowledge: its proof, and for whoever wrote it, changing and deleting.
 
-import { act, complain } from "./act.js";
+import { act, bring, complain, isSure } from "./act.js";
 import { me, ready } from "./who.js";
 
 const article = document.getElementById("article");
 const { id, pubkey, author, kind, name } = article.dataset;
 
 const ACTIONS = {
-  proof: (button) => import("./proof.js").then(({ show }) => show(id), (error) => complain(button, error)),
+  proof: (button) => bring("./proof.js").then(({ show }) => show(id), (error) => complain(button, error)),
   delete: (button) => {
-    if (button.textContent === "Delete") {
-      button.textContent = "Really delete?";
-      button.addEventListener("blur", () => { button.textContent = "Delete"; }, { once: true });
-      return;
-    }
+    if (!isSure(button, "Really delete?")) return;
     act(button, {
       now: () => article.classList.add("gone"),
       then: async () => {
-        await (await import("./knowing.js")).forget({ id, pubkey, kind: Number(kind), name });
+        await (await bring("./knowing.js")).forget({ id, pubkey, kind: Number(kind), name });
         location.href = "/knowledge";
       },
       undo: () => article.classList.remove("gone"),

@@ -1,5 +1,6 @@
 // The page on which an article is written, or changed.
 
+import { bring } from "./act.js";
 import { attend, goTo, sendForm } from "./editor.js";
 import { me, ready } from "./who.js";
 
@@ -15,8 +16,9 @@ form.addEventListener("submit", (submit) => {
     const given = Object.fromEntries(new FormData(form));
     const tags = [...new Set(given.tags.split(",").map((tag) => tag.trim().replace(/^#/, "")).filter(Boolean))];
     const kept = { title: given.title.trim(), content: given.content, tags, source: given.source.trim() };
-    const event = await (await import("./knowing.js")).keep(kept, before);
+    const event = await (await bring("./knowing.js")).keep(kept, before);
     sent();
+    form.reset(); // who comes back finds what the relay has
     location.href = `/text/${event.id}`; // the relay knows where an article is
   });
 });

@@ -28,6 +28,7 @@ export function boards(content, act) {
   content.addEventListener("dragstart", (drag) => {
     dragged = drag.target.closest?.(".board .issue");
   });
+  content.addEventListener("dragend", () => { dragged = null; });
   content.addEventListener("dragover", (drag) => {
     if (dragged && drag.target.closest?.(".board [data-status]")) drag.preventDefault();
   });

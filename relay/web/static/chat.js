@@ -1,7 +1,7 @@
 // A room, alive: what is said, and what its reader does. How messages look comes from the relay
 // (`/chat-pieces`); no text of a stranger is ever put together with markup here.
 
-import { toast, words } from "./act.js";
+import { bring, composes, isSure, toast, words } from "./act.js";
 import { personal } from "./me.js";
 import { lookAgain, onStanding } from "./membership.js";
 import { mark } from "./rooms.js";
@@ -368,7 +368,7 @@ inside.addEventListener("toggle", () => inside.open && source && showMembers());
 
 // What the reader does
 
-const sending = () => import("./groups.js");
+const sending = () => bring("./groups.js");
 
 async function attempt(control, work) {
   const trouble = form.querySelector(".trouble");
@@ -474,10 +474,7 @@ const ACTIONS = {
   },
   said: (button, item) => reacting(button, item, button.dataset.said, button.getAttribute("aria-pressed") === "true"),
   delete: (button, item) => {
-    if (button.textContent === "Delete") {
-      button.textContent = "Really delete?";
-      button.addEventListener("blur", () => { button.textContent = "Delete"; }, { once: true });
-    } else attempt(button, async () => {
+    if (isSure(button, "Really delete?")) attempt(button, async () => {
       await (await sending()).removeMessage(group, target(item));
       item.remove();
       settle();
@@ -489,7 +486,7 @@ addEventListener("click", (event) => {
   const versions = isOpen ? null : event.target.closest?.("a.edited");
   if (versions && source) {
     event.preventDefault();
-    import("./versions.js").then(({ show }) => show(versions.closest(".message"), source, pieces)).catch((error) => toast(words(error)));
+    bring("./versions.js").then(({ show }) => show(versions.closest(".message"), source, pieces)).catch((error) => toast(words(error)));
   }
   const button = event.target.closest?.("button");
   const action = button && source && Object.keys(ACTIONS).find((name) => name in button.dataset);
@@ -497,6 +494,7 @@ addEventListener("click", (event) => {
 });
 addEventListener("keydown", (key) => {
   const row = key.target.closest?.(".palette");
+  if (composes(key)) return;
   if (key.key === "Escape" && row) {
     const opener = row.parentElement.querySelector("[data-react]");
     palette(opener, row.closest(".message"));
@@ -506,7 +504,7 @@ addEventListener("keydown", (key) => {
 
 // Enter sends, Shift and Enter begin a line; on glass the button sends.
 field.addEventListener("keydown", (key) => {
-  if (key.key !== "Enter" || key.shiftKey || key.isComposing || matchMedia("(pointer: coarse)").matches) return;
+  if (key.key !== "Enter" || key.shiftKey || composes(key) || matchMedia("(pointer: coarse)").matches) return;
   key.preventDefault();
   form.requestSubmit();
 });
@@ -553,7 +551,7 @@ async function introduce() {
       words.querySelector("code").textContent = info.home;
       words.hidden = false;
     }
-    if (info.about) import("./preview.js").then(({ show }) => show(info.about, document.getElementById("room-about"))).catch(() => null);
+    if (info.about) bring("./preview.js").then(({ show }) => show(info.about, document.getElementById("room-about"))).catch(() => null);
   }
   await showMembers();
 }
@@ -567,7 +565,7 @@ const enter = () => (entering ??= tryToEnter().finally(() => { entering = null; 
 async function tryToEnter() {
   if (source && (isOpen || gate.hidden)) return;
   if (isOpen) return begin(overSocket(group, false));
-  const privately = () => import("./private-room.js");
+  const privately = () => bring("./private-room.js");
   try {
     if (!me.token && !me.own) return (await privately()).offerExtension(gate, enter);
     await begin(source ?? (me.token ? (await privately()).overApi(group) : overSocket(group, true)));

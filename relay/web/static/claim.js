@@ -1,7 +1,7 @@
 // The claim page: the secret is in the fragment, so it reaches the relay in request bodies only, never in an address. It stays with
 // this entry of the browser's history, so that a reload, as after signing in, loses nothing.
 
-import { words } from "./act.js";
+import { bring, words } from "./act.js";
 import { api } from "./api.js";
 import { me, needWriter, ready } from "./who.js";
 import { signer } from "./me.js";
@@ -14,7 +14,7 @@ const say = (text) => { at("claim-state").textContent = text; };
 const PATH = "/claims";
 let agent = null;
 
-const proven = async (body) => (await import("./nip98.js")).proof("POST", `${location.origin}/api/v1${PATH}`, JSON.stringify(body));
+const proven = async (body) => (await bring("./nip98.js")).proof("POST", `${location.origin}/api/v1${PATH}`, JSON.stringify(body));
 
 const isSelf = () => Boolean(agent && agent.id === me.id); // a name does not claim itself; the key of a signer may
 const byKey = () => !me.token || (isSelf() && signer());

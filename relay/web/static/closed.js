@@ -1,6 +1,7 @@
 // Where readers are asked who they are: a browser cannot send its key with an address, so the relay knows by a cookie whose pages it
 // makes. The cookie has the key as long as this browser does, and is good for reading pages alone.
 
+import { bring } from "./act.js";
 import { me } from "./me.js";
 
 const TRIED = "tidings.entered"; // the key with which this tab came here already
@@ -22,15 +23,15 @@ function offer() {
 
 // Once with each key: one that is not good any more is forgotten, and asked for again.
 async function enter() {
-  if (sessionStorage.getItem(TRIED) === me.token) return (await import("./identity.js")).learn();
+  if (sessionStorage.getItem(TRIED) === me.token) return (await bring("./identity.js")).learn();
   sessionStorage.setItem(TRIED, me.token);
   location.reload();
 }
 
 // What feed.js shows is alive for who has an API key, too.
 async function follow() {
-  await import("./feed.js");
-  (await import("./member.js")).begin();
+  await bring("./feed.js");
+  (await bring("./member.js")).begin();
 }
 
 addEventListener("who", offer);

@@ -1,6 +1,6 @@
 // Changing a post or a comment of one's own, in its place on the page.
 
-import { complain, holdsKeyboard } from "./act.js";
+import { bring, complain, composes, holdsKeyboard } from "./act.js";
 import { attend, sendForm } from "./editor.js";
 import { renew, target } from "./items.js";
 
@@ -37,12 +37,12 @@ export async function edit(item) {
     close();
   });
   form.addEventListener("keydown", (key) => {
-    if (key.key === "Escape") close();
+    if (key.key === "Escape" && !composes(key)) close();
   });
   form.addEventListener("submit", (submit) => {
     submit.preventDefault();
     sendForm(form, async () => {
-      const { edit: send } = await import("./posting.js");
+      const { edit: send } = await bring("./posting.js");
       await send(what, Object.fromEntries(new FormData(form)), Number(form.dataset.at));
       sent();
       close();

@@ -1,7 +1,7 @@
 // What helps with writing, loaded when somebody begins: a draft that this browser keeps for each place, a preview rendered by
 // the relay (preview.js), and shortcuts for Markdown (shortcuts.js).
 
-import { act, complain, holdsKeyboard } from "./act.js";
+import { act, bring, complain, holdsKeyboard } from "./act.js";
 import { personal } from "./me.js";
 import { needWriter } from "./who.js";
 
@@ -75,7 +75,7 @@ export function attend(form, place) {
   const values = () => Object.fromEntries(fields.map((one) => [one.name, one.value]));
   const isNew = () => fields.every((one) => one.value === one.defaultValue);
   const changed = () => !isNew() && fields.some((one) => one.value.trim());
-  const preview = () => import("./preview.js").then(({ toggle }) => toggle(button, field, shown)).catch((error) => complain(button, error));
+  const preview = () => bring("./preview.js").then(({ toggle }) => toggle(button, field, shown)).catch((error) => complain(button, error));
   let timer = 0;
 
   const save = () => {
@@ -116,7 +116,7 @@ export function attend(form, place) {
     timer = setTimeout(save, PAUSE);
   });
   addEventListener("pagehide", () => timer && save());
-  import("./shortcuts.js").then(({ listen }) => listen(field));
+  bring("./shortcuts.js").then(({ listen }) => listen(field));
   button.addEventListener("click", preview);
   discard.addEventListener("click", () => {
     for (const one of fields) one.value = one.defaultValue;

@@ -1,6 +1,6 @@
 // The feed, a post or a profile, alive: what events change, and what the reader does.
 
-import { act, complain, holdsKeyboard, toast, words } from "./act.js";
+import { act, bring, complain, holdsKeyboard, isSure, toast, words } from "./act.js";
 import { all, catchUp, find, loadMore, onChange, post, renew, target, tellTimes } from "./items.js";
 import { personal, signer, stored } from "./me.js";
 import { canWrite, me, needWriter, ready } from "./who.js";
@@ -94,9 +94,9 @@ function sayAs() {
 
 // What the reader does
 
-const posting = () => import("./posting.js");
-const keeping = () => import("./keeping.js");
-const menus = () => import("./menu.js");
+const posting = () => bring("./posting.js");
+const keeping = () => bring("./keeping.js");
+const menus = () => bring("./menu.js");
 
 // What a vote shows before the relay knows of it; the same again takes it back. Answers what puts the score back.
 function showVote(item, direction) {
@@ -124,11 +124,7 @@ const KEEP_OPEN = Symbol("keep the menu open");
 
 // An item goes, once its button was pressed a second time.
 function takeAway(button, item, label, send) {
-  if (button.textContent === label) {
-    button.textContent = `Really ${label.toLowerCase()}?`;
-    button.addEventListener("blur", () => { button.textContent = label; }, { once: true });
-    return KEEP_OPEN;
-  }
+  if (!isSure(button, `Really ${label.toLowerCase()}?`)) return KEEP_OPEN;
   return act(button, {
     now: () => item.classList.add("gone"),
     then: async () => {
@@ -159,19 +155,16 @@ const ACTIONS = {
   reply: (_button, item) => needWriter(async () => (await writing()).reply(item)),
   quote: (_button, item) => needWriter(async () => (await writing()).reply(item, true)),
   cancel: async () => (await writing()).home(true),
-  edit: (_button, item) => needWriter(async () => (await import("./editing.js")).edit(item)),
-  pin: (button, item) => needWriter(async () => (await import("./inviting.js")).movePin(button.dataset.pin, item.dataset.id, true)),
+  edit: (_button, item) => needWriter(async () => (await bring("./editing.js")).edit(item)),
+  pin: (button, item) => needWriter(async () => (await bring("./inviting.js")).movePin(button.dataset.pin, item.dataset.id, true)),
   save: (button, item) => needWriter(async () => (await keeping()).save(button, item)),
   hide: async (button, item) => (await keeping()).hide(button, item),
   followAuthor: (button, item) => needWriter(async () => (await keeping()).followAuthor(button, item)),
   muteAuthor: (button, item) => needWriter(async () => (await keeping()).muteAuthor(button, item)),
   report: (button, item) => needWriter(async () => (await keeping()).report(button, item)),
-  link: async (button) => {
-    const { copy } = await import("./copy.js");
-    toast((await copy(new URL(button.dataset.link, location.href).href)) ? "The link is copied" : "Nothing was copied");
-  },
-  fold: async (_button, item) => (await import("./thread.js")).toggle(item),
-  proof: async (_button, item) => (await import("./proof.js")).show(item.dataset.id),
+  link: async (button) => toast((await (await menus()).copyLink(button)) ? "The link is copied" : "Nothing was copied"),
+  fold: async (_button, item) => (await bring("./thread.js")).toggle(item),
+  proof: async (_button, item) => (await bring("./proof.js")).show(item.dataset.id),
 };
 
 // What is asked for may need a script that does not come.
@@ -195,7 +188,7 @@ addEventListener("click", (click) => {
 });
 
 // What one writes is seen to by a script that is loaded when somebody begins.
-const writing = () => import("./writing.js");
+const writing = () => bring("./writing.js");
 for (const form of [answer, document.getElementById("write")]) {
   for (const each of ["focusin", "input"]) form?.addEventListener(each, writing);
   form?.addEventListener("submit", async (submit) => {
@@ -222,7 +215,7 @@ function endVisit() {
 }
 
 // A list is put back as it was left; where it begins anew, that is seen to once somebody scrolls.
-const place = () => import("./place.js");
+const place = () => bring("./place.js");
 if (list.id === "posts" && history.state?.place) {
   place().then(({ keepPlace }) => keepPlace() && renew(everything()));
 } else if (list.id === "posts") {
@@ -253,12 +246,12 @@ for (const hidden of [document.getElementById("compose"), answer]) if (hidden) h
 tellTimes();
 setInterval(tellTimes, 30_000);
 follow(Number(list.dataset.now), { event: take, state: tell });
-if (stored(personal("hidden")) || stored(personal("muted"))) import("./away.js");
-if (!post && stored(personal("seen"))) import("./seen.js");
+if (stored(personal("hidden")) || stored(personal("muted"))) bring("./away.js");
+if (!post && stored(personal("seen"))) bring("./seen.js");
 if (!post) endVisit();
 
 function showMine() {
-  if (me.token) import("./muted.js").then(({ learn }) => learn());
+  if (me.token) bring("./muted.js").then(({ learn }) => learn());
   sayAs();
   markVotes(all());
 }

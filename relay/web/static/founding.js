@@ -1,5 +1,6 @@
 // The page on which a community or a room is begun, or a community is changed.
 
+import { bring } from "./act.js";
 import { goTo, sendForm } from "./editor.js";
 import { me, ready } from "./who.js";
 
@@ -23,7 +24,7 @@ form.addEventListener("submit", (submit) => {
     const { name: title, about, closed, restricted, what } = Object.fromEntries(new FormData(form));
     const among = what === "private"; // nobody comes into it, reads or writes there by themselves
     const said = { name: title.trim(), about: about.trim(), closed: among || Boolean(closed), restricted: among || Boolean(restricted) };
-    const { beginGroup, editGroup } = await import("./governing.js");
+    const { beginGroup, editGroup } = await bring("./governing.js");
     if (group) await editGroup(group, said);
     else await beginGroup(id.value, { ...said, private: among, supported_kinds: what === "posts" ? [11] : [9] });
     location.href = `/${!group && what !== "posts" ? "chat" : "c"}/${encodeURIComponent(group ?? id.value)}`;

@@ -1,13 +1,13 @@
 // The history of a post, a comment or an article: the proof of a version, when somebody asks for it.
 
-import { complain } from "./act.js";
+import { bring, complain } from "./act.js";
 
 addEventListener("click", ({ target }) => {
   const button = target.closest?.("[data-proof]");
   if (!button) return;
   const { kept } = button.closest("[data-kept]")?.dataset ?? {};
   const given = kept && (() => versions(kept));
-  import("./proof.js").then(({ show }) => show(button.closest(".item").dataset.id, given), (error) => complain(button, error));
+  bring("./proof.js").then(({ show }) => show(button.closest(".item").dataset.id, given), (error) => complain(button, error));
 });
 
 // What a newer version took the place of is asked for over HTTP: the log has it no more.

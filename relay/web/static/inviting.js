@@ -1,7 +1,7 @@
 // For those who look after a group: the way to its settings, invites as links that are made, copied and ended, who helps, and what is
 // pinned.
 
-import { act, words } from "./act.js";
+import { act, bring, words } from "./act.js";
 import { unlessGone } from "./api.js";
 import { copy } from "./copy.js";
 import { make, open } from "./dialog.js";
@@ -24,7 +24,7 @@ export function offer(form, roles) {
   place.replaceChildren(...links);
 }
 
-const governing = () => import("./governing.js");
+const governing = () => bring("./governing.js");
 const groupHere = () => document.getElementById("membership")?.dataset.group;
 
 // Pins a post of a community, or takes the pin out: what another moderator has taken out already is out.

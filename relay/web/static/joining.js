@@ -1,7 +1,7 @@
 // Signing up and in: a new name, an API key that one has, a signing extension or a remote signer. The forms are the relay's
 // (`_joining.html`).
 
-import { complain, holdsKeyboard, words } from "./act.js";
+import { bring, complain, holdsKeyboard, words } from "./act.js";
 import { api } from "./api.js";
 import { adopt } from "./belongings.js";
 import { enter, learn } from "./identity.js";
@@ -47,7 +47,7 @@ export function checkStorage() {
 // name there is no API key for it, but it may write.
 async function login() {
   try {
-    await (await import("./login.js")).logIn();
+    await (await bring("./login.js")).logIn();
     return true;
   } catch (error) {
     if (error.status !== 403) throw error;
@@ -106,7 +106,7 @@ export function join(place, then, nameless = false) {
     },
     async remote(form, tell) {
       tell("Waiting for your signer …");
-      const { pair } = await import("./remote.js");
+      const { pair } = await bring("./remote.js");
       const found = await pair(form.elements.bunker.value);
       await own(found.user, found);
     },
@@ -136,7 +136,7 @@ export function join(place, then, nameless = false) {
     let made = null;
     try {
       checkStorage();
-      made = invited = (await import("./remote.js")).invite();
+      made = invited = (await bring("./remote.js")).invite();
       shown.textContent = await made.link;
       progress.textContent = "Waiting for your signer …";
       const found = await made.done;

@@ -1,10 +1,10 @@
 // What the menu of an item offers beside writing: save, hide, follow, mute, report. A button that was pressed offers the opposite.
 
-import { act, toast } from "./act.js";
+import { act, bring, toast } from "./act.js";
 import * as away from "./away.js";
 import { element } from "./dom.js";
 
-const lists = () => import("./lists.js");
+const lists = () => bring("./lists.js");
 
 const author = (item) => ({
   id: item.dataset.author,
@@ -87,7 +87,7 @@ export function muteAuthor(button, item) {
 export const hide = (_button, item) => away.hide(item.dataset.id);
 
 export async function report(button, item) {
-  const { ask } = await import("./reporting.js");
+  const { ask } = await bring("./reporting.js");
   const what = item.dataset.kind === "11" ? "post" : "comment";
   await ask({ event: item.dataset.id, pubkey: item.dataset.pubkey, what }, button);
 }

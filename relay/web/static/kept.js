@@ -1,13 +1,13 @@
 // What one saved: taken out again, and more of it.
 
-import { act } from "./act.js";
+import { act, bring } from "./act.js";
 import { addMore } from "./private.js";
 
 function remove(row, button) {
   act(button, {
     now: () => row.classList.add("leaving"),
     then: async () => {
-      const { unsave } = await import("./lists.js");
+      const { unsave } = await bring("./lists.js");
       await unsave(row.dataset.savedId);
       row.remove();
     },

@@ -1,6 +1,7 @@
 // One's own lists (whom one follows, what one saved, whom one muted): changed by the relay for who has an API key, else by a
 // signer of one's own, which signs the newest list with the change, so that nothing in it is lost.
 
+import { bring } from "./act.js";
 import { api } from "./api.js";
 import { me, ownKey, signer } from "./me.js";
 import { sign } from "./signing.js";
@@ -39,7 +40,7 @@ async function change(kind, call, edit) {
   if (me.token) return settled(call);
   if (!signer()) throw new Error("You need a name here first: sign in.");
   const before = await newest(kind);
-  if (!before && kind === CONTACTS && !(await (await import("./agree.js")).agree(
+  if (!before && kind === CONTACTS && !(await (await bring("./agree.js")).agree(
     "This place knows no list of whom your key follows. If you follow people elsewhere on Nostr, publish that list here first: a new one would take its place.",
     "Begin a new list",
   ))) return undefined;

@@ -2,6 +2,8 @@
 // and a signer of one's own, an extension (NIP-07) or a remote signer (NIP-46). All of it stays in this browser's storage and
 // goes nowhere but to this relay.
 
+import { bring, toast } from "./act.js";
+
 export const STORE = "tidings.account";
 const OWN = "tidings.extension"; // the public key of the extension, once its owner let this page see it
 const REMOTE = "tidings.remote"; // how the remote signer is reached (`remote.js`)
@@ -45,7 +47,7 @@ const isSigned = (event) => isKey(event?.id) && isKey(event.pubkey) && /^[0-9a-f
 
 // Asks a signer: a refusal comes with words, and an answer is what was asked for.
 const asking = (ask, isRight) => async (draft) => {
-  const late = setTimeout(async () => (await import("./act.js")).toast("Your signer has not answered yet. Does it ask you something?"), SLOW);
+  const late = setTimeout(toast, SLOW, "Your signer has not answered yet. Does it ask you something?");
   try {
     const given = await ask(draft);
     if (isRight(given)) return given;
@@ -64,7 +66,7 @@ export const extension = {
 };
 const remote = {
   getPublicKey: async () => me.remote.user,
-  signEvent: asking(async (draft) => (await import("./remote.js")).sign(me.remote, draft), isSigned),
+  signEvent: asking(async (draft) => (await bring("./remote.js")).sign(me.remote, draft), isSigned),
 };
 
 // The signer of one's own; undefined where there is none.

@@ -1,5 +1,6 @@
 // Joining a group and leaving it. `onStanding` tells of one's roles in it: null where one is no member.
 
+import { act, bring } from "./act.js";
 import { moderates, standing } from "./standing.js";
 import { needWriter, ready } from "./who.js";
 
@@ -27,7 +28,7 @@ function show() {
     code.required = !member;
   }
   form.hidden = false;
-  if (roles?.length) import("./inviting.js").then(({ offer }) => offer(form, roles));
+  if (roles?.length) bring("./inviting.js").then(({ offer }) => offer(form, roles));
   else document.querySelector(".tending").replaceChildren();
   const reported = document.getElementById("reported"); // for those who moderate
   if (reported) reported.hidden = !moderates(roles);
@@ -40,13 +41,12 @@ export async function lookAgain() {
 }
 
 // Shown at once; who is in it is asked for once the relay has answered.
-async function move() {
-  const { act } = await import("./act.js");
+function move() {
   const joins = button.textContent === "Join";
   return act(button, {
     now: () => name(joins),
     then: async () => {
-      const { joinGroup, leaveGroup } = await import("./groups.js");
+      const { joinGroup, leaveGroup } = await bring("./groups.js");
       if (joins) await joinGroup(group, code?.value.trim());
       else await leaveGroup(group);
       await lookAgain();

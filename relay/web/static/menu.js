@@ -1,6 +1,8 @@
 // The menu of an item ("More"). Its rows are made when it is first opened: most never are, and a page has many. It closes by Escape,
 // by a click elsewhere, and when the focus leaves it; arrows go through it.
 
+import { bring } from "./act.js";
+import { copy } from "./copy.js"; // at once: what is loaded after a click comes too late for the clipboard of Safari
 import { element } from "./dom.js";
 import { moderates, standing } from "./standing.js";
 import { canWrite, me, ready } from "./who.js";
@@ -55,11 +57,14 @@ export function fillMenu(item) {
   tellOwn(item);
 }
 
+export const copyLink = (button) => copy(new URL(button.dataset.link, location.href).href);
+
 export function toggleMenu(menu) {
   const item = menu.closest(".item");
   fillMenu(item);
   menu.open = !menu.open;
-  if (menu.open && canWrite()) ready().then(() => import("./keeping.js")).then(({ tellStanding }) => tellStanding(item)).catch(() => null);
+  if (menu.open && !menu.contains(document.activeElement)) menu.querySelector("summary").focus(); // in Safari a click does not
+  if (menu.open && canWrite()) ready().then(() => bring("./keeping.js")).then(({ tellStanding }) => tellStanding(item)).catch(() => null);
 }
 
 const tellAll = () => document.querySelectorAll(".item:has(.menu .rows)").forEach(tellOwn);

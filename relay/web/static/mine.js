@@ -1,7 +1,7 @@
 // A page that is one's own (notifications, following, saved): asked for again with the key that this browser keeps, and put in
 // place of the one that everybody gets. What it looks like comes from the relay; no text is put together with markup here.
 
-import { complain } from "./act.js";
+import { bring, complain } from "./act.js";
 import { signer } from "./me.js";
 import { read } from "./private.js";
 import { me, needWriter, ready } from "./who.js";
@@ -9,10 +9,10 @@ import { me, needWriter, ready } from "./who.js";
 const place = document.getElementById("mine");
 const bare = place.cloneNode(true); // where readers are asked who they are, the relay knew them by their cookie: it is no page for everybody
 const SCRIPTS = {
-  notifications: () => import("./notes.js"),
-  following: () => import("./feed.js"),
-  saved: () => import("./kept.js"),
-  reports: () => import("./moderating.js"),
+  notifications: () => bring("./notes.js"),
+  following: () => bring("./feed.js"),
+  saved: () => bring("./kept.js"),
+  reports: () => bring("./moderating.js"),
 };
 
 let shown = null; // the address of what is shown
@@ -42,7 +42,7 @@ export async function show(url) {
 // For who is signed in with nothing but a signer: its owner is asked once, for a token that reads.
 async function enter() {
   if (!me.token && signer()) {
-    const { logIn } = await import("./login.js");
+    const { logIn } = await bring("./login.js");
     await logIn();
   }
   await show(location.href);

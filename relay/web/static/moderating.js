@@ -1,6 +1,6 @@
 // What is reported: in a community for its moderators, of the whole place for who runs it. It is removed or left, and who wrote it banned.
 
-import { act } from "./act.js";
+import { act, isSure } from "./act.js";
 import { api, unlessGone } from "./api.js";
 import { element } from "./dom.js";
 import { settled } from "./lists.js";
@@ -12,19 +12,6 @@ const PATHS = {
   message: ({ event, group }) => `/groups/${encodeURIComponent(group)}/messages/${event}`,
 };
 const RUNS = !new URLSearchParams(location.search).get("group"); // whoever reads it runs this place
-
-// Whether it is asked for the second time: what is done so is done to somebody else, or does not come back.
-function isSure(button, words) {
-  if ("sure" in button.dataset) return true;
-  const before = button.textContent;
-  button.dataset.sure = "";
-  button.textContent = words;
-  button.addEventListener("blur", () => {
-    delete button.dataset.sure;
-    if (button.textContent === words) button.textContent = before;
-  }, { once: true });
-  return false;
-}
 
 // The row goes, once it is done with.
 function finish(row, button, then) {

@@ -1,5 +1,6 @@
 // Whom and what one muted, as the relay knows it: read once in a session, for what this browser puts away.
 
+import { bring } from "./act.js";
 import { api } from "./api.js";
 import { me, personal, stored } from "./me.js";
 
@@ -9,7 +10,7 @@ export async function learn() {
   try {
     if (sessionStorage.getItem(READ) === me.id) return;
     const found = await api("GET", "/muted");
-    if (found.keys.length || found.words.length || stored(personal("muted"))) (await import("./away.js")).learned(found);
+    if (found.keys.length || found.words.length || stored(personal("muted"))) (await bring("./away.js")).learned(found);
     sessionStorage.setItem(READ, me.id);
   } catch {
     // the next page tries again

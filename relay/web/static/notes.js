@@ -1,6 +1,6 @@
 // The notifications of the page: new ones as they come, marked as read, all at once or as they are opened, and earlier ones.
 
-import { act } from "./act.js";
+import { act, bring } from "./act.js";
 import { api } from "./api.js";
 import { tell } from "./bell.js";
 import { addMore, read } from "./private.js";
@@ -44,7 +44,7 @@ function join(button) {
   return act(button, {
     now: () => { button.disabled = true; },
     then: async () => {
-      const { joinGroup } = await import("./groups.js");
+      const { joinGroup } = await bring("./groups.js");
       await joinGroup(button.dataset.group, button.dataset.join);
       location.href = link.pathname; // without the code
     },

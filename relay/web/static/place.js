@@ -62,7 +62,12 @@ export function keepPlace() {
     const name = history.state?.place ?? `${Date.now()}-${Math.random()}`;
     history.replaceState({ ...history.state, place: name }, "");
     const kept = sessionStorage.getItem(NAME + name);
-    addEventListener("pagehide", () => leave(name));
+    addEventListener("pagehide", () => {
+      const top = scrollY;
+      leave(name);
+      // Where the browser keeps the page itself, WebKit begins at its top all the same.
+      addEventListener("pageshow", ({ persisted }) => persisted && scrollTo({ top, behavior: "instant" }), { once: true });
+    });
     if (!kept || performance.getEntriesByType("navigation")[0]?.type !== "back_forward") return false;
     comeBack(JSON.parse(kept));
     return true;

@@ -1,6 +1,6 @@
 // A profile: follow, mute, report whose it is, or edit one's own.
 
-import { act, complain, toast } from "./act.js";
+import { act, bring, complain, toast } from "./act.js";
 import { signer } from "./me.js";
 import { me, needWriter, ready } from "./who.js";
 
@@ -8,7 +8,7 @@ const person = document.getElementById("person");
 const actions = document.getElementById("person-actions");
 const at = (name) => actions.querySelector(`[data-${name}]`);
 const who = { id: person.dataset.id, pubkey: person.dataset.pubkey, name: person.dataset.shown };
-const lists = () => import("./lists.js");
+const lists = () => bring("./lists.js");
 
 let follows = false;
 let muted = false;
@@ -59,7 +59,7 @@ at("follow").addEventListener("click", () => needWriter(async () => {
 at("mute").addEventListener("click", () => needWriter(async () => {
   acted = true;
   const before = muted;
-  const away = await import("./away.js");
+  const away = await bring("./away.js");
   const set = (value) => {
     muted = value;
     (value ? away.mute : away.unmute)(who.pubkey);
@@ -77,14 +77,14 @@ at("mute").addEventListener("click", () => needWriter(async () => {
 }));
 
 at("report-person").addEventListener("click", () => needWriter(async () => {
-  const { ask } = await import("./reporting.js");
+  const { ask } = await bring("./reporting.js");
   await ask({ agent: who.id, pubkey: who.pubkey, what: "person" }, at("report-person"));
 }));
 
 at("edit-profile").addEventListener("click", async () => {
   try {
-    if (!me.token && signer()) await (await import("./login.js")).logIn();
-    const { edit } = await import("./self.js");
+    if (!me.token && signer()) await (await bring("./login.js")).logIn();
+    const { edit } = await bring("./self.js");
     if (await edit(at("edit-profile"))) location.reload();
   } catch (error) {
     complain(at("edit-profile"), error);

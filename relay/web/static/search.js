@@ -1,6 +1,8 @@
 // The search box in the bar: looks while one types. What is found is drawn by the relay (`/found`); no text of a stranger is
 // ever put together with markup here.
 
+import { composes } from "./act.js";
+
 const PAUSE = 120; // milliseconds without a key before the relay is asked
 const SHORTEST = 2; // characters
 
@@ -56,6 +58,7 @@ field.addEventListener("input", () => {
 
 // Arrows walk through what was found, Escape puts it away.
 form.addEventListener("keydown", (key) => {
+  if (composes(key)) return;
   if (key.key === "Escape" && !panel.hidden) {
     key.preventDefault();
     close();

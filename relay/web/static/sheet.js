@@ -1,5 +1,6 @@
 // The small sheet that asks for a name where an action needs one. The action then goes on by itself.
 
+import { bring } from "./act.js";
 import { wire } from "./copy.js";
 import { make, open } from "./dialog.js";
 import { join } from "./joining.js";
@@ -17,7 +18,7 @@ function welcome(card) {
   card.querySelector("[data-name]").textContent = me.name;
   const save = card.querySelector("[data-save]");
   save.addEventListener("click", async () => {
-    const { copy } = await import("./copy.js");
+    const { copy } = await bring("./copy.js");
     save.textContent = (await copy(me.token)) ? "Copied" : "Copy it on the account page";
     setTimeout(() => card.remove(), 1500);
   });

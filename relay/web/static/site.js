@@ -1,23 +1,28 @@
 // What every page has: the name that this browser writes as, the choice of the theme, and buttons that copy.
 
-import { toast, words } from "./act.js";
+import { bring, composes, toast, words } from "./act.js";
 import { STORE, me, recall, stored } from "./me.js";
 
 const root = document.documentElement;
 const themes = document.getElementById("themes");
 
-// The relay reads the cookie, so that the next page comes in the right theme at once (`relay/http/rendering/theme.py`).
-function choose(theme) {
+// A cookie for the relay, which reads it as it makes the next page. The relay sets it too: what scripts set Safari forgets after a week.
+function remember(name, value, door) {
+  document.cookie = `${name}=${value}; path=/; max-age=${value ? 31536000 : 0}; samesite=lax`;
+  fetch(door, { method: "POST", body: new URLSearchParams({ [name]: value }), redirect: "manual", keepalive: true }).catch(() => null);
+}
+
+function paint(theme) {
   if (theme) root.dataset.theme = theme;
   else delete root.dataset.theme;
   document.querySelector("meta[name=color-scheme]").content = theme || "light dark";
-  document.cookie = `theme=${theme}; path=/; max-age=${theme ? 31536000 : 0}; samesite=lax`;
   for (const each of themes?.elements.theme ?? []) each.setAttribute("aria-pressed", String(each.value === theme));
 }
 
 themes?.addEventListener("submit", (submit) => {
   submit.preventDefault();
-  choose(submit.submitter.value);
+  paint(submit.submitter.value);
+  remember("theme", submit.submitter.value, "/theme"); // so that it comes in the right theme at once (`relay/http/rendering/theme.py`)
 });
 
 // Signing in happens on the spot. Whoever is known already is led to the account.
@@ -26,7 +31,7 @@ addEventListener("click", (click) => {
   const link = click.target.closest?.("#account, [data-sign-in]");
   if (!link || account.classList.contains("known") || click.ctrlKey || click.metaKey || click.shiftKey) return;
   click.preventDefault();
-  import("./sheet.js").then(({ ask }) => ask()).then((how) => how === "known" && location.reload(), () => { location.href = link.href; });
+  bring("./sheet.js").then(({ ask }) => ask()).then((how) => how === "known" && location.reload(), () => { location.href = link.href; });
 });
 
 // What somebody asked for, and whose script does not come.
@@ -69,40 +74,43 @@ addEventListener("click", (click) => {
 }, true);
 
 // What copies is loaded where there is something to copy.
-if (document.querySelector("[data-copy]")) import("./copy.js");
+if (document.querySelector("[data-copy]")) bring("./copy.js");
+for (const each of ["pointerover", "focusin"]) { // Safari copies nothing once a script was awaited after the click
+  addEventListener(each, ({ target }) => target.closest?.(".code")?.querySelector("[data-copy-code]") && bring("./copy.js").catch(() => null));
+}
 addEventListener("click", ({ target }) => {
   const button = target.closest?.("[data-copy-code]");
-  if (button) import("./copy.js").then(({ copyCode }) => copyCode(button), tell);
+  if (button) bring("./copy.js").then(({ copyCode }) => copyCode(button), tell);
 });
 // A picture from elsewhere is loaded when it is asked for, by a plain click; any other opens it in a tab of its own.
 addEventListener("click", (click) => {
   const link = click.target.closest?.("a.picture:not(.shown)");
   if (!link || click.ctrlKey || click.metaKey || click.shiftKey || !link.href.startsWith("https:")) return;
   click.preventDefault();
-  import("./picture.js").then(({ show }) => show(link), tell);
+  bring("./picture.js").then(({ show }) => show(link), tell);
 });
 
 // The search box looks while one types; that is loaded once somebody goes to it.
-for (const each of ["focusin", "input"]) document.getElementById("find").addEventListener(each, () => import("./search.js"));
+for (const each of ["focusin", "input"]) document.getElementById("find").addEventListener(each, () => bring("./search.js"));
 
 // The keyboard, where nobody types; what the keys do is loaded with the first of them. What is typed after a "/" is looked for.
 const TYPING = "input:not([type=checkbox]), textarea, select, [contenteditable]";
 addEventListener("keydown", (key) => {
-  if (key.ctrlKey || key.metaKey || key.altKey || key.isComposing || key.key.length > 1 || key.key === " ") return;
+  if (key.ctrlKey || key.metaKey || key.altKey || composes(key) || key.key.length > 1 || key.key === " ") return;
   if (key.target.closest?.(TYPING) || document.querySelector("dialog[open]")) return;
   const isOff = Boolean(stored("tidings.keys"));
   if (key.key === "/" && !isOff) {
     key.preventDefault();
     return document.getElementById("find-q").focus(); // once, and at once
   }
-  if (!isOff || key.key === "?") import("./keys.js").then(({ take }) => take(key.key), tell);
+  if (!isOff || key.key === "?") bring("./keys.js").then(({ take }) => take(key.key), tell);
 });
 
 // What this place is, for who comes first, without a name and the cookie that it was read (`relay/http/rendering/first_visit.py`).
-const remember = () => void (document.cookie = "first=over; path=/; max-age=31536000; samesite=lax");
+const endFirst = () => remember("first", "over", "/first-visit");
 document.getElementById("first")?.addEventListener("submit", (submit) => {
   submit.preventDefault();
-  remember();
+  endFirst();
   submit.target.closest("section").remove();
 });
 
@@ -122,19 +130,25 @@ addEventListener("who", () => {
   const first = document.getElementById("first");
   if (known && first) {
     if (navigator.userActivation?.hasBeenActive) first.requestSubmit();
-    else remember(); // nothing moves for who is known from the start: it is on the next page no more
+    else endFirst(); // nothing moves for who is known from the start: it is on the next page no more
   }
   if (ringing || known) later(async () => {
     ringing = true;
-    (await import("./bell.js")).begin();
+    (await bring("./bell.js")).begin();
   }, { timeout: 1000 });
 });
 recall();
 
 // Who signs in, or gets another key, in another tab does so in this one; of somebody who is gone there nothing stays here.
-addEventListener("storage", ({ key }) => {
-  if (key && key !== STORE) return;
+function lookAgain() {
   const { token, id } = me;
   recall();
   if (token && me.id !== id) location.reload();
+}
+addEventListener("storage", ({ key }) => (!key || key === STORE) && lookAgain());
+// A page that one comes back to may be the one that was left, with all that it knew then.
+addEventListener("pageshow", ({ persisted }) => {
+  if (!persisted) return;
+  lookAgain();
+  paint(/(?:^|; )theme=(dark|light)/.exec(document.cookie)?.[1] ?? "");
 });

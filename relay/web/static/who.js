@@ -1,6 +1,6 @@
 // Who the reader is: `me`, known once `ready()` is done; `needWriter` asks for a name where an action needs one.
 
-import { toast, words } from "./act.js";
+import { bring, toast, words } from "./act.js";
 import { canWrite, me, recall } from "./me.js";
 
 export { canWrite, me };
@@ -11,7 +11,7 @@ let known;
 export function ready() {
   if (!known) {
     recall();
-    known = me.token ? import("./identity.js").then(({ learn }) => learn()).catch(again) : Promise.resolve();
+    known = me.token ? bring("./identity.js").then(({ learn }) => learn()).catch(again) : Promise.resolve();
   }
   return known;
 }
@@ -21,7 +21,7 @@ function again() {
   known = undefined;
 }
 
-const ask = async (nameless) => (await import("./sheet.js")).ask(nameless);
+const ask = async (nameless) => (await bring("./sheet.js")).ask(nameless);
 
 // Does `then` when somebody can write from here: at once, or when the sheet got a name for it. Also where it turns out that
 // the key of one's own signer has no name here yet (an error that says `nameless`). Answers what `then` gives, undefined where

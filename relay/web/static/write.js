@@ -1,5 +1,6 @@
 // The page for a post.
 
+import { bring } from "./act.js";
 import { api } from "./api.js";
 import { attend, goTo, sendForm } from "./editor.js";
 import { me, ready } from "./who.js";
@@ -15,8 +16,9 @@ form.addEventListener("submit", (submit) => {
     const given = Object.fromEntries(new FormData(form));
     const text = quote ? `${content.value.trimEnd()}\n\n${reference}`.trimStart() : content.value;
     const quoted = quote && { id: quote, pubkey: form.dataset.pubkey };
-    const event = await (await import("./posting.js")).writePost({ ...given, content: text, url: given.url.trim(), quote: quoted });
+    const event = await (await bring("./posting.js")).writePost({ ...given, content: text, url: given.url.trim(), quote: quoted });
     sent();
+    form.reset(); // who comes back finds it empty
     location.href = `/post/${event.id}`;
   });
 });

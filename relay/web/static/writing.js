@@ -1,10 +1,10 @@
 // Writing posts and comments: what their forms send, where the form for a comment stands, and a quote in it.
 
-import { complain, holdsKeyboard } from "./act.js";
+import { bring, complain, holdsKeyboard } from "./act.js";
 import { attend, sendForm } from "./editor.js";
 import { post, renew, target } from "./items.js";
 
-const posting = () => import("./posting.js");
+const posting = () => bring("./posting.js");
 const answer = document.getElementById("answer");
 const write = document.getElementById("write");
 const group = () => document.getElementById("posts")?.dataset.group;
@@ -69,5 +69,5 @@ export async function reply(item, quoting) {
 }
 
 answer?.addEventListener("keydown", (key) => {
-  if (key.key === "Escape" && above()) home(true);
+  if (key.key === "Escape" && !composes(key) && above()) home(true);
 });
