@@ -131,10 +131,19 @@ addEventListener("who", () => {
 });
 recall();
 
-// Who signs in, or gets another key, in another tab does so in this one; of somebody who is gone there nothing stays here.
-addEventListener("storage", ({ key }) => {
-  if (key && key !== STORE) return;
+// Who signs in, or gets another key, in another tab does so in this one; of somebody who is gone there nothing stays here, not even in a
+// field, which a browser fills again after a reload.
+function lookAgain() {
   const { token, id } = me;
   recall();
-  if (token && me.id !== id) location.reload();
+  if (!token || me.id === id) return;
+  for (const form of document.forms) form.reset();
+  location.reload();
+}
+addEventListener("storage", ({ key }) => (!key || key === STORE) && lookAgain());
+// A page that one comes back to as it was heard of nothing meanwhile.
+addEventListener("pageshow", ({ persisted }) => {
+  if (!persisted) return;
+  choose(/(?:^|; )theme=(\w+)/.exec(document.cookie)?.[1] ?? "");
+  lookAgain();
 });
