@@ -32,7 +32,7 @@ addEventListener("click", (click) => {
 // What somebody asked for, and whose script does not come.
 const tell = (error) => toast(words(error));
 
-// What is pressed on a post, a comment or a message before the script that sees to it has come: marked, and done once that is `alive`.
+// What is pressed on a post, a comment, a message or a page of one's own before the script that sees to it has come: marked, and done once that is `alive`.
 // Where a script of the page itself does not come, that is told: nothing but loading the page again brings it.
 const early = new Set();
 let isWhole = true;
@@ -45,7 +45,7 @@ function lack() {
 addEventListener("error", ({ target }) => target.matches?.("script") && lack(), true);
 addEventListener("lacking", lack); // closed.js
 function keep(click) {
-  const pressed = click.target.closest?.(":is(.item, .message) :is([type=button], summary)");
+  const pressed = click.target.closest?.(":is(.item, .message, #mine) :is([type=button], summary)");
   if (!pressed) return;
   click.preventDefault();
   if (!isWhole) toast(LACKING, true);

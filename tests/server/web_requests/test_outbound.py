@@ -3,13 +3,23 @@
 import asyncio
 import ipaddress
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpcore
 import pytest
 
 from relay.server.web_requests import outbound
-from relay.server.web_requests.outbound import Delivery, Poster, Undelivered, is_public
+from relay.server.web_requests.outbound import (
+    MAX_HEAD,
+    PIECE,
+    BoundedStream,
+    Delivery,
+    Poster,
+    Undelivered,
+    is_public,
+)
 
 
 @pytest.mark.parametrize(
@@ -118,6 +128,65 @@ async def test_the_status_is_all_that_is_read(poster: Poster, private: list[bool
     assert lines[0] == "post /news?x=1 http/1.1"
     assert f"host: {url.split('/')[2]}" in lines
     assert "user-agent: tests/1" in lines
+
+
+@pytest.mark.parametrize("part", [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n"])
+async def test_an_answer_that_only_announces_another_one_ends(poster: Poster, private: list[bool], part: bytes) -> None:
+    server, receiver, url = await served(part * 20 + b"HTTP/1.1 200 OK\r\n\r\n")
+    private[0] = True
+    async with server:
+        assert await poster.send(Delivery(url, {}, b"{}")) == 200
+        receiver.answer = part * (MAX_HEAD // len(part) + 1)
+        with pytest.raises(Undelivered, match="its answer has no end"):
+            await poster.send(Delivery(url, {}, b"{}"))
+
+
+class Flood(httpcore.AsyncNetworkStream):
+    """Gives as much as it is asked for, at once; over TLS too."""
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        return b"x" * max_bytes
+
+    async def start_tls(self, *_: Any) -> httpcore.AsyncNetworkStream:
+        return Flood()
+
+
+@pytest.mark.parametrize("tls", [False, True])
+async def test_what_a_stranger_answers_comes_a_little_in_each_turn_and_no_more_than_may(tls: bool) -> None:
+    stream: Any = BoundedStream(Flood())
+    if tls:
+        stream = await stream.start_tls(ssl.create_default_context())
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    stream.allow(PIECE)
+    for at in range(MAX_HEAD // PIECE + 1):
+        assert turns == at
+        assert len(await stream.read(65_536)) == PIECE
+    with pytest.raises(httpcore.ReadError):
+        await stream.read(1)
+    counting.cancel()
+
+
+async def test_who_hangs_up_without_a_word_is_told_of_in_words(
+    poster: Poster, private: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, _, url = await served(b"")
+    private[0] = True
+
+    async def hung_up(*_: Any) -> None:
+        raise httpcore.ConnectError
+
+    monkeypatch.setattr(httpcore.AnyIOBackend, "connect_tcp", hung_up)
+    async with server:
+        with pytest.raises(Undelivered, match="could not be reached: the connection was broken off"):
+            await poster.send(Delivery(url, {}, b"{}"))
 
 
 @pytest.mark.parametrize("answer", [b"", b"SSH-2.0\r\n\r\n", b"\0" * 10])
