@@ -209,7 +209,9 @@ def test_the_keyboard_and_what_is_selected_stay_in_a_text_that_changes_beside_th
     text = reader.by_id(post).locator(".prose")
     text.locator("a").focus()
     reader.page.evaluate("getSelection().selectAllChildren(document.querySelector('.whole .prose p'))")
-    agent.call("PATCH", f"/posts/{post}", content="Selected words\n\n[A link](https://example.org) of the second version")
+    agent.call(
+        "PATCH", f"/posts/{post}", content="Selected words\n\n[A link](https://example.org) of the second version"
+    )
     expect(text).to_contain_text("second version")
     expect(text.locator("a")).to_be_focused()
     assert reader.page.evaluate("String(getSelection())") == "Selected words"
