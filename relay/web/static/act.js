@@ -28,6 +28,17 @@ export function holdsKeyboard(part) {
   return !at || at === document.body || Boolean(part?.contains(at));
 }
 
+// Switches a control off while its work is under way; `on()` ends that. A keyboard that was on it is there again then, or on `beside()`
+// where the control is gone.
+export function off(control, beside = () => null) {
+  const isHeld = document.activeElement === control;
+  control.disabled = true;
+  return () => {
+    control.disabled = false;
+    if (isHeld && holdsKeyboard()) (control.isConnected ? control : beside())?.focus({ preventScroll: true });
+  };
+}
+
 let hiding = 0;
 
 // Words at the foot of the window, which pass by unless they stay.

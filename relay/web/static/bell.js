@@ -25,14 +25,14 @@ function show(unread, news = false) {
   if (news) dispatchEvent(new Event("notified")); // the page of notifications asks for them
 }
 
-// So many are unread now: here and in the other tabs. `news`: something may have come, and was not only read.
+// So many are unread now: here and in the other tabs, where what was read here is news. `news`: something may have come, and was not only read.
 export function tell(unread, news = false) {
   show(unread, news);
-  others.postMessage({ id: me.id, unread, news });
+  others.postMessage({ id: me.id, unread });
 }
 
 others.addEventListener("message", ({ data }) => {
-  if (data.id === me.id && "unread" in data) show(data.unread, data.news);
+  if (data.id === me.id && "unread" in data) show(data.unread, true);
 });
 
 // The first count, too: something may have come since the page was made.

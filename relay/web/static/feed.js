@@ -1,7 +1,7 @@
 // The feed, a post or a profile, alive: what events change, and what the reader does.
 
 import { act, complain, holdsKeyboard, toast, words } from "./act.js";
-import { all, catchUp, find, loadMore, onChange, post, renew, target, tellTimes } from "./items.js";
+import { all, catchUp, changed, find, loadMore, onChange, post, renew, target, tellTimes } from "./items.js";
 import { personal, signer, stored } from "./me.js";
 import { canWrite, me, needWriter, ready } from "./who.js";
 import { ask, follow } from "./wire.js";
@@ -207,6 +207,9 @@ for (const form of [answer, document.getElementById("write")]) {
 document.getElementById("compose")?.addEventListener("toggle", ({ target: compose }) => {
   if (compose.open) needWriter(() => holdsKeyboard(compose.querySelector("summary")) && compose.querySelector("input").focus());
 });
+// What was begun here before is there again, also where the browser fills in no form; what stood under a comment stands there.
+const under = answer && history.state?.under && find(history.state.under);
+if (answer && stored(personal(`draft.answer:${under?.dataset.id ?? post.id}`))) writing().then(({ resume }) => resume(under));
 // Ctrl or Cmd and Enter send a form from its text.
 addEventListener("keydown", (key) => {
   if (key.key === "Enter" && (key.ctrlKey || key.metaKey)) key.target.closest?.("form")?.requestSubmit();
@@ -224,7 +227,11 @@ function endVisit() {
 // A list is put back as it was left; where it begins anew, that is seen to once somebody scrolls.
 const place = () => import("./place.js");
 if (list.id === "posts" && history.state?.place) {
-  place().then(({ keepPlace }) => keepPlace() && renew(everything()));
+  place().then(({ keepPlace }) => {
+    if (!keepPlace()) return;
+    changed(all());
+    renew(everything());
+  });
 } else if (list.id === "posts") {
   addEventListener("scroll", () => place().then(({ keepPlace }) => keepPlace()), { once: true, passive: true });
 }

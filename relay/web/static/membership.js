@@ -41,7 +41,7 @@ export async function lookAgain() {
 
 // Shown at once; who is in it is asked for once the relay has answered.
 async function move() {
-  const { act } = await import("./act.js");
+  const { act, complain } = await import("./act.js");
   const joins = button.textContent === "Join";
   return act(button, {
     now: () => name(joins),
@@ -51,7 +51,10 @@ async function move() {
       else await leaveGroup(group);
       await lookAgain();
     },
-    undo: show,
+    undo: () => {
+      show();
+      lookAgain().then(() => joins === (roles !== null) && complain(button)); // it is done, and its answer got lost
+    },
   });
 }
 
