@@ -21,7 +21,7 @@ from relay.protocol import urls
 from relay.protocol.hosts import is_host
 from relay.server.pools import Pool, PoolFull
 
-NAMERS: Final = 4  # threads that ask for names
+NAMERS: Final = 4  # threads that ask for names, where nobody says how many
 MAX_NAMES: Final = 64  # that wait for one
 MAX_HEAD: Final = 32 * 1024  # bytes that come before an answer's body; most have less than one
 PIECE: Final = 2048  # bytes that are taken apart in one turn of the event loop
@@ -144,14 +144,14 @@ def allow_body(answer: httpcore.Response, most: int) -> None:
 class PublicOnly(httpcore.AsyncNetworkBackend):
     """Connects as asyncio does, to public addresses alone unless `private` says otherwise at that moment.
 
-    A body comes only where `allow_body` was called.
+    A body comes only where `allow_body` was called. So many names are asked for at once as there are `namers`.
     """
 
-    def __init__(self, private: Callable[[], bool]) -> None:
+    def __init__(self, private: Callable[[], bool], namers: int = NAMERS) -> None:
         self._private = private
         self._backend = httpcore.AnyIOBackend()
         self._names = Pool(
-            "names", NAMERS, MAX_NAMES
+            "names", namers, MAX_NAMES
         )  # of its own: who answers for a name may take as long as they like
 
     async def connect_tcp(
@@ -202,12 +202,12 @@ class Delivery(msgspec.Struct, frozen=True):
 class Poster:
     """Makes POST requests, at most `most` at once, each on a connection of its own; to public addresses alone unless `private`.
 
-    An answer's body is not read, and a redirect is not followed.
+    An answer's body is not read, and a redirect is not followed. However long the names of others take, each is asked for at once.
     """
 
     def __init__(self, agent: str, most: int, private: Callable[[], bool]) -> None:
         self._agent = agent
-        self._backend = PublicOnly(private)
+        self._backend = PublicOnly(private, most)
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=httpx.create_ssl_context(),
             max_connections=most,

@@ -4,6 +4,7 @@ import asyncio
 import ipaddress
 import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -20,6 +21,8 @@ from relay.server.web_requests.outbound import (
     Undelivered,
     is_public,
 )
+
+PATIENCE = 30.0
 
 
 @pytest.mark.parametrize(
@@ -108,6 +111,31 @@ async def test_it_connects_to_the_address_that_was_looked_at(poster: Poster, mon
     with pytest.raises(Undelivered, match="nobody is there"):
         await poster.send(Delivery("https://agent.example/", {}, b"{}"))
     assert connected == ["9.9.9.9", "2620:fe::fe"]
+
+
+async def test_names_that_nobody_answers_for_hold_up_no_other(
+    private: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as there are requests at once may be asked for."""
+    private[0] = True
+    poster, answered = Poster("Tests/1", 16, lambda: True), threading.Event()
+    server, _, url = await served(b"HTTP/1.1 204 No Content\r\n\r\n")
+    port = int(url.split(":")[2].split("/")[0])
+
+    def resolve(host: str, port: int, **_: Any) -> list[Any]:
+        if host != "quick.example":
+            answered.wait(PATIENCE)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(outbound.socket, "getaddrinfo", resolve)
+    slow = [asyncio.create_task(poster.send(Delivery(f"http://s{n}.example:{port}/", {}, b""))) for n in range(15)]
+    async with server:
+        await asyncio.sleep(0)
+        sent = await asyncio.wait_for(poster.send(Delivery(f"http://quick.example:{port}/", {}, b"")), PATIENCE / 3)
+        assert sent == 204
+        answered.set()
+        assert await asyncio.gather(*slow) == [204] * 15
+    await poster.close()
 
 
 @pytest.mark.parametrize(
