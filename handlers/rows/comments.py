@@ -35,7 +35,7 @@ class CommentFields(msgspec.Struct, frozen=True):
 def _keys(event: Event) -> tuple[str, ...]:
     if event.kind == kinds.COMMENT:
         return (event.id,)
-    comment_id = feed.edited(event) if event.kind == kinds.EDIT else None
+    comment_id = feed.edited(event)
     return () if comment_id is None else (comment_id,)
 
 

@@ -44,7 +44,7 @@ def _keys(event: Event) -> tuple[str, ...]:
         return (event.id,)
     if event.kind in kinds.ISSUE_STATUSES:
         return tuple(subjects.issues(event))
-    issue = feed.edited(event) if event.kind == kinds.EDIT else None
+    issue = feed.edited(event)
     return () if issue is None else (issue,)
 
 
@@ -56,7 +56,7 @@ def _rows(key: str, sources: Sources) -> tuple[IssueFields, ...]:
     if live.group is None and (repo is None or live.audience is not None or feed.in_group(event)):
         return ()
     identifier, user = sources.identifier(key), sources.user(event.pubkey)
-    those = () if repo is None else (kinds.parse_address(repo) or (0, "", ""))[1:2]
+    those = [] if repo is None else repo.split(":")[1:2]
     maintaining = _maintainers(repo, sources) if repo is not None and live.group is None else []
     edit = _said(live, those, sources, (kinds.EDIT,))
     status = _said(live, [*those, *maintaining], sources, tuple(kinds.ISSUE_STATUSES))

@@ -42,7 +42,7 @@ class MessageFields(msgspec.Struct, frozen=True):
 def _keys(event: Event) -> tuple[str, ...]:
     if event.kind == kinds.CHAT:
         return (event.id,)
-    edited = feed.edited(event) if event.kind == kinds.EDIT else None
+    edited = feed.edited(event)
     return () if edited is None else (edited,)
 
 

@@ -36,7 +36,7 @@ class PostFields(msgspec.Struct, frozen=True):
 def _keys(event: Event) -> tuple[str, ...]:
     if event.kind == kinds.POST:
         return (event.id,)
-    post_id = feed.edited(event) if event.kind == kinds.EDIT else None
+    post_id = feed.edited(event)
     return () if post_id is None else (post_id,)
 
 

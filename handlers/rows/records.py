@@ -18,8 +18,6 @@ R = TypeVar("R", bound=msgspec.Struct)
 
 def keys(event: Event) -> tuple[str, ...]:
     """The group that began, ended or was changed by an event, or whose record it is."""
-    if event.kind not in GROUP_KINDS:
-        return ()
     group_id = subjects.recorded(event) if event.kind == kinds.APP_DATA else first_value(event, "h")
     return () if not group_id else (group_id,)
 

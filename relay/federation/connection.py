@@ -372,7 +372,9 @@ class PeerConnection(PeerLink):
     def _take_challenge(self, text: str, size: int) -> None:
         """Prove our key once. Some relays send a challenge with each event that they refuse: as many as were sent are no fault."""
         self._challenges += 1
-        if self._challenges > self.sent or len(text) > MOST_CHALLENGE:
+        if len(text) > MOST_CHALLENGE:
+            self.bear(f"sent a challenge of {len(text):,} characters", size)
+        elif self._challenges > self.sent:
             self.bear("sent a challenge", size)
         if self._signer is None or self._challenged.done() or not self.is_open:
             return

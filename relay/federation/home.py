@@ -14,7 +14,7 @@ import msgspec
 from relay.client.errors import BadUrl
 from relay.federation.addresses import normal
 from relay.protocol import kinds
-from relay.server.web_requests.outbound import NotPublic, PublicOnly
+from relay.server.web_requests.outbound import NotPublic, PublicOnly, allow_body
 
 WITHIN: Final = 10.0  # seconds
 MOST: Final = 262_144  # bytes of the answer
@@ -59,7 +59,7 @@ async def own_key(url: str, *, allow_private: bool) -> str | None:
         return None if _may_answer_otherwise(status) else ""
     try:
         found = _decode(body)
-    except (msgspec.MsgspecError, UnicodeError):
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None if len(body) > MOST else ""
     nips = found.supported_nips
     if not isinstance(nips, list) or not {GROUPS, str(GROUPS)}.intersection(
@@ -85,12 +85,13 @@ async def _get(url: str, allow_private: bool) -> tuple[int, bytes]:
         ) as pool:
             headers = [(b"host", httpx.URL(url).netloc), *_HEADERS]
             async with pool.stream("GET", url, headers=headers) as answer:
-                body = b""
+                allow_body(answer, MOST)
+                body = bytearray()
                 async for part in answer.aiter_stream():
                     body += part
                     if len(body) > MOST:
                         break
-                return answer.status, body
+                return answer.status, bytes(body)
     finally:
         backend.close()
 

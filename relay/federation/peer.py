@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from relay.client.errors import MAX_WORDS, ClientError
+from relay.client.errors import MAX_WORDS, ClientError, Refused
 from relay.client.signer import Signer
 from relay.federation.connection import PeerConnection
 from relay.federation.home import own_key
@@ -210,7 +210,8 @@ class PeerRunner:
             await session.run()
         except (ClientError, StorageError) as error:
             is_useful = session.was_useful and not isinstance(error, Misbehaved)
-            return _reason(connection, str(error))
+            refused = f"{connection.url} refuses what it is asked: " if isinstance(error, Refused) else ""
+            return _reason(connection, f"{refused}{error}")
         except asyncio.CancelledError:
             is_useful = session.was_useful
             raise

@@ -135,6 +135,8 @@ class PeerSocket(ClientConnection):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        if not self._first and isinstance(self.protocol.handshake_exc, InvalidMessage):
+            self.protocol.handshake_exc = ConnectionResetError()  # there was no answer that could be wrong
         self._wake()
 
     def data_received(self, data: bytes) -> None:

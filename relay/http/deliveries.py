@@ -76,6 +76,7 @@ class WebhookDeliveries:
         self._waiting: set[str] = set()  # keys that were named
         self._followed: set[str] = set()  # identities that have a new follower
         self._gathering: asyncio.TimerHandle | None = None
+        self._changed: set[str] = set()  # webhooks that are new or were resumed
         self._stale = False
         self._loading = False
         self._closed = False
@@ -92,7 +93,9 @@ class WebhookDeliveries:
     # what the log tells
 
     def _applied(self, applied: Applied) -> None:
-        if applied.anew or any(kind == CHANGED for kind, _ in applied.changes):
+        changed = [hook_id for kind, hook_id in applied.changes if kind == CHANGED]
+        if applied.anew or changed:
+            self._changed.update(self._owners if applied.anew else changed)
             self._reload()
         if not self._owners:
             return
@@ -131,19 +134,21 @@ class WebhookDeliveries:
             self._tasks.start(self._load(), "the list of webhooks")
 
     async def _load(self) -> None:
-        """Look which webhooks there are; those that are new here, or need not wait any more, may have news."""
+        """Look which webhooks there are; those that are new here, or whose owner had them resumed, may have news."""
         try:
             while self._stale:
                 self._stale = False
+                changed, self._changed = self._changed, set()
                 try:
                     live = await self._hooks.live()
                 except StorageError:
                     self._stale = True
+                    self._changed |= changed
                     await asyncio.sleep(RECHECK)
                     continue
                 before, self._owners = self._owners, {hook.id: hook.identity_id for hook in live}
                 for hook in live:
-                    if hook.id not in before or (hook.id in self._later and hook.next_at <= self._clock()):
+                    if hook.id not in before or hook.id in changed:
                         self._at(hook.id, hook.next_at)
         finally:
             self._loading = False
@@ -207,10 +212,11 @@ class WebhookDeliveries:
             after = msgspec.structs.replace(hook, pending=None) if hook.pending is not None else hook
         if after is not hook:
             await self._hooks.note(after)
-        if after.failures > hook.failures and after.ended_at is None:
-            self._at(hook_id, after.next_at)
+        if beat.news and after.problem is not None:
+            if after.ended_at is None:
+                self._at(hook_id, after.next_at)
             return False
-        return after.ended_at is None and (beat.has_more or hook.pending is not None)
+        return beat.has_more or hook.pending is not None
 
     async def _attempt(self, hook: Webhook, told: DeliveredNews) -> Webhook:
         """The webhook as it is after this try."""
@@ -238,6 +244,7 @@ class WebhookDeliveries:
             problem = f"the answer was {status}"
             if status == GONE:
                 return msgspec.structs.replace(hook, failures=hook.failures + 1, problem=problem, ended_at=now)
+        hook = await self._hooks.get(hook.id) or hook  # resumed meanwhile, it has not failed before
         since = now if hook.failing_since is None else hook.failing_since
         return msgspec.structs.replace(
             hook,

@@ -84,6 +84,7 @@ def information(key: str, nips: object = (1, 29)) -> bytes:
         (200, json.dumps({"self": ONE, "supported_nips": None}).encode(), ""),
         (200, b'{"supported_nips":[29],"x":"' + b"x" * 300_000, None),  # more than is read: what it says is not known
         (200, b"<html>", ""),
+        (200, b'{"x":' + b"[" * 100_000, ""),
         (404, b"", ""),
         (503, b"", None),
         (301, b"", None),  # what stands elsewhere is not looked at

@@ -461,6 +461,31 @@ async def test_a_peer_that_misbehaved_is_left_alone_for_longer_and_longer(
     assert ("sent what is no message" in told.misbehaved, bool(told.misbehaved_at)) == (not useful, not useful)
 
 
+class Refusing(FakePeer):
+    """Answers no question."""
+
+    async def answer(self, connection: ServerConnection, name: str, wanted: list[Filter]) -> None:
+        await self.send(connection, "CLOSED", name, "error: no")
+
+
+async def test_what_a_peer_refuses_is_told_with_its_words() -> None:
+    waiting = asyncio.Event()
+
+    def noticed() -> None:
+        if record.status.state == "waiting":
+            waiting.set()
+
+    async with Refusing().serving() as peer:
+        record = PeerRecord(PeerRow(peer.url, "", False, PeerPlace(), PeerStatus()), noticed)
+        parts = PeerParts(record, PeerMemory(peer.url, NoPeers(), execute), OpenDoor(), ShortLog())
+        settings = PeerSettings(url=peer.url, direction="down", allow_private=True)
+        runner = PeerRunner(settings, parts, Key(b"\1" * 32), Federation, Faults())
+        runner.start()
+        await asyncio.wait_for(waiting.wait(), 20)
+        await runner.close("stopped")
+    assert record.status.last_error == f"{peer.url} refuses what it is asked: error: no"
+
+
 async def test_a_peer_that_is_left_before_it_has_said_who_it_is_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its connection stayed open, and was pinged, for as long as the peer liked."""
     asked = asyncio.Event()

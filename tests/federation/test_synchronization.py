@@ -708,7 +708,7 @@ async def test_a_peer_that_asks_again_with_each_refusal_is_not_cut_off() -> None
 
 
 FLOODS = [
-    (Challenging, "sent a challenge"),
+    (Challenging, "sent a challenge of 1,000,000 characters"),
     (AskingAgain, "sent a challenge"),
     (lambda: Ending("EOSE"), "ended a subscription twice"),
     (lambda: Ending("CLOSED"), "ended a subscription twice"),
@@ -837,13 +837,16 @@ async def test_a_port_that_speaks_tls_is_told_from_one_without() -> None:
             await PeerConnection.open(f"ws://127.0.0.1:{port}", allow_private=True)
 
 
-async def test_who_hangs_up_is_told_as_such() -> None:
-    async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.transport.abort()
+@pytest.mark.parametrize(("scheme", "other"), [("wss", "ws"), ("ws", "wss")])
+@pytest.mark.parametrize("how", ["abort", "close"])
+async def test_who_hangs_up_is_told_as_such(scheme: str, other: str, how: str) -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        getattr(writer.transport, how)()
 
     async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
-        url = f"wss://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        with pytest.raises(Disconnected, match=f"{url}: what answers there hung up; it may be a ws:// URL$"):
+        url = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        with pytest.raises(Disconnected, match=f"{url}: what answers there hung up; it may be a {other}:// URL$"):
             await PeerConnection.open(url, allow_private=True)
 
 

@@ -8,6 +8,7 @@ import pytest
 from handlers.rows import PROJECTIONS, comments, keys_of, passages, posts, profiles, votes
 from relay.protocol.chunks import Cutting
 from relay.protocol.event import Event
+from relay.protocol.groups.state import Group, GroupType
 from tests.factories import NOW, keypair, make_event
 from tests.handlers.sources import FakeSources
 
@@ -194,6 +195,26 @@ def test_a_profile_is_what_of_its_json_is_text(content: str, name: str | None, a
     row = only(profiles.PROJECTION.rows(profile.pubkey, FakeSources(profile)))
     assert (row.name, row.about, row.seq) == (name, about, 1)
     assert profiles.PROJECTION.rows(profile.pubkey, FakeSources()) == ()
+
+
+@pytest.mark.parametrize(
+    ("type_", "ended", "knowledge", "scope"),
+    [
+        ("organization", False, (11,), ("room", None)),
+        ("project", False, (11,), (None, "room")),
+        ("thread", False, (11,), (None, None)),
+        ("organization", True, (11,), (None, None)),
+        ("organization", False, (), (None, None)),
+    ],
+)
+def test_knowledge_belongs_to_the_organization_or_project_that_its_group_is(
+    type_: GroupType, ended: bool, knowledge: tuple[int, ...], scope: tuple[str | None, str | None]
+) -> None:
+    sources = FakeSources(grouped={"room": [POST]})
+    sources.cutting = Cutting(kinds=(11,), knowledge=knowledge)
+    sources.groups["room"] = Group("room", ALICE, NOW, type_, ended=ended)
+    row = only(passages.PROJECTION.rows(POST.id, sources))
+    assert (row.organization_id, row.project_id) == scope
 
 
 def test_passages_have_the_text_of_the_row_of_a_post() -> None:

@@ -281,6 +281,48 @@ async def test_who_says_gone_is_asked_no_more(relay: Home, outside: Outside, ali
     assert (ended["problem"], len(outside.got)) == ("the answer was 410", 1)
 
 
+async def test_what_has_ended_is_tried_again_as_soon_as_it_is_resumed(
+    relay: Home, outside: Outside, alice: Api, bob: Api
+) -> None:
+    post = await alice.post("Low water")
+    made = await added(alice)
+    outside.answer = lambda _: 410
+    async with delivering(relay, outside):
+        await bob.comment(post, "One")
+        await settled(alice, lambda one: not one["live"])
+        outside.answer = lambda _: 200
+        await alice.told("POST", f"agents/me/webhooks/{made['webhook']['id']}/resume")
+        assert excerpts(await outside.until(2)) == [["One"], ["One"]]
+
+
+async def test_what_is_resumed_during_a_try_that_fails_has_failed_once(
+    relay: Home, outside: Outside, alice: Api, bob: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post = await alice.post("Low water")
+    made = await added(alice)
+    outside.answer = lambda _: 500
+    await bob.comment(post, "One")
+    for past in (0, LONGEST_DELAY):
+        outside.now = 1_000_000.0 + past
+        async with delivering(relay, outside):
+            await settled(alice, lambda one, seconds=past: one["failures"] == 1 + bool(seconds))
+    outside.now = 1_000_000.0 + GIVE_UP
+    begun, resumed = asyncio.Event(), asyncio.Event()
+
+    async def send(_: Delivery) -> int:
+        begun.set()
+        await resumed.wait()
+        return 500
+
+    monkeypatch.setattr(outside, "send", send)
+    async with delivering(relay, outside):
+        await begun.wait()
+        await alice.told("POST", f"agents/me/webhooks/{made['webhook']['id']}/resume")
+        resumed.set()
+        failed = await settled(alice, lambda one: one["failures"])
+    assert (failed["live"], failed["failures"]) == (True, 1)
+
+
 async def test_a_removed_webhook_hears_nothing(relay: Home, outside: Outside, alice: Api, bob: Api) -> None:
     post = await alice.post("Low water")
     gone, kept = await added(alice, "https://gone.example/"), await added(alice, "https://kept.example/")

@@ -30,6 +30,12 @@ def identity(n: int) -> str:
 def open_log(directory: Path, local: Sequence[int] = (1, 2, 3), foreign: Sequence[int] = ()) -> SqliteWriter:
     """A new log that knows these identities, none of them with a key."""
     with_schema(directory)
+    add_identities(directory, local, foreign)
+    return backend.open_writer(directory, MEANING, synchronous="normal", cache_mib=1)
+
+
+def add_identities(directory: Path, local: Sequence[int], foreign: Sequence[int] = ()) -> None:
+    """Put identities into a new database, none of them with a key."""
     backend.open_writer(directory, MEANING).close()
     plain = sqlite3.connect(directory / FILE)
     with plain:
@@ -39,7 +45,6 @@ def open_log(directory: Path, local: Sequence[int] = (1, 2, 3), foreign: Sequenc
                 "INSERT INTO posting_identities (id, name, name_key, origin, created_at) VALUES (?, ?, ?, ?, ?)", values
             )
     plain.close()
-    return backend.open_writer(directory, MEANING, synchronous="normal", cache_mib=1)
 
 
 def write(writer: SqliteWriter, some: Iterable[Event], door: Door = Door.CLIENT, at: int = NOW) -> list[Outcome]:
@@ -60,12 +65,14 @@ def world(directory: Path, count_all: bool = False) -> World:
     """What the rows may depend on: the events in the log and the primary tables."""
     plain = sqlite3.connect(directory / FILE)
     live = [
-        Live(seq, events.parse(wire), received_at, expires_at, audience is None)
-        for seq, wire, received_at, expires_at, audience in plain.execute(
-            "SELECT seq, wire, received_at, expires_at, audience FROM events"
+        Live(seq, events.parse(wire), received_at, expires_at, audience is None, group)
+        for seq, wire, received_at, expires_at, audience, group in plain.execute(
+            "SELECT seq, wire, received_at, expires_at, audience, g.id FROM events "
+            "LEFT JOIN groups AS g ON g.number = group_number"
         )
     ]
-    check_kept(live)
+    if not plain.execute("SELECT 1 FROM groups").fetchone():
+        check_kept(live)
     owners = dict(plain.execute("SELECT pubkey, posting_identity_id FROM identity_keys"))
     foreign = plain.execute("SELECT id FROM posting_identities WHERE origin IS NOT NULL").fetchall()
     numbers = dict(plain.execute("SELECT id, number FROM posting_identities"))

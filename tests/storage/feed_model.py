@@ -12,7 +12,7 @@ Row = tuple[object, ...]
 
 
 class Live(msgspec.Struct, frozen=True):
-    """An event in the log: its number, when it came, and whether everybody may read it.
+    """An event in the log: its number, when it came, whether everybody may read it, and the group of this relay that it is in.
 
     What names an event of a group that is not here is read by nobody, as that is (tests/storage/groups): no row shows it.
     """
@@ -22,6 +22,7 @@ class Live(msgspec.Struct, frozen=True):
     received_at: int
     expires_at: int | None
     public: bool
+    group: str | None = None
 
 
 class World(msgspec.Struct, frozen=True):
@@ -53,9 +54,9 @@ def last(event: Event, name: str) -> str | None:
     return tags[-1][1] if tags and len(tags[-1]) > 1 else None
 
 
-def grouped(event: Event) -> bool:
-    """Whether it names a group."""
-    return any(tag[0] == "h" for tag in event.tags)
+def elsewhere(one: Live) -> bool:
+    """Whether it names a group, and is in none of this relay."""
+    return one.group is None and any(tag[0] == "h" for tag in one.event.tags)
 
 
 def title(event: Event) -> str | None:
@@ -72,7 +73,7 @@ def newest(some: Iterable[Live]) -> Live | None:
 def newest_edit(world: World, one: Live) -> Live | None:
     """The newest edit of a post or a comment by its own identity; nobody reads one that names a group which is not here."""
     edits = [e for e in world.of(1010) if first(e.event, "e") == one.event.id and world.owner(e) == world.owner(one)]
-    edits = [e for e in edits if not grouped(e.event)]
+    edits = [e for e in edits if not elsewhere(e)]
     return newest(edits)
 
 
@@ -81,7 +82,7 @@ def posts(world: World) -> dict[str, dict[str, object]]:
     found = {}
     for one in world.of(11):
         post = one.event
-        if grouped(post):
+        if elsewhere(one):
             continue
         edit = newest_edit(world, one)
         shown = (title(edit.event) if edit else None) or title(post)
@@ -96,7 +97,7 @@ def posts(world: World) -> dict[str, dict[str, object]]:
             "content": edit.event.content if edit else post.content,
             "updated_at": edit.event.created_at if edit else None,
             "url": links[0] if links else None,
-            "group_id": None,
+            "group_id": one.group,
         }
     return found
 
@@ -124,7 +125,7 @@ def topics(world: World, posts: Mapping[str, dict[str, object]]) -> list[dict[st
 
 def comments(world: World, posts: Mapping[str, dict[str, object]]) -> dict[str, dict[str, object]]:
     """Comments by id, counters left out."""
-    plain = {one.event.id: one for one in world.of(1111) if not grouped(one.event)}
+    plain = {one.event.id: one for one in world.of(1111) if not elsewhere(one)}
     found = {}
     for one in plain.values():
         comment = one.event

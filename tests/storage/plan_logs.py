@@ -10,6 +10,7 @@ from relay.protocol.relay import GroupRules
 from storage.sqlite import backend
 from storage.sqlite.writing.writer import SqliteWriter
 from tests.factories import keypair
+from tests.storage.feed_logs import add_identities
 from tests.storage.groups.world import Own
 from tests.stores import with_schema
 
@@ -25,11 +26,16 @@ def meaning_of(searched: frozenset[int] = frozenset()) -> Meaning:
 MEANING: Final = meaning_of()
 
 
-def open_log(directory: Path, cutting: Cutting | None = None) -> SqliteWriter:
-    """A log with one operator."""
+def open_log(
+    directory: Path,
+    cutting: Cutting | None = None,
+    identities: tuple[tuple[int, ...], tuple[int, ...]] = ((), ()),
+) -> SqliteWriter:
+    """A log with one operator, and with these `identities`, local and foreign ones, none of them with a key."""
     pubkey = keypair(OPERATOR).pubkey
     meaning = MEANING if cutting is None else meaning_of(cutting.searched)
     with_schema(directory)
+    add_identities(directory, *identities)
     writer = backend.open_writer(
         directory, meaning, synchronous="normal", cache_mib=1, operators=[pubkey], cutting=cutting
     )

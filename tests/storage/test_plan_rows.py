@@ -28,6 +28,12 @@ GROUPS = ("org", "other", "proj", "side", "room", "chat")
 TYPES = {"org": "organization", "other": "organization", "proj": "project", "side": "project"}
 PUBKEYS = [keypair(n).pubkey for n in range(1, 5)]
 ADDRESSES = [f"30617:{PUBKEYS[0]}:tides", f"30617:{PUBKEYS[1]}:sand"]
+NO_LINKS = [
+    ("a", ADDRESSES[0].replace("30617", "30618")),
+    ("a", ""),
+    ("e", "0" * 64, "", "reply", "issue"),
+    ("e", "0" * 64),
+]
 CONTENTS = [
     "",
     "[]",
@@ -149,6 +155,7 @@ def pools(draw: st.DrawFn) -> list[Event]:
         group = draw(_groups)
         links = [("a", one) for one in draw(st.lists(st.sampled_from(ADDRESSES), max_size=2))]
         links += [("e", one.id, "", "issue") for one in draw(st.lists(st.sampled_from(issues), max_size=2))]
+        links += draw(st.lists(st.sampled_from(NO_LINKS), max_size=2))
         names = [
             [("d", group), ("h", group)],
             [("d", "agent:pilot"), ("h", group)],

@@ -439,3 +439,18 @@ def test_an_extension_proves_its_key_where_the_relay_takes_events_from_known_cli
         expect(visitor.item("Known here")).to_contain_text(agent.identity.name)
         assert visitor.event_of(visitor.item("Known here")).pubkey == key.pubkey
         browser.end(context)
+
+
+def test_what_was_typed_just_now_is_gone_too_when_its_writer_signs_out_in_another_tab(relay, window):
+    writer = window("/write", Agent(relay).identity, once=True)
+    other = writer.page.context.new_page()
+    other.goto("/account")
+    leave = other.get_by_role("button", name="Sign out of this browser")
+    expect(leave).to_be_visible()
+    title = writer.page.get_by_label("Title")
+    with writer.page.expect_event("load"):
+        writer.page.clock.install()  # what is typed is no draft yet
+        title.fill("Nobody else reads this")
+        leave.click()
+    expect(title).to_have_value("")
+    assert "Nobody else reads this" not in writer.page.evaluate("JSON.stringify(localStorage)")

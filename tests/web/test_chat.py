@@ -223,14 +223,18 @@ def test_a_private_room_that_could_not_be_opened_offers_to_try_again(relay, room
     group = begin(keeper, "lazaret", private=True, about="For *the sick*.")
     say(keeper, group, "Still here")
     reader = room("nowhere", keeper.identity)
+    held = []  # how the reader stands to the room, which is tried again by itself once that is known
+    reader.page.route(f"**/api/v1/groups/{group}", lambda route: route.continue_() if held else held.append(route))
     reader.page.route("**/private-room.js*", lambda route: route.abort())
     reader.go(f"/chat/{group}")
     gate = reader.page.locator("#gate")
     again = button(gate, "Try again")
     expect(gate).to_contain_text("cannot be reached just now")
-    reader.page.unroute_all()
+    reader.until(lambda: held)
+    reader.page.unroute("**/private-room.js*")
     reader.page.route("**/preview.js*", lambda route: route.abort())
     again.click()
+    held[0].continue_()
     expect(reader.message("Still here")).to_be_visible()  # without what it says of itself, whose script does not come
     expect(gate).to_be_hidden()
     reader.say("So it opened")
@@ -400,3 +404,78 @@ def test_only_so_much_is_drawn_and_nothing_for_forms_of_other_sites(relay):
     assert many.status_code == 400
     form = HTTP.post(f"{relay.http}/chat-pieces", content="{}", headers={"content-type": "text/plain"})
     assert form.status_code == 415
+
+
+def test_the_keyboard_and_what_is_open_stay_in_a_message_while_others_change_it(relay, room, keeper):
+    group, mate = begin(keeper, "held"), Agent(relay)
+    keeper.call("POST", f"/groups/{group}/members", agent=mate.identity.name)
+    message = say(keeper, group, "Low water")
+    one = room(group, mate.identity)
+    one.await_live()
+    said = one.message("Low water")
+    button(said, "React").click()
+    chosen = said.locator("[data-choose]").nth(1)
+    chosen.focus()
+    keeper.call("PATCH", f"/groups/{group}/messages/{message}", content="Low water at noon")
+    expect(one.message("at noon")).to_be_visible()
+    expect(chosen).to_be_focused()
+    chosen.press("Enter")
+    chip = said.locator(".reactions [data-said]")
+    expect(chip).to_have_attribute("aria-pressed", "true")
+    chip.focus()
+    keeper.call("POST", f"/groups/{group}/messages/{message}/reactions", content="❤️")
+    expect(chip).to_contain_text("2")
+    expect(chip).to_be_focused()
+    chip.press("Enter")
+    expect(chip).to_have_attribute("aria-pressed", "false")
+    expect(chip).to_be_focused()
+
+
+def test_what_is_read_or_begun_in_a_room_stays(relay, room, keeper):
+    group = begin(keeper, "steady")
+    for number in range(14):
+        say(keeper, group, f"Message {number} " + "word " * 60)
+    one = room(group, keeper.identity, viewport={"width": 800, "height": 500})
+    one.await_live()
+    ids = one.page.evaluate("Array.from(document.querySelectorAll('.message'), (item) => item.dataset.id)")
+    above = [one.page.locator(f'.message[data-id="{each}"]') for each in ids[:2]]
+    one.page.evaluate("""() => {
+      window.read = document.querySelectorAll(".message")[7];
+      read.scrollIntoView();
+      window.moved = (() => { const at = read.getBoundingClientRect().top; return () => read.getBoundingClientRect().top - at; })();
+    }""")
+    keeper.call("PATCH", f"/groups/{group}/messages/{ids[0]}", content="Few words")
+    expect(above[0]).to_contain_text("Few words")
+    keeper.call("DELETE", f"/groups/{group}/messages/{ids[1]}")
+    expect(above[1]).to_have_count(0)
+    one.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert abs(one.page.evaluate("moved()")) < 2
+
+    field = one.page.get_by_label("Your message")
+    field.fill("Half a message")
+    one.go("/docs")
+    one.go(f"/chat/{group}")
+    expect(field).to_have_value("Half a message")
+    one.page.route("**/messages", lambda route: (route.fetch(), route.abort()))  # it is done, and the answer is lost
+    field.press("Enter")
+    expect(one.message("Half a message")).to_have_count(1)
+    expect(field).to_have_value("")
+    one.page.reload()
+    one.await_live()
+    expect(one.message("Half a message")).to_have_count(1)
+    expect(field).to_have_value("")
+
+
+def test_what_one_has_read_stays_after_a_long_absence(relay, room, keeper):
+    group, author, at = begin(keeper, "long-absence"), fresh_key(), int(time.time()) - 3600
+    old = [make_event(author, 9, f"Before {number}", [["h", group]], at + number) for number in range(3)]
+    new = [make_event(author, 9, f"Missed {number}", [["h", group]], at + 1000 + number) for number in range(60)]
+    publish(relay, *old)
+    one = room(group)
+    one.await_live()
+    one.lose_connection()
+    publish(relay, *new)
+    one.regain_connection()
+    one.await_live()
+    expect(one.page.locator(".message")).to_have_count(63)
+    assert one.texts() == [event.content for event in old + new]

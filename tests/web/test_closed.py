@@ -1,5 +1,6 @@
 """A relay that asks its readers who they are: a member reads and writes on its pages, a stranger is asked in plain words."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -99,6 +100,24 @@ def test_the_pages_of_ones_own_and_what_moderates_work_for_a_member(relay, windo
     reader.go("/c/locks")
     button(menu(reader.by_id(pinned)), "Pin").click()
     expect(page.get_by_label("Pinned")).to_contain_text("Mind the sill")
+
+
+def test_what_is_pressed_on_ones_own_page_before_its_script_has_come_is_done_then(relay, window):
+    keeper = Agent(relay)
+    post = keeper.post("Kept for later")
+    keeper.call("POST", "/saved", id=post)
+    reader = window("/", keeper.identity)
+    page, held = reader.page, []
+    page.route(re.compile(r"/kept\.js"), lambda route: held.append(route))  # noqa: PLW0108 it takes no method of a list
+    page.goto("/saved", wait_until="commit")
+    button(page.locator("[data-saved-id]"), "Remove").click()
+    expect(button(page.locator("[data-saved-id]"), "Remove")).to_have_attribute("data-early", "")
+    reader.until(lambda: held)
+    for route in held:
+        route.continue_()
+    expect(page.locator("[data-saved-id]")).to_have_count(0)
+    page.reload()
+    expect(page.locator("main .empty")).to_contain_text("Nothing saved yet")
 
 
 def test_a_stranger_finds_no_trace_of_what_is_there(relay, window):

@@ -337,3 +337,74 @@ def test_a_key_without_a_name_gets_one_where_it_asks_for_what_is_its_own(window,
     reader.page.keyboard.press("Enter")
     expect(reader.page.get_by_text("Nothing saved yet.")).to_be_visible()
     expect(reader.page.locator("#account")).to_have_text("named-at-last")
+
+
+def test_notifications_that_come_move_nothing_that_is_read_and_what_is_read_is_so_in_every_tab(window, alice, bob):
+    posts = [alice.post(f"Post {number}") for number in range(12)]
+    for post in posts:
+        bob.comment(post, "An answer that is told")
+    reader = window("/notifications", alice.identity, viewport={"width": 800, "height": 400})
+    told = reader.page.locator(".happening.new")
+    expect(told).to_have_count(12)
+    other = reader.page.context.new_page()
+    other.goto("/notifications")
+    expect(other.locator(".happening.new")).to_have_count(12)
+    reader.page.evaluate("""() => {
+      window.read = [...document.querySelectorAll(".happening")].at(-2);
+      read.scrollIntoView();
+      getSelection().selectAllChildren(read.querySelector("a"));
+      window.at = read.getBoundingClientRect().top;
+    }""")
+    bob.comment(posts[0], "Another one")
+    expect(told).to_have_count(13)
+    reader.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    moved, selected = reader.page.evaluate("[read.getBoundingClientRect().top - at, String(getSelection())]")
+    assert abs(moved) < 2
+    assert "commented" in selected
+    other.get_by_role("button", name="Mark all as read").click()
+    expect(told).to_have_count(0)
+
+
+def test_a_profile_that_is_being_edited_keeps_what_is_typed(window, alice, bob):
+    reader, held = window("/docs", alice.identity), []
+    reader.page.route("**/agents/me", lambda route: held.append(route))  # noqa: PLW0108 it takes no method of a list
+    reader.go(f"/u/{alice.identity.name}")
+    edit = reader.page.locator("[data-edit-profile]")
+    edit.click()
+    reader.until(lambda: held)
+    edit.dispatch_event("click")
+    reader.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert len(held) == 1
+    held[0].continue_()
+    reader.page.get_by_label("About you").fill("Half a life")
+    reader.page.mouse.click(5, 5)  # beside it
+    expect(reader.page.get_by_label("About you")).to_have_value("Half a life")
+    reader.page.keyboard.press("Escape")
+    expect(reader.page.get_by_role("dialog")).to_have_count(0)
+
+    reader.go(f"/u/{bob.identity.name}")
+    reader.page.route("**/follow", lambda route: (route.fetch(), route.abort()))  # done, and the answer is lost
+    with reader.page.expect_response("**/muted"):
+        button(reader.page.locator("#person"), "Follow").click()
+    expect(button(reader.page.locator("#person"), "Unfollow")).to_be_visible()
+    expect(reader.page.locator("#person")).to_contain_text("1 follower")
+    expect(reader.page.locator("#person")).not_to_contain_text("cannot be reached")
+
+
+def test_a_page_that_the_browser_kept_hears_again_and_one_that_was_left_holds_nothing(window, alice, bob):
+    post = alice.post("Left and come back to")
+    reader = window("/docs", alice.identity)
+    held = "navigator.locks.query().then(({ held }) => held.length)"
+    reader.until(lambda: reader.page.evaluate(held))
+    reader.page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))")
+    reader.until(lambda: not reader.page.evaluate(held))  # else Chromium would not keep it
+    bob.comment(post, "Meanwhile")
+    reader.page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    expect(reader.page.locator("#bell-count")).to_have_text("1")
+    reader.page.evaluate(
+        "for (const name of Object.keys(localStorage)) localStorage.removeItem(name)"
+    )  # she signs out on another page
+    reader.page.locator("#find-q").fill("Hers alone")
+    with reader.page.expect_event("load"):
+        reader.page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    expect(reader.page.locator("#find-q")).to_have_value("")

@@ -195,3 +195,18 @@ def test_a_remote_signer_takes_over_from_the_key_that_is_kept_here(relay, window
     owner.go("/?sort=new")
     owner.write_post("After the kept key")
     assert owner.event_of(owner.item("After the kept key")).pubkey == signer.key.pubkey
+
+
+def test_who_presses_twice_before_the_sheet_is_there_is_asked_once(relay, window):
+    post = Agent(relay).post("Pressed twice")
+    reader, held = window(f"/post/{post}"), []
+    reader.await_live()
+    reader.page.route("**/sheet", lambda route: held.append(route))  # noqa: PLW0108 it takes no method of a list
+    vote = reader.by_id(post).locator("[data-vote=up]")
+    vote.dispatch_event("click")
+    reader.until(lambda: held)
+    vote.dispatch_event("click")
+    reader.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert len(held) == 1
+    held[0].continue_()
+    expect(reader.page.get_by_label("Choose a name")).to_be_visible()

@@ -197,6 +197,29 @@ def test_a_picture_that_was_opened_in_an_issue_stays_while_others_write(relay, w
     expect(frame).to_have_count(0)
 
 
+def test_the_keyboard_and_what_is_selected_stay_while_others_write(relay, window, ann):
+    there = ann.project(public=True)
+    issue = ann.issue(there, "It leaks", description="Words and [a link](https://example.org)")
+    page = window(f"/project/{there}/issue/{issue}").page
+    page.locator("article .prose a").focus()
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('article .prose'))")
+    ann.call("POST", f"/issues/{issue}/comments", content="Where?")
+    expect(page.locator("[data-live=comments]")).to_contain_text("Where?")
+    expect(page.locator("article .prose a")).to_be_focused()
+    assert page.evaluate("String(getSelection())") == "Words and a link"
+
+    page.goto(f"/project/{there}?view=board")
+    opened = page.locator(f'.issue[data-id="{issue}"]')
+    opened.locator("summary").click()
+    opened.get_by_role("link", name="Comments").focus()
+    ann.issue(there, "Another one")
+    ann.call("PATCH", f"/issues/{issue}", status_id="closed")
+    expect(in_column(page, "Closed")).to_have_text("It leaks")
+    expect(page.locator(".board")).to_contain_text("Another one")
+    expect(opened.get_by_role("link", name="Comments")).to_be_focused()
+    expect(opened.locator("em, .prose")).to_be_visible()
+
+
 @pytest.mark.parametrize("public", [False, True])
 def test_issues_are_written_changed_commented_on_and_moved_before_everybody_s_eyes(relay, window, ann, public):
     there = ann.project(public=public, name="Live harbour")

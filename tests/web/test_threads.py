@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from relay.http.pages.feed import COMMENTS
 from relay.http.rendering import static
@@ -133,6 +133,17 @@ def test_what_comes_live_leaves_what_is_read_where_it_is(relay, window):
     assert after is not None
     assert abs(after["y"] - before["y"]) < 2
 
+    reader.page.evaluate(  # a phone is turned
+        "new Promise((done) => { addEventListener('scrollend', done, { once: true }); scrollBy(0, -20); })"
+    )
+    before = read.bounding_box()
+    reader.page.set_viewport_size({"width": 390, "height": 800})
+    reader.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    after = read.bounding_box()
+    assert before is not None
+    assert after is not None
+    assert abs(after["y"] - before["y"]) < 300
+
 
 def shown(reader: Reader) -> list[str]:
     """The ids of the posts in a list."""
@@ -230,3 +241,97 @@ def test_what_a_signer_signs_is_tagged_as_what_the_relay_signs(relay, window):
         "async ([url, texts]) => texts.map((await import(url)).hashtags)", [static.url("hashtags.js"), texts]
     )
     assert found == [topics.tags_of(text) for text in texts]
+
+
+def begun(reader: Reader) -> Locator:
+    return reader.page.locator("#answer textarea")
+
+
+def test_what_one_has_begun_to_answer_or_change_stays_when_its_comment_is_deleted(relay, window):
+    agent = Agent(relay)
+    post = agent.post("Gone meanwhile")
+    answered, changed, left = (agent.comment(post, text) for text in ("To be answered", "To be changed", "Left alone"))
+    reader = window(f"/post/{post}", agent.identity)
+    reader.await_live()
+    reader.reply(reader.by_id(answered))
+    begun(reader).fill("Half an answer")
+    menu(reader.by_id(changed)).get_by_role("button", name="Edit").click()
+    edit = reader.by_id(changed).locator("form.edit textarea")
+    edit.fill("Half a change")
+    button(reader.by_id(left), "Reply").focus()
+    for each in (answered, changed, left):
+        agent.call("DELETE", f"/comments/{each}")
+    expect(reader.by_id(left)).to_have_count(0)
+    assert reader.page.evaluate("document.activeElement.closest('.comment')?.dataset.id") == changed
+    for item, field, words in ((answered, begun(reader), "Half an answer"), (changed, edit, "Half a change")):
+        expect(reader.by_id(item)).to_contain_text("was deleted meanwhile")
+        expect(field).to_have_value(words)
+    edit.press("Escape")
+    expect(reader.by_id(changed)).to_have_count(0)
+    agent.delete(post)
+    expect(reader.page.locator(".whole.gone")).to_be_visible()
+    expect(begun(reader)).to_have_value("Half an answer")
+    expect(begun(reader)).to_be_visible()
+    begun(reader).press("Escape")
+    expect(reader.by_id(answered)).to_have_count(0)
+
+
+def test_an_answer_that_was_begun_stands_where_it_stood_when_one_comes_back(relay, window):
+    agent = Agent(relay)
+    post = agent.post("Come back to")
+    comment = agent.comment(post, "Answered in two goes")
+    reader = window(f"/post/{post}", agent.identity)
+    reader.reply(reader.by_id(comment))
+    begun(reader).fill("For the comment")
+    reader.page.goto("/docs")
+    reader.page.go_back()
+    under = reader.by_id(comment).locator("#answer textarea")
+    expect(under).to_have_value("For the comment")
+    under.press("Escape")
+    expect(begun(reader)).to_have_value("")
+    begun(reader).fill("For the post")
+    reader.page.reload()
+    expect(begun(reader)).to_have_value("For the post")
+
+
+def test_what_is_sent_takes_no_other_draft_with_it(relay, window):
+    agent = Agent(relay)
+    post = agent.post("Two answers")
+    one, other = agent.comment(post, "Answered at once"), agent.comment(post, "Answered later")
+    reader = window(f"/post/{post}", agent.identity)
+    reader.reply(reader.by_id(other))
+    begun(reader).fill("Kept")
+    reader.reply(reader.by_id(one))
+    begun(reader).fill("Sent")
+    held = reader.hold()
+    reader.page.get_by_role("button", name="Comment", exact=True).click()
+    reader.until(lambda: held)
+    reader.reply(reader.by_id(other))  # while that is under way
+    expect(begun(reader)).to_have_value("Kept")
+    held[0].continue_()
+    expect(reader.page.locator(f'.comment[data-parent="{one}"]')).to_contain_text("Sent")
+    expect(reader.by_id(other).locator("#answer textarea")).to_have_value("Kept")
+    reader.reply(reader.by_id(one))
+    expect(begun(reader)).to_have_value("")
+
+
+def test_a_list_that_one_comes_back_to_works(relay, window):
+    agent = Agent(relay)
+    posts = [agent.post(f"Row {number}", "word " * 40) for number in range(14)]
+    reader = window("/?sort=new", agent.identity, viewport={"width": 800, "height": 600})
+    reader.await_live()
+    hidden, changed = reader.by_id(posts[6]), reader.by_id(posts[7])
+    hidden.scroll_into_view_if_needed()
+    reader.until(lambda: reader.page.evaluate("history.state?.place"))
+    menu(hidden).get_by_role("button", name="Hide").click()
+    expect(button(hidden, "Show")).to_be_focused()
+    menu(changed).get_by_role("button", name="Edit").click()
+    changed.locator("textarea").fill("Half a change")
+    reader.page.goto("/docs")
+    reader.page.go_back()
+    reader.await_live()
+    expect(hidden.locator(".title")).to_be_hidden()
+    button(hidden, "Show").click()
+    expect(hidden.locator(".title")).to_be_visible()
+    menu(changed).get_by_role("button", name="Edit").click()
+    expect(changed.locator("textarea")).to_have_value("Half a change")

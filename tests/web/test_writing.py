@@ -199,3 +199,87 @@ def test_what_is_sent_before_the_script_is_there_stays_where_it_is(window):
     reader.page.screenshot()  # the browser has drawn what came of it
     assert reader.page.url == f"{reader.relay.http}/write"
     expect(reader.page.get_by_label("Text")).to_have_value("A secret thought")
+
+
+def test_the_keyboard_and_what_is_selected_stay_in_a_text_that_changes_beside_them(relay, window):
+    agent = Agent(relay)
+    post = agent.post("Changed", "Selected words\n\n[A link](https://example.org) of the first version")
+    reader = window(f"/post/{post}")
+    reader.await_live()
+    text = reader.by_id(post).locator(".prose")
+    text.locator("a").focus()
+    reader.page.evaluate("getSelection().selectAllChildren(document.querySelector('.whole .prose p'))")
+    agent.call(
+        "PATCH", f"/posts/{post}", content="Selected words\n\n[A link](https://example.org) of the second version"
+    )
+    expect(text).to_contain_text("second version")
+    expect(text.locator("a")).to_be_focused()
+    assert reader.page.evaluate("String(getSelection())") == "Selected words"
+
+
+HIDE = """() => {
+  Object.defineProperty(document, "visibilityState", { configurable: true, get: () => "hidden" });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_a_draft_is_kept_when_the_page_is_put_aside_and_when_another_tab_sends_its_own(relay, window):
+    writer = window("/write", Agent(relay).identity)
+    other = writer.page.context.new_page()
+    other.goto("/write")
+    other.get_by_label("Title").fill("Of the other tab")
+    other.evaluate(HIDE)  # no other word comes before a browser freezes or ends a page
+    assert "Of the other tab" in other.evaluate("JSON.stringify(localStorage)")
+    writer.page.get_by_label("Title").fill("Of this tab")
+    writer.page.get_by_role("button", name="Post", exact=True).click()
+    writer.page.wait_for_url("**/post/*")
+    assert "Of the other tab" not in other.evaluate("JSON.stringify(localStorage)")
+    other.reload()
+    expect(other.get_by_label("Title")).to_have_value("Of the other tab")
+    assert "Of the other tab" in other.evaluate("JSON.stringify(localStorage)")
+
+
+def test_what_was_sent_is_not_sent_again_where_its_answer_got_lost(relay, window):
+    agent = Agent(relay)
+    post = agent.post("Answered once")
+    writer = window(f"/post/{post}", agent.identity)
+    writer.await_live()
+    writer.page.route("**/comments", lambda route: (route.fetch(), route.abort()))
+    writer.write_comment("Said once")
+    expect(writer.page.locator("#answer textarea")).to_have_value("")
+    expect(writer.item("Said once").last).to_be_visible()
+    assert len(agent.call("GET", f"/posts/{post}/comments")["comments"]) == 1
+
+
+def test_a_list_shows_what_was_answered_last(relay, window):
+    agent = Agent(relay)
+    post = agent.post("The first title")
+    reader, held = window("/?sort=new"), []
+    reader.await_live()
+
+    def hold(route):
+        held.append((route, route.fetch()))
+
+    reader.page.route("**/pieces?*", hold, times=1)
+    agent.call("PATCH", f"/posts/{post}", title="The second title", content="")
+    reader.until(lambda: held)
+    agent.call("PATCH", f"/posts/{post}", title="The third title", content="")
+    expect(reader.by_id(post)).to_contain_text("The third title")
+    route, answer = held[0]
+    with reader.page.expect_event("requestfinished"):
+        route.fulfill(response=answer)
+    reader.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    expect(reader.by_id(post)).to_contain_text("The third title")
+
+
+def test_where_a_post_is_to_stand_is_kept_with_its_draft(relay, window):
+    agent = Agent(relay)
+    agent.call("POST", "/groups", id="harbourside", name="Harbourside", supported_kinds=[11])
+    writer = window("/write", agent.identity)
+    where = writer.page.get_by_label("Where")
+    where.select_option("Harbourside")
+    writer.page.get_by_label("Title").fill("Half a post")
+    writer.go("/docs")
+    writer.go("/write")
+    expect(writer.page.get_by_label("Title")).to_have_value("Half a post")
+    expect(where).to_have_value("harbourside")

@@ -1,7 +1,8 @@
 """`/notifications`, `/following`, `/saved` and `/reports` for people: what is one's own, made for whoever sends a token.
 
 A browser's address bar sends none: then the page is the same for everybody, says what it is, and its script asks for it again with
-the key that the browser keeps, and puts what comes in its place. So all of it is made by templates, and nothing of it is cached.
+the key that the browser keeps, and puts what comes in its place. Where readers are known by a cookie (`access.auth_to_read`), the
+page comes as it is. So all of it is made by templates, and nothing of it is cached.
 """
 
 from typing import Annotated, Final, Literal
@@ -101,7 +102,7 @@ async def notifications_page(
             request,
             hub,
             "notifications.html",
-            mine=principal is not None,
+            mine=_whose(principal),
             rows=shown,
             unread=unread,
             more=more,
@@ -134,7 +135,7 @@ async def following_page(
             request,
             hub,
             "following.html",
-            mine=principal is not None,
+            mine=_whose(principal),
             rows=rows,
             more=more,
             sort=sort,
@@ -159,7 +160,7 @@ async def saved_page(request: common.AnyRequest, hub: GivenHub, cursor: FromQuer
         part = names[start : start + page.PAGE]
         rows = await _kept(hub, principal, part)
         more = str(start + len(part)) if start + len(part) < len(names) else None
-    return _private(await page.render(request, hub, "saved.html", mine=principal is not None, rows=rows, more=more))
+    return _private(await page.render(request, hub, "saved.html", mine=_whose(principal), rows=rows, more=more))
 
 
 @get("/reports")
@@ -182,7 +183,7 @@ async def reports_page(
             request,
             hub,
             "reports.html",
-            mine=principal is not None,
+            mine=_whose(principal),
             is_theirs=is_theirs,
             rows=shown.reported,
             more=shown.next_cursor,
@@ -196,6 +197,11 @@ async def reports_page(
 async def _asking(request: common.AnyRequest, hub: RunningRelay) -> Principal | None:
     """Whose page it is; None where nobody says, as a browser's address bar does not. Raises HttpProblem 401, 403 or 429."""
     return await common.authenticate(request, hub)
+
+
+def _whose(principal: Principal | None) -> str:
+    """The id of the identity whose page it is, which tells its script that nothing is to be asked for again; "" for nobody's."""
+    return principal.identity_id if principal is not None else ""
 
 
 def _private(answer: Response[str]) -> Response[str]:

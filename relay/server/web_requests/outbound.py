@@ -21,8 +21,10 @@ from relay.protocol import urls
 from relay.protocol.hosts import is_host
 from relay.server.pools import Pool, PoolFull
 
-NAMERS: Final = 4  # threads that ask for names
+NAMERS: Final = 4  # threads that ask for names, where nobody says how many
 MAX_NAMES: Final = 64  # that wait for one
+MAX_HEAD: Final = 32 * 1024  # bytes that come before an answer's body; most have less than one
+PIECE: Final = 2048  # bytes that are taken apart in one turn of the event loop
 ATTEMPT: Final = 3.0  # seconds in which one of a host's addresses is to answer, as long as there is another one to try
 
 _WELL_KNOWN: Final = 1024  # ports below it are of services that speak something else, but for those of the web
@@ -81,14 +83,75 @@ def checked_url(url: str, *, private: bool) -> str:
     return f"{found.origin}{found.path}{found.query}"
 
 
-class PublicOnly(httpcore.AsyncNetworkBackend):
-    """Connects as asyncio does, to public addresses alone unless `private` says otherwise at that moment."""
+def reason(error: Exception) -> str:
+    """What went wrong with a request, in words; those of an exception that has none say what that comes of."""
+    return str(error)[:200] or "the connection was broken off"
 
-    def __init__(self, private: Callable[[], bool]) -> None:
+
+class BoundedStream(httpcore.AsyncNetworkStream):
+    """A connection to a stranger, by which no more comes than may, a little in each turn of the event loop.
+
+    What comes is taken apart on the loop: a million answers that announce another one would keep everybody else waiting. First
+    come at most MAX_HEAD bytes, and more once `allow` says so. Raises httpcore.ReadError where more comes.
+    """
+
+    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
+        self._stream = stream
+        self._left = MAX_HEAD
+
+    def allow(self, more: int) -> None:
+        """So many bytes more may come."""
+        self._left += more
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 as httpcore has it
+        """The next bytes, none at the end."""
+        await asyncio.sleep(0)
+        found = await self._stream.read(min(max_bytes, PIECE), timeout)
+        self._left -= len(found)
+        if self._left < 0:
+            raise httpcore.ReadError("its answer has no end")
+        return found
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 as httpcore has it
+        """Send all of it."""
+        await self._stream.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        """End."""
+        await self._stream.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 as httpcore has it
+    ) -> httpcore.AsyncNetworkStream:
+        """The same connection from now on by TLS."""
+        return BoundedStream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        """As httpcore has it."""
+        return self._stream.get_extra_info(info)
+
+
+def allow_body(answer: httpcore.Response, most: int) -> None:
+    """So many bytes of the answer's body may come, and what is around them where it comes in chunks that are not tiny."""
+    stream = answer.extensions["network_stream"]
+    assert isinstance(stream, BoundedStream)
+    stream.allow(most + most // 4)
+
+
+class PublicOnly(httpcore.AsyncNetworkBackend):
+    """Connects as asyncio does, to public addresses alone unless `private` says otherwise at that moment.
+
+    A body comes only where `allow_body` was called. So many names are asked for at once as there are `namers`.
+    """
+
+    def __init__(self, private: Callable[[], bool], namers: int = NAMERS) -> None:
         self._private = private
         self._backend = httpcore.AnyIOBackend()
         self._names = Pool(
-            "names", NAMERS, MAX_NAMES
+            "names", namers, MAX_NAMES
         )  # of its own: who answers for a name may take as long as they like
 
     async def connect_tcp(
@@ -105,7 +168,8 @@ class PublicOnly(httpcore.AsyncNetworkBackend):
         for number, address in enumerate(addresses, 1):
             within = timeout if number == len(addresses) else min(ATTEMPT, timeout or ATTEMPT)
             try:
-                return await self._backend.connect_tcp(str(address), port, within, local_address, socket_options)
+                stream = await self._backend.connect_tcp(str(address), port, within, local_address, socket_options)
+                return BoundedStream(stream)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as failed:
                 error = failed
         raise error
@@ -138,12 +202,12 @@ class Delivery(msgspec.Struct, frozen=True):
 class Poster:
     """Makes POST requests, at most `most` at once, each on a connection of its own; to public addresses alone unless `private`.
 
-    An answer's body is not read, and a redirect is not followed.
+    An answer's body is not read, and a redirect is not followed. However long the names of others take, each is asked for at once.
     """
 
     def __init__(self, agent: str, most: int, private: Callable[[], bool]) -> None:
         self._agent = agent
-        self._backend = PublicOnly(private)
+        self._backend = PublicOnly(private, most)
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=httpx.create_ssl_context(),
             max_connections=most,
@@ -162,7 +226,7 @@ class Poster:
         except NotPublic as error:
             raise Undelivered(f"{error}: nothing is delivered there") from None
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, ssl.SSLError) as error:
-            raise Undelivered(f"it could not be reached: {str(error)[:200] or type(error).__name__}") from None
+            raise Undelivered(f"it could not be reached: {reason(error)}") from None
 
     async def close(self) -> None:
         """Let go of the connections. Idempotent."""

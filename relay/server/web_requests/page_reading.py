@@ -16,7 +16,7 @@ import httpx
 from relay.errors import Reject
 from relay.server.pools import Pool, PoolFull
 from relay.server.web_requests import page_summary
-from relay.server.web_requests.outbound import NotPublic, PublicOnly, checked_url
+from relay.server.web_requests.outbound import NotPublic, PublicOnly, allow_body, checked_url, reason
 from relay.server.web_requests.page_summary import PageSummary
 
 MAX_BYTES: Final = 256 * 1024
@@ -87,6 +87,7 @@ class PageReader:
                 if answer.status in _MOVED and given.get(b"location"):
                     return _joined(url, given[b"location"]), b"", ""
                 _check(answer.status, given)
+                allow_body(answer, MAX_BYTES)
                 body = bytearray()
                 async for chunk in answer.aiter_stream():
                     body += chunk
@@ -97,7 +98,7 @@ class PageReader:
             raise UnreadablePage(str(error), host_failed=True) from None
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, ssl.SSLError) as error:
             failed = isinstance(error, httpcore.ConnectError | httpcore.ConnectTimeout)
-            raise UnreadablePage(f"it could not be reached: {str(error)[:200]}", host_failed=failed) from None
+            raise UnreadablePage(f"it could not be reached: {reason(error)}", host_failed=failed) from None
 
     async def _summed_up(self, body: bytes, content_type: str, url: str) -> PageSummary:
         try:

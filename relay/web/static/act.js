@@ -73,6 +73,17 @@ export function isSure(button, asked) {
 // Whether a key belongs to a text that is put together from several, as Japanese is typed: then it is not for the page. Of the last one Safari says it by its number alone.
 export const composes = (key) => key.isComposing || key.keyCode === 229;
 
+// Switches a control off while its work is under way; `on()` ends that. A keyboard that was on it is there again then, or on `beside()`
+// where the control is gone.
+export function off(control, beside = () => null) {
+  const isHeld = document.activeElement === control;
+  control.disabled = true;
+  return () => {
+    control.disabled = false;
+    if (isHeld && holdsKeyboard()) (control.isConnected ? control : beside())?.focus({ preventScroll: true });
+  };
+}
+
 let hiding = 0;
 
 // Words at the foot of the window, which pass by unless they stay.

@@ -1,20 +1,22 @@
 // A room, alive: what is said, and what its reader does. How messages look comes from the relay
 // (`/chat-pieces`); no text of a stranger is ever put together with markup here.
 
-import { bring, composes, isSure, toast, words } from "./act.js";
+import { bring, composes, holdsKeyboard, isSure, off, toast, words } from "./act.js";
+import { follow, read } from "./drafts.js";
 import { personal } from "./me.js";
 import { lookAgain, onStanding } from "./membership.js";
+import { palette, show as showReactions } from "./reactions.js";
 import { mark } from "./rooms.js";
 import { edit, overSocket, said, texts } from "./sources.js";
 import { moderates } from "./standing.js";
+import { become, fill, holding, receive, takeOut } from "./texts.js";
 import { me, needWriter, ready } from "./who.js";
-import { now } from "./wire.js";
+import { now, soon } from "./wire.js";
 
 const READ = "read"; // by room: when the newest message seen was written
 const ROOMS = 500; // remembered so
+const BACK = 10;
 const SPREAD = 60; // milliseconds; what arrives in them is drawn together
-const PALETTE = ["+", "❤️", "😂", "🎉", "👀", "🌊"];
-const FACES = { "+": "👍", "-": "👎" };
 
 const list = document.getElementById("messages");
 const older = document.getElementById("older");
@@ -43,6 +45,7 @@ let changing = null; // the message of one's own that is being edited, and since
 let aside = ""; // what was typed before that
 let timer = 0;
 let unseen = 0;
+let keepDraft = () => {};
 
 const items = () => [...list.querySelectorAll(".message")];
 const find = (id) => list.querySelector(`.message[data-id="${CSS.escape(id)}"]`);
@@ -51,13 +54,23 @@ const value = (event, name) => event.tags.find((tag) => tag[0] === name)?.[1];
 const atEnd = () => innerHeight + scrollY >= document.documentElement.scrollHeight - 120;
 const toEnd = () => scrollTo({ top: document.documentElement.scrollHeight });
 
+// What is read stays where it is, whatever changes above it; whoever is at the end stays there.
+function steady(change) {
+  const follows = atEnd();
+  const read = items().find((item) => item.getBoundingClientRect().bottom > 0);
+  const at = read?.getBoundingClientRect().top;
+  change();
+  if (follows) toEnd();
+  else if (read?.isConnected) scrollBy({ top: read.getBoundingClientRect().top - at, behavior: "instant" });
+}
+
 // Drawing
 
 async function pieces(body) {
   const headers = { "content-type": "application/json", accept: "text/html" };
   const response = await fetch("/chat-pieces", { method: "POST", headers, body: JSON.stringify(body) });
   if (!response.ok) throw new Error("The relay cannot draw this just now.");
-  return new DOMParser().parseFromString(await response.text(), "text/html");
+  return receive(new DOMParser().parseFromString(await response.text(), "text/html"));
 }
 
 function remember(events) {
@@ -82,12 +95,20 @@ async function draw(events) {
 async function renew(ids) {
   const missing = ids.filter((id) => !known.has(id));
   if (missing.length) remember(await source.get(missing));
-  for (const item of await draw(ids.map((id) => known.get(id)).filter(Boolean))) {
-    const before = find(item.dataset.id);
-    item.querySelector(".reactions").replaceChildren(...before?.querySelector(".reactions").children ?? []);
-    before?.replaceWith(item);
+  const drawn = await draw(ids.map((id) => known.get(id)).filter(Boolean));
+  steady(() => {
+    for (const item of drawn) rewrite(find(item.dataset.id), item);
+    settle();
+  });
+}
+
+function rewrite(before, item) {
+  if (!before) return;
+  before.dataset.edited = item.dataset.edited ?? "";
+  for (const name of [".meta", ".quote", ".prose"]) {
+    const [part, other] = [before, item].map((each) => each.querySelector(name));
+    if (part && other) holding(part, () => become(part, other));
   }
-  settle();
 }
 
 // In the order of time, equal ones by their ids as the relay lists them.
@@ -133,19 +154,9 @@ function settle() {
 }
 
 function paint(tallies) {
-  for (const [id, { counts, mine }] of tallies ?? []) {
-    const chips = [...counts].map(([content, count]) => {
-      const chip = Object.assign(document.createElement("button"), { type: "button", className: "reaction" });
-      chip.dataset.said = content;
-      chip.setAttribute("aria-pressed", String(mine.has(content)));
-      chip.append(
-        Object.assign(document.createElement("bdi"), { textContent: FACES[content] ?? content }),
-        " ",
-        Object.assign(document.createElement("span"), { textContent: count }),
-      );
-      return chip;
-    });
-    find(id)?.querySelector(".reactions").replaceChildren(...chips);
+  for (const [id, tally] of tallies ?? []) {
+    const place = find(id)?.querySelector(".reactions");
+    if (place) showReactions(place, tally, steady);
   }
 }
 
@@ -157,7 +168,7 @@ function take(event) {
     arriving.set(event.id, event);
   } else if (event.kind === 1010) changed(event);
   else if (event.kind === 7) stale.add(event.tags.findLast((tag) => tag[0] === "e")?.[1]);
-  else if (event.kind === 5 || event.kind === 9005) leave(event);
+  else if (event.kind === 5 || event.kind === 9005) steady(() => leave(event));
   else if (event.kind === 9008) return end();
   else if (event.kind === 9000 || event.kind === 9001) moved(event);
   if (!timer) timer = setTimeout(work, SPREAD);
@@ -177,7 +188,7 @@ function leave(event) {
     const reaction = said.get(id);
     arriving.delete(id);
     if (item && item.dataset.pubkey === event.pubkey) anew.add(`${event.pubkey} ${item.dataset.at}`);
-    if (item && (event.kind === 9005 || item.dataset.pubkey === event.pubkey)) item.remove();
+    if (item && (event.kind === 9005 || item.dataset.pubkey === event.pubkey)) takeOut(item);
     else if (item && event.isUnsure) look(item);
     else if (reaction?.pubkey === event.pubkey) {
       stale.add(reaction.of);
@@ -191,8 +202,10 @@ function leave(event) {
 async function look(item) {
   const found = await source.get([item.dataset.id]).catch(() => [null]);
   if (found.length) return;
-  item.remove();
-  settle();
+  steady(() => {
+    takeOut(item);
+    settle();
+  });
 }
 
 function moved(event) {
@@ -214,11 +227,13 @@ async function work() {
 async function arrive(events, mine = false) {
   const follows = atEnd();
   const drawn = (await draw(events)).filter((item) => !find(item.dataset.id));
-  for (const item of drawn) {
-    item.classList.add("fresh");
-    place(item);
-  }
-  settle();
+  steady(() => {
+    for (const item of drawn) {
+      item.classList.add("fresh");
+      place(item);
+    }
+    settle();
+  });
   if (!drawn.length) return;
   if (mine || follows) toEnd();
   else {
@@ -230,19 +245,28 @@ async function arrive(events, mine = false) {
   seen();
 }
 
-// After a break: the newest page, read again. Where that does not reach what is here, the list begins anew.
+// After a break: the newest messages, read again as far as to what is here. Where BACK pages do not reach that, the list begins anew.
 async function catchUp() {
-  const { events, more, tallies } = await source.page(null);
-  if (!events.some((event) => find(event.id)) && items().length) {
+  let { events, more, tallies } = await source.page(null);
+  const reaches = () => !items().length || events.some((event) => find(event.id));
+  for (let pages = 1; pages < BACK && more && events.length && !reaches(); pages++) {
+    const next = await source.page({ at: events.at(-1).created_at, id: events.at(-1).id });
+    events = [...events, ...next.events];
+    more = next.more;
+    tallies &&= new Map([...tallies, ...next.tallies]);
+  }
+  if (!reaches()) {
     list.replaceChildren();
     older.hidden = !more;
   }
   const oldest = events.at(-1)?.created_at ?? 0;
   const ids = new Set(events.map((event) => event.id));
-  for (const item of items()) if (Number(item.dataset.at) > oldest && !ids.has(item.dataset.id)) item.remove();
+  steady(() => {
+    for (const item of items()) if (Number(item.dataset.at) > oldest && !ids.has(item.dataset.id)) takeOut(item);
+  });
   const missing = events.filter((event) => !find(event.id));
-  if (missing.length) await arrive(missing);
-  else settle();
+  for (let at = missing.length; at > 0; at -= 50) await arrive(missing.slice(Math.max(0, at - 50), at));
+  if (!missing.length) settle();
   const old = [...ids].filter((id) => find(id) && (texts.get(id)?.updated_at ?? 0) > Number(find(id).dataset.edited ?? 0));
   if (old.length) await renew(old);
   paint(tallies ?? await source.reactions(items().map((item) => item.dataset.id)));
@@ -284,14 +308,16 @@ async function loadOlder() {
   if (loading || older.hidden || !first) return;
   loading = true;
   older.setAttribute("aria-busy", "true");
+  const label = (older.dataset.label ??= older.textContent);
   try {
     const { events, more, tallies } = await source.page({ at: Number(first.dataset.at), id: first.dataset.id });
     const drawn = events.length ? await draw(events.reverse()) : [];
-    const height = document.documentElement.scrollHeight;
-    for (const item of drawn) place(item);
-    settle();
-    older.hidden = !more;
-    scrollBy({ top: document.documentElement.scrollHeight - height });
+    steady(() => {
+      for (const item of drawn) place(item);
+      settle();
+      older.hidden = !more;
+      older.textContent = label;
+    });
     if (drawn.length) paint(tallies ?? await source.reactions(drawn.map((item) => item.dataset.id)));
   } catch {
     older.textContent = "That did not work. Try again";
@@ -348,6 +374,9 @@ function showUnread() {
 }
 
 addEventListener("scroll", seen, { passive: true });
+let follows = true;
+addEventListener("scroll", () => { follows = atEnd(); }, { passive: true });
+addEventListener("resize", () => follows && toEnd());
 document.addEventListener("visibilitychange", seen);
 fresh.addEventListener("click", () => {
   toEnd();
@@ -360,7 +389,8 @@ async function showMembers() {
   const { count, members } = await source.members().catch(() => ({ count: null, members: [] }));
   if (count === null) return;
   const page = await pieces({ members: members.slice(0, 100) });
-  document.getElementById("members").replaceChildren(...page.querySelectorAll("ul > li"));
+  const crowd = document.getElementById("members");
+  holding(crowd, () => fill(crowd, page.querySelector("ul")));
   document.getElementById("member-count").textContent = count;
   inside.hidden = false;
 }
@@ -373,13 +403,14 @@ const sending = () => bring("./groups.js");
 async function attempt(control, work) {
   const trouble = form.querySelector(".trouble");
   trouble.textContent = "";
-  control.disabled = true;
+  const message = control.closest(".message");
+  const on = off(control, () => message?.querySelector("[data-react]")); // where a reaction was the last of its kind
   try {
     await work();
   } catch (error) {
     trouble.textContent = words(error);
   } finally {
-    control.disabled = false;
+    on();
   }
 }
 
@@ -412,20 +443,30 @@ function edits(message, content) {
 
 // What is typed while it is under way is the next message; what failed stands before that again.
 async function send(content) {
-  const [to, edited] = [above, changing];
+  const [to, edited, since] = [above, changing, now()];
   let sent;
   if (!edited) field.value = "";
   answer(null, false);
+  keepDraft();
   try {
     const { say, editMessage } = await sending();
     sent = await (edited ? editMessage(group, edited, content, edited.since) : say(group, content, to));
   } catch (error) {
+    sent = edited || error.status ? null : await heard(content, since);
+    if (sent) return arrive([sent], true);
     putBack(content, edited, to && find(to.id));
+    keepDraft();
     throw error;
   }
   if (!edited) return arrive([sent], true);
   edit(edited.id, content, sent.message ? Math.floor(Date.parse(sent.message.updated_at) / 1000) : Math.max(now(), edited.since + 1));
   return renew([edited.id]);
+}
+
+// One's own message that is there, although no answer said so.
+async function heard(content, since) {
+  const { events } = await soon(source.page(null)).catch(() => ({ events: [] }));
+  return events.find((event) => event.content === content && event.created_at >= since - 1 && me.keys.has(event.pubkey));
 }
 
 function putBack(content, edited, answered) {
@@ -448,20 +489,6 @@ async function reacting(button, item, content, pressed) {
   }));
 }
 
-function palette(button, item) {
-  const present = item.querySelector(".palette");
-  button.setAttribute("aria-expanded", String(!present));
-  if (present) return present.remove();
-  const row = Object.assign(document.createElement("span"), { className: "palette" });
-  row.append(...PALETTE.map((content) => {
-    const choice = Object.assign(document.createElement("button"), { type: "button", className: "reaction", textContent: FACES[content] ?? content });
-    choice.dataset.choose = content;
-    return choice;
-  }));
-  button.before(row);
-  row.firstElementChild.focus();
-}
-
 const ACTIONS = {
   reply: (_button, item) => needWriter(() => answer(item)),
   cancel: () => answer(null),
@@ -476,7 +503,7 @@ const ACTIONS = {
   delete: (button, item) => {
     if (isSure(button, "Really delete?")) attempt(button, async () => {
       await (await sending()).removeMessage(group, target(item));
-      item.remove();
+      takeOut(item, holdsKeyboard(item));
       settle();
     });
   },
@@ -529,6 +556,8 @@ async function begin(from) {
     await introduce();
   } else if (me.keys.size) source.reactions(items().map((item) => item.dataset.id)).then(paint, () => null);
   form.hidden = Boolean(home);
+  field.value ||= read(`chat:${group}`)?.content ?? "";
+  keepDraft = follow(field, `chat:${group}`, () => (changing ? aside : field.value));
   settle();
   const line = showUnread();
   if (line) line.scrollIntoView({ block: "center" });

@@ -1,4 +1,4 @@
-// Native dialogs: closed by Escape, by a click beside them and by their Close button; the keyboard goes back to where it was.
+// Native dialogs: closed by Escape, by their Close button and, where nothing is typed in them, by a click beside them; the keyboard goes back to where it was.
 
 // A dialog under a heading, made once for each `id`; `body` takes what it shows.
 export function make(id, title) {
@@ -22,13 +22,15 @@ export function make(id, title) {
 
 const isBeside = (box, { clientX: x, clientY: y }) => x < box.left || x > box.right || y < box.top || y > box.bottom;
 
+const isBegun = (dialog) => [...dialog.querySelectorAll("input:not([type=radio], [type=checkbox]), textarea")].some((field) => field.value !== field.defaultValue);
+
 // Shows it; done when it is closed. The keyboard goes back then to where it was: to `opener`, which has it before. The browser sees to that at the moment
 // of closing; by the time that this is done the reader may have gone on.
 export function open(dialog, opener = null) {
   if (!dialog.dataset.dialog) {
     dialog.dataset.dialog = "1";
     dialog.addEventListener("mousedown", (press) => {
-      if (isBeside(dialog.getBoundingClientRect(), press)) dialog.close();
+      if (isBeside(dialog.getBoundingClientRect(), press) && !isBegun(dialog)) dialog.close();
     });
   }
   opener?.focus({ preventScroll: true });

@@ -1,6 +1,6 @@
 // Elements made by scripts. A stranger's text only ever comes in as text.
 
-import { words } from "./act.js";
+import { off, words } from "./act.js";
 
 export function element(name, text = "", attributes = {}, ...children) {
   const made = Object.assign(document.createElement(name), attributes);
@@ -14,13 +14,14 @@ export function action(label, work, fail, className = "quiet") {
   const button = element("button", label, { type: "button", className });
   button.addEventListener("click", async () => {
     fail("");
-    button.disabled = true;
+    const place = button.closest("section, dialog, main");
+    const on = off(button, () => place?.querySelector("button:not([disabled])")); // where its row is gone
     try {
       await work(button);
     } catch (error) {
       fail(words(error));
     }
-    button.disabled = false;
+    on();
   });
   return button;
 }

@@ -25,19 +25,24 @@ export async function edit(item) {
   }
   shown.hidden = true;
   shown.after(form);
-  const { sent } = attend(form, () => `edit:${what.id}`);
+  const { sent, save } = attend(form, () => `edit:${what.id}`);
+  const isOnItsWay = () => form.querySelector("[type=submit]").disabled;
   const close = () => {
     const stays = holdsKeyboard(form);
     form.remove();
     shown.hidden = false;
     if (stays) item.querySelector(".menu summary")?.focus();
+    if (item.classList.contains("gone")) renew([what.id]); // it stayed for what was written
   };
   form.querySelector("[data-stop]").addEventListener("click", () => {
+    if (isOnItsWay()) return;
     sent();
     close();
   });
   form.addEventListener("keydown", (key) => {
-    if (key.key === "Escape" && !composes(key)) close();
+    if (key.key !== "Escape" || composes(key) || isOnItsWay()) return;
+    save(); // "Edit" finds it again
+    close();
   });
   form.addEventListener("submit", (submit) => {
     submit.preventDefault();

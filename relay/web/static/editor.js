@@ -2,37 +2,11 @@
 // the relay (preview.js), and shortcuts for Markdown (shortcuts.js).
 
 import { act, bring, complain, holdsKeyboard } from "./act.js";
-import { personal } from "./me.js";
+import { drop, keep, onParting, PAUSE, read } from "./drafts.js";
 import { needWriter } from "./who.js";
 
-const KEPT = 40; // drafts in this browser; the oldest go first
-const PAUSE = 400; // milliseconds after the last key before a draft is kept
 const CTRL = /Mac|iP/.test(navigator.platform) ? "⌘" : "Ctrl+";
 const NEAR = 40; // characters left, from which on they are told
-
-function storage(work) {
-  try {
-    return work(localStorage);
-  } catch {
-    return null; // switched off or full: then nothing is kept
-  }
-}
-
-const named = (place) => personal(`draft.${place}`);
-const read = (place) => storage((store) => JSON.parse(store.getItem(named(place))));
-
-function keep(place, fields) {
-  storage((store) => {
-    store.setItem(named(place), JSON.stringify({ fields, at: Date.now() }));
-    const all = Object.keys(store).filter((name) => name.startsWith(named("")));
-    if (all.length <= KEPT) return;
-    const age = (name) => JSON.parse(store.getItem(name))?.at ?? 0;
-    store.removeItem(all.reduce((oldest, name) => (age(name) < age(oldest) ? name : oldest)));
-  });
-}
-
-// Also what was begun before its writer had a name.
-const drop = (place) => storage((store) => [named(place), personal(`draft.${place}`, "")].forEach((name) => store.removeItem(name)));
 
 // Sends what a form holds by `work`, which shows nothing before it is done; where it fails, all that was written stays.
 export function sendForm(form, work) {
@@ -64,19 +38,21 @@ export const goTo = (field) => needWriter(() => {
 });
 
 // The form has what the macro `beneath` of _writing.html makes. `place()` names what it writes: each place has its own draft. Answers `leave` and `restore`, for before and after the form
-// moves to another place, `sent`, for when what it held is out, and `add`, which puts words before what is written.
+// moves to another place, `sent`, for when what it held (in a place where it may stand no more) is out, and `add`, which puts words before what is written.
 export function attend(form, place) {
   const field = form.elements.content;
   const fields = [...form.querySelectorAll("input[name], textarea[name]")];
+  const choices = [...form.querySelectorAll("select[name]")];
   const [shown, button, discard, keys, count] = [".preview", "[data-preview]", "[data-discard]", "[data-keys]", "[role=status]"].map(
     (name) => form.querySelector(name),
   );
   keys.textContent = `Markdown. ${CTRL}B bold, K link, E code, Enter sends`;
-  const values = () => Object.fromEntries(fields.map((one) => [one.name, one.value]));
+  const values = () => Object.fromEntries([...fields, ...choices].map((one) => [one.name, one.value]));
   const isNew = () => fields.every((one) => one.value === one.defaultValue);
   const changed = () => !isNew() && fields.some((one) => one.value.trim());
   const preview = () => bring("./preview.js").then(({ toggle }) => toggle(button, field, shown)).catch((error) => complain(button, error));
   let timer = 0;
+  let isOwn = false; // typed here, and not out
 
   const save = () => {
     clearTimeout(timer);
@@ -85,28 +61,35 @@ export function attend(form, place) {
     else drop(place());
   };
   const restore = () => {
-    const draft = read(place())?.fields;
+    const draft = read(place());
     if (draft && isNew()) for (const one of fields) one.value = draft[one.name] ?? one.value;
+    for (const one of isOwn ? [] : choices) if ([...one.options].some(({ value }) => value === draft?.[one.name])) one.value = draft[one.name];
     discard.hidden = !draft;
   };
   const leave = () => {
     save();
+    isOwn = false;
     if (!shown.hidden) preview();
-    for (const one of fields) one.value = "";
+    for (const one of fields) Object.assign(one, { value: "", readOnly: false });
   };
   const add = (words) => {
     field.value = `${words}\n\n${field.value}`;
     field.setSelectionRange(field.value.length, field.value.length);
     field.dispatchEvent(new Event("input", { bubbles: true }));
   };
-  const sent = () => {
+  const sent = (at = place()) => {
+    drop(at);
+    if (at !== place()) return;
     clearTimeout(timer);
     timer = 0; // else leaving the page would keep what was sent as a draft
-    drop(place());
+    isOwn = false;
     discard.hidden = true;
     if (!shown.hidden) preview();
   };
+  // The page may end before the time is over; and another tab that sent a draft for the same place took this one's with it.
+  const part = () => (timer || (isOwn && changed() && !read(place()))) && save();
   form.addEventListener("input", ({ target }) => {
+    isOwn = true;
     if (target.maxLength > 0) {
       const left = target.maxLength - target.value.length;
       count.textContent = left <= NEAR ? `${left} ${left === 1 ? "character" : "characters"} left for the ${target.name}` : "";
@@ -115,7 +98,7 @@ export function attend(form, place) {
     clearTimeout(timer);
     timer = setTimeout(save, PAUSE);
   });
-  addEventListener("pagehide", () => timer && save());
+  onParting(part);
   bring("./shortcuts.js").then(({ listen }) => listen(field));
   button.addEventListener("click", preview);
   discard.addEventListener("click", () => {
@@ -125,5 +108,5 @@ export function attend(form, place) {
   });
   if (changed()) timer = setTimeout(save, PAUSE); // typed before this script was there
   restore();
-  return { restore, leave, sent, add };
+  return { restore, leave, sent, add, save };
 }

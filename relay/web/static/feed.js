@@ -1,7 +1,7 @@
 // The feed, a post or a profile, alive: what events change, and what the reader does.
 
 import { act, bring, complain, holdsKeyboard, isSure, toast, words } from "./act.js";
-import { all, catchUp, find, loadMore, onChange, post, renew, target, tellTimes } from "./items.js";
+import { all, catchUp, changed, find, loadMore, onChange, post, renew, target, tellTimes } from "./items.js";
 import { personal, signer, stored } from "./me.js";
 import { canWrite, me, needWriter, ready } from "./who.js";
 import { ask, follow } from "./wire.js";
@@ -200,6 +200,9 @@ for (const form of [answer, document.getElementById("write")]) {
 document.getElementById("compose")?.addEventListener("toggle", ({ target: compose }) => {
   if (compose.open) needWriter(() => holdsKeyboard(compose.querySelector("summary")) && compose.querySelector("input").focus());
 });
+// What was begun here before is there again, also where the browser fills in no form; what stood under a comment stands there.
+const under = answer && history.state?.under && find(history.state.under);
+if (answer && stored(personal(`draft.answer:${under?.dataset.id ?? post.id}`))) writing().then(({ resume }) => resume(under));
 // Ctrl or Cmd and Enter send a form from its text.
 addEventListener("keydown", (key) => {
   if (key.key === "Enter" && (key.ctrlKey || key.metaKey)) key.target.closest?.("form")?.requestSubmit();
@@ -217,7 +220,11 @@ function endVisit() {
 // A list is put back as it was left; where it begins anew, that is seen to once somebody scrolls.
 const place = () => bring("./place.js");
 if (list.id === "posts" && history.state?.place) {
-  place().then(({ keepPlace }) => keepPlace() && renew(everything()));
+  place().then(({ keepPlace }) => {
+    if (!keepPlace()) return;
+    changed(all());
+    renew(everything());
+  });
 } else if (list.id === "posts") {
   addEventListener("scroll", () => place().then(({ keepPlace }) => keepPlace()), { once: true, passive: true });
 }
@@ -248,7 +255,10 @@ setInterval(tellTimes, 30_000);
 follow(Number(list.dataset.now), { event: take, state: tell });
 if (stored(personal("hidden")) || stored(personal("muted"))) bring("./away.js");
 if (!post && stored(personal("seen"))) bring("./seen.js");
-if (!post) endVisit();
+if (!post) {
+  endVisit();
+  addEventListener("pageshow", endVisit); // also where the browser kept the page as it was
+}
 
 function showMine() {
   if (me.token) bring("./muted.js").then(({ learn }) => learn());

@@ -1,9 +1,9 @@
 // Posts and comments on the page: renewed, put in, taken out. What they look like comes from the relay as `pieces`; no text
 // of a stranger is ever put together with markup here.
 
-import { holdsKeyboard } from "./act.js";
+import { complain, holdsKeyboard } from "./act.js";
 import { me } from "./me.js";
-import { markup, receive } from "./texts.js";
+import { fill, holding, markup, receive, takeOut } from "./texts.js";
 import { now } from "./wire.js";
 
 const PIECES = 100; // ids in one request
@@ -22,6 +22,8 @@ const stale = new Set();
 const welcome = new Set(); // ids to put in even where order or place would leave them out
 const listeners = [];
 let timer = 0;
+let turn = 0;
+const turns = new Map(); // id -> the newest request for it: what older ones say comes too late
 const unseen = new Set();
 
 export const target = (item) => ({ id: item.dataset.id, pubkey: item.dataset.pubkey, kind: Number(item.dataset.kind) });
@@ -30,7 +32,7 @@ export const all = () => [...document.querySelectorAll(".item")];
 export const onChange = (listener) => listeners.push(listener);
 export const post = whole && target(whole);
 
-function changed(items) {
+export function changed(items) {
   for (const listener of listeners) listener(items);
 }
 
@@ -50,14 +52,18 @@ export function renew(ids, mine = false) {
 async function fetchStale() {
   timer = 0;
   const ids = [...stale].slice(0, PIECES);
-  for (const id of ids) stale.delete(id);
+  const mine = ++turn;
+  for (const id of ids) {
+    stale.delete(id);
+    turns.set(id, mine);
+  }
   try {
     const topic = posts?.dataset.topic;
     const query = new URLSearchParams({ ids: ids.join(","), ...(post && { whole: post.id }), ...(topic && { topic }) });
     const pieces = parse(await read(`/pieces?${query}`));
     const seq = (id) => pieces.get(id)?.dataset.seq ?? 0;
     ids.sort((one, other) => seq(one) - seq(other)); // an answer after what it answers
-    for (const id of ids) settle(id, pieces.get(id));
+    for (const id of ids) if (turns.get(id) === mine) settle(id, pieces.get(id));
     changed(ids.map(find).filter(Boolean));
   } catch {
     for (const id of ids) stale.add(id);
@@ -84,6 +90,7 @@ function settle(id, piece) {
   else if (present) refresh(present, piece);
   else arrive(piece);
   welcome.delete(id);
+  turns.delete(id);
 }
 
 function refresh(present, piece) {
@@ -91,19 +98,28 @@ function refresh(present, piece) {
     const other = piece.querySelector(`[data-part="${part.dataset.part}"]`);
     if (!other || markup(other) === markup(part)) continue;
     if (part.dataset.part === "replies" && present.dataset.kind === "1111") continue; // its replies stand below it
-    part.replaceChildren(...other.cloneNode(true).childNodes);
-    receive(part);
+    holding(part, () => fill(part, other));
     part.classList.remove("changed");
     requestAnimationFrame(() => part.classList.add("changed"));
   }
 }
 
+// The form in which somebody has begun to write.
+const begunIn = (part) => [...(part?.querySelectorAll("form") ?? [])].find((form) =>
+  [...form.querySelectorAll("input, textarea")].some((field) => field.value !== field.defaultValue));
+
+// What is written in an item that is gone is not gone: it stays until its writer puts it away.
 function leave(item) {
   if (!item) return;
-  if (item === whole) {
+  const begun = begunIn(item) ?? (item === whole ? begunIn(thread) : undefined);
+  if (begun) {
+    begun.classList.add("begun");
+    complain(begun, "This was deleted meanwhile. What you wrote is still here.");
+  }
+  if (item === whole || begun) {
     item.classList.add("gone");
-    item.querySelector("[data-part=text]").textContent = "This post was deleted.";
-  } else item.remove();
+    item.querySelector("[data-part=text]").textContent = `This ${item.dataset.kind === "11" ? "post" : "comment"} was deleted.`;
+  } else takeOut(item);
   if (empty) empty.hidden = Boolean(document.querySelector("li.item"));
 }
 
@@ -205,13 +221,16 @@ export async function loadMore(link) {
   if (loading) return;
   loading = true;
   link.setAttribute("aria-busy", "true");
+  const label = (link.dataset.label ??= link.textContent);
   try {
     const page = await read(link.href);
+    link.textContent = label;
     const added = merge(page, "end");
     if (news) news.textContent = `${added.length} more ${posts ? "posts" : "comments"}`;
     const next = page.getElementById("more");
     if (next) link.href = next.getAttribute("href");
-    else link.parentElement.remove();
+    else if (document.activeElement === link) added[0]?.querySelector("a, button")?.focus({ preventScroll: true });
+    if (!next) link.parentElement.remove();
   } catch {
     link.textContent = "That did not work. Try again";
   } finally {

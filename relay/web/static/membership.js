@@ -1,6 +1,6 @@
 // Joining a group and leaving it. `onStanding` tells of one's roles in it: null where one is no member.
 
-import { act, bring } from "./act.js";
+import { act, bring, complain } from "./act.js";
 import { moderates, standing } from "./standing.js";
 import { needWriter, ready } from "./who.js";
 
@@ -28,7 +28,7 @@ function show() {
     code.required = !member;
   }
   form.hidden = false;
-  if (roles?.length) bring("./inviting.js").then(({ offer }) => offer(form, roles));
+  if (roles?.length) bring("./inviting.js").then(({ offer }) => roles?.length && offer(form, roles));
   else document.querySelector(".tending").replaceChildren();
   const reported = document.getElementById("reported"); // for those who moderate
   if (reported) reported.hidden = !moderates(roles);
@@ -51,7 +51,10 @@ function move() {
       else await leaveGroup(group);
       await lookAgain();
     },
-    undo: show,
+    undo: () => {
+      show();
+      lookAgain().then(() => joins === (roles !== null) && complain(button)); // it is done, and its answer got lost
+    },
   });
 }
 

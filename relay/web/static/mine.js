@@ -39,6 +39,17 @@ export async function show(url) {
   }
 }
 
+// What the relay sent at once for whom it knew by their cookie: what they do there must not be taken back by the same page once more.
+async function stay() {
+  shown = location.href;
+  try {
+    const { begin } = await SCRIPTS[place.dataset.page]();
+    begin?.(place, isBehind);
+  } catch {
+    dispatchEvent(new Event("lacking"));
+  }
+}
+
 // For who is signed in with nothing but a signer: its owner is asked once, for a token that reads.
 async function enter() {
   if (!me.token && signer()) {
@@ -76,9 +87,16 @@ addEventListener("popstate", () => {
   if (me.token && shown && location.href !== shown) show(location.href);
 });
 
+// What the browser kept as it was may be otherwise by now; notifications and posts come by themselves.
+addEventListener("pageshow", ({ persisted }) => {
+  if (persisted && me.token && ["saved", "reports"].includes(place.dataset.page)) show(location.href);
+});
+
 await ready();
-if (me.token) {
+if (me.token && place.dataset.mine === me.id) await stay();
+else if (me.token) {
   const waiting = place.querySelector("[data-words]");
   if (waiting) waiting.textContent = waiting.dataset.words;
   await show(location.href);
 } else ask();
+dispatchEvent(new Event("alive"));

@@ -4,6 +4,7 @@ import { act, bring } from "./act.js";
 import { api } from "./api.js";
 import { tell } from "./bell.js";
 import { addMore, read } from "./private.js";
+import { arrange, holding } from "./texts.js";
 
 const unmark = (note) => {
   note.classList.remove("new");
@@ -14,6 +15,7 @@ function readAll(place, button) {
   const notes = [...place.querySelectorAll(".happening.new")];
   return act(button, {
     now: () => {
+      if (document.activeElement === button) place.querySelector(".tabs a, .happening a")?.focus({ preventScroll: true });
       button.hidden = true;
       for (const note of notes) note.classList.remove("new");
     },
@@ -60,12 +62,14 @@ let earlier = false; // whether earlier ones were asked for: they stay below
 function renew(place, page) {
   const list = place.querySelector(".happenings");
   const there = new Map(Array.from(list.children, (note) => [words(note), note]));
-  const rows = Array.from(page.querySelectorAll(".happening"), (note) => there.get(words(note)) ?? document.adoptNode(note));
+  const rows = Array.from(page.querySelectorAll(".happening"), (note) => {
+    const same = there.get(words(note));
+    if (same && !note.classList.contains("new")) unmark(same); // it was read in another tab
+    return same ?? document.adoptNode(note);
+  });
   const below = [...list.children];
   const rest = earlier ? below.slice(below.findLastIndex((note) => rows.includes(note)) + 1) : [];
-  const held = document.activeElement;
-  list.replaceChildren(...rows, ...rest);
-  if (list.contains(held)) held.focus({ preventScroll: true });
+  holding(list, () => arrange(list, [...rows, ...rest]));
   if (rows.length) place.querySelector(".empty")?.remove();
   const [all, more] = ["[data-read-all]", ".more"].map((name) => [place, page].map((part) => part.querySelector(name)));
   if (all[0]) all[0].hidden = !all[1];

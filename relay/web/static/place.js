@@ -1,9 +1,11 @@
 // A list of posts is as one left it when one comes back to it: the same items, as far as it went, and where one was in it.
 //
-// What is kept is the list as the relay's templates made it, in this tab, under a name that its entry in the history has.
+// What is kept is the list as the relay's templates made it, in this tab, under a name that its entry in the history has. What scripts put
+// in besides would not work any more: it is left out. What was written there is a draft (editor.js).
 
 const NAMES = "tidings.places";
 const NAME = "tidings.place.";
+const MADE = "form, .away, .trouble, .unread, .menu > .rows";
 const KEEP = 5; // lists; where storage is full, fewer
 
 const posts = document.getElementById("posts");
@@ -43,9 +45,11 @@ function leave(name) {
 }
 
 function comeBack({ list, more: href, id, at }) {
-  const items = new DOMParser().parseFromString(list, "text/html").body.children;
-  posts.replaceChildren(...[...items].map((item) => document.adoptNode(item)));
-  for (const item of posts.children) item.classList.remove("fresh");
+  const items = new DOMParser().parseFromString(list, "text/html").body;
+  for (const part of items.querySelectorAll(MADE)) part.remove();
+  for (const part of items.querySelectorAll("[data-part][hidden]")) part.hidden = false;
+  posts.replaceChildren(...[...items.children].map((item) => document.adoptNode(item)));
+  for (const item of posts.children) item.classList.remove("fresh", "gone", "put-away");
   for (const menu of posts.querySelectorAll(".menu[open]")) menu.open = false;
   if (href) more()?.setAttribute("href", href);
   else more()?.parentElement.remove();

@@ -3,7 +3,34 @@
 import { api, unlessGone } from "./api.js";
 import { hashtags } from "./hashtags.js";
 import { either, salt } from "./signing.js";
-import { now } from "./wire.js";
+import { me } from "./me.js";
+import { ask, begin, now, soon } from "./wire.js";
+
+// Sends what is new. Where no answer comes, it may be here all the same: that is asked, now and before it is sent once more.
+const unsure = new Map(); // what got no answer -> when it was sent first
+
+async function once({ kind, tags, content }, send) {
+  const isSalt = ([name]) => name === "salt";
+  const name = JSON.stringify([kind, tags.filter((tag) => !isSalt(tag)), content]);
+  const isIt = (event) => event.content === content && tags.every((tag) => isSalt(tag) || tag[0] === "t" || event.tags.some((other) => other[0] === tag[0] && other[1] === tag[1]));
+  const here = async (since) => {
+    begin();
+    return (await soon(ask({ kinds: [kind], authors: [...me.keys], since: since - 1, limit: 50 })).catch(() => [])).find(isIt);
+  };
+  const since = unsure.get(name) ?? now();
+  try {
+    const event = (unsure.has(name) && (await here(since))) || (await send());
+    unsure.delete(name);
+    return event;
+  } catch (error) {
+    if (error.status || error.nameless) throw error;
+    unsure.set(name, since);
+    const event = await here(since);
+    if (!event) throw error;
+    unsure.delete(name);
+    return event;
+  }
+}
 
 // `group` is the community that it stands in, `quote` the {id, pubkey} of what it quotes and refers to in its text, if any.
 export function writePost({ title, content, url, group, quote }) {
@@ -11,7 +38,8 @@ export function writePost({ title, content, url, group, quote }) {
   tags.push(...hashtags(`${title}\n\n${content}`));
   if (quote) tags.push(["q", quote.id, "", quote.pubkey]);
   const body = { title, content, ...(url && { url }), ...(group && { submolt: group }) };
-  return either({ kind: 11, tags, content }, async () => (await api("POST", "/posts", body)).post.event);
+  const draft = { kind: 11, tags, content };
+  return once(draft, () => either(draft, async () => (await api("POST", "/posts", body)).post.event));
 }
 
 const scope = (e, k, p, target) => [[e, target.id, "", target.pubkey], [k, String(target.kind)], [p, target.pubkey]];
@@ -20,10 +48,8 @@ const scope = (e, k, p, target) => [[e, target.id, "", target.pubkey], [k, Strin
 export function writeComment(post, parent, content) {
   const tags = [...scope("E", "K", "P", post), ...scope("e", "k", "p", parent), ...hashtags(content), salt()];
   const body = { content, ...(parent.id !== post.id && { parent_id: parent.id }) };
-  return either(
-    { kind: 1111, tags, content },
-    async () => (await api("POST", `/posts/${post.id}/comments`, body)).comment.event,
-  );
+  const draft = { kind: 1111, tags, content };
+  return once(draft, () => either(draft, async () => (await api("POST", `/posts/${post.id}/comments`, body)).comment.event));
 }
 
 const place = (target) => `/${target.kind === 11 ? "posts" : "comments"}/${target.id}`;

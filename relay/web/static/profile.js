@@ -53,7 +53,8 @@ at("follow").addEventListener("click", () => needWriter(async () => {
       show();
     },
   });
-  if (done) toast(before ? `You follow ${who.name} no more.` : `You follow ${who.name}.`);
+  if (!done) settled("follow", () => follows !== before && !count(before ? -1 : 1));
+  else toast(before ? `You follow ${who.name} no more.` : `You follow ${who.name}.`);
 }));
 
 at("mute").addEventListener("click", () => needWriter(async () => {
@@ -73,7 +74,8 @@ at("mute").addEventListener("click", () => needWriter(async () => {
     },
     undo: () => set(before),
   });
-  if (done) toast(before ? `${who.name} is muted no more.` : `You muted ${who.name}: what they write is put away for you.`);
+  if (!done) settled("mute", () => muted !== before);
+  else toast(before ? `${who.name} is muted no more.` : `You muted ${who.name}: what they write is put away for you.`);
 }));
 
 at("report-person").addEventListener("click", () => needWriter(async () => {
@@ -82,19 +84,33 @@ at("report-person").addEventListener("click", () => needWriter(async () => {
 }));
 
 at("edit-profile").addEventListener("click", async () => {
+  if (at("edit-profile").ariaBusy) return; // a second form would take the place of the first
+  at("edit-profile").ariaBusy = "true";
   try {
     if (!me.token && signer()) await (await bring("./login.js")).logIn();
     const { edit } = await bring("./self.js");
     if (await edit(at("edit-profile"))) location.reload();
   } catch (error) {
     complain(at("edit-profile"), error);
+  } finally {
+    at("edit-profile").ariaBusy = null;
   }
 });
 
-await ready();
-show();
-lists().then(({ standing }) => standing(who)).then((found) => {
+// What failed may be done, where only its answer got lost: then nothing is wrong.
+function settled(name, isDone) {
+  learn().then(() => isDone() && complain(at(name))).catch(() => null);
+}
+
+async function learn() {
+  acted = false;
+  const found = await (await lists()).standing(who);
   if (acted || !found) return;
   ({ follows, muted } = found);
   show();
-}).catch(() => null); // then the buttons do what they say
+}
+
+await ready();
+show();
+learn().catch(() => null); // then the buttons do what they say
+addEventListener("pageshow", ({ persisted }) => persisted && learn().catch(() => null));

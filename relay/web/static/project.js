@@ -7,7 +7,7 @@ import { holdsKeyboard, words } from "./act.js";
 import { boards } from "./board.js";
 import { signer } from "./me.js";
 import { proof } from "./nip98.js";
-import { keep, receive } from "./texts.js";
+import { become, holding, receive } from "./texts.js";
 import { call, watch } from "./tracking.js";
 
 const STORE = "tidings.app-token";
@@ -58,13 +58,10 @@ async function refresh() {
   if (url !== here()) return refresh(); // another view is shown by now
   for (const part of document.querySelectorAll("[data-live]")) {
     const other = page.querySelector(`[data-live="${part.dataset.live}"]`);
-    const focused = part.contains(document.activeElement) ? document.activeElement : null;
-    if (!other || "touched" in part.dataset || focused?.matches("input, textarea, select")) continue;
-    const open = [...part.querySelectorAll("[data-id]:has(> details[open])")].map((item) => item.dataset.id);
-    keep(part, document.adoptNode(other));
-    part.replaceWith(other);
-    for (const id of open) other.querySelector(`[data-id="${id}"] > details`)?.setAttribute("open", "");
-    if (focused?.dataset.key) other.querySelector(`[data-key="${CSS.escape(focused.dataset.key)}"]`)?.focus();
+    const isHeld = part.contains(document.activeElement) && document.activeElement.matches("input, textarea, select");
+    if (!other || "touched" in part.dataset || isHeld) continue;
+    if (part.matches("form")) part.replaceWith(document.adoptNode(other)); // its fields say what it says now
+    else holding(part, () => become(part, document.adoptNode(other)));
   }
   return undefined;
 }

@@ -26,9 +26,22 @@ function welcome(card) {
   document.body.append(card);
 }
 
+let asking = false;
+
+// Who presses twice before it is there is asked once.
+export async function ask(nameless = false) {
+  if (asking) return "";
+  asking = true;
+  try {
+    return await show(nameless);
+  } finally {
+    asking = false;
+  }
+}
+
 // Asks; "new" or "known" as somebody has a new name now or one that was there, "" where it was put away. `nameless`: the key of one's own signer wants a name. Raises an Error where the forms
 // cannot be had.
-export async function ask(nameless = false) {
+async function show(nameless) {
   const opener = document.activeElement;
   const [place, card] = await forms();
   const { dialog, body } = make("sheet", nameless ? "Your key needs a name here" : "Who are you?");

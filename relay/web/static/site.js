@@ -37,7 +37,7 @@ addEventListener("click", (click) => {
 // What somebody asked for, and whose script does not come.
 const tell = (error) => toast(words(error));
 
-// What is pressed on a post, a comment or a message before the script that sees to it has come: marked, and done once that is `alive`.
+// What is pressed on a post, a comment, a message or a page of one's own before the script that sees to it has come: marked, and done once that is `alive`.
 // Where a script of the page itself does not come, that is told: nothing but loading the page again brings it.
 const early = new Set();
 let isWhole = true;
@@ -50,7 +50,7 @@ function lack() {
 addEventListener("error", ({ target }) => target.matches?.("script") && lack(), true);
 addEventListener("lacking", lack); // closed.js
 function keep(click) {
-  const pressed = click.target.closest?.(":is(.item, .message) :is([type=button], summary)");
+  const pressed = click.target.closest?.(":is(.item, .message, #mine) :is([type=button], summary)");
   if (!pressed) return;
   click.preventDefault();
   if (!isWhole) toast(LACKING, true);
@@ -120,6 +120,20 @@ addEventListener("unhandledrejection", (failed) => {
   if (failed.reason instanceof TypeError && /import/i.test(failed.reason.message)) failed.preventDefault();
 });
 
+// What is read stays in its place when the window becomes wider or narrower, as when a phone is turned.
+let read = null;
+let at = 0;
+let width = innerWidth;
+addEventListener("scrollend", () => {
+  read = document.elementFromPoint(innerWidth / 2, 120)?.closest("main *");
+  at = read?.getBoundingClientRect().top;
+});
+addEventListener("resize", () => {
+  const isOther = innerWidth !== width;
+  width = innerWidth;
+  if (isOther && scrollY > 0 && read?.isConnected) scrollBy({ top: read.getBoundingClientRect().top - at, behavior: "instant" });
+});
+
 root.classList.add("scripted");
 
 // The bell, for who is known; what the page itself needs goes first, for a second at most: a browser may never be idle.
@@ -139,16 +153,19 @@ addEventListener("who", () => {
 });
 recall();
 
-// Who signs in, or gets another key, in another tab does so in this one; of somebody who is gone there nothing stays here.
+// Who signs in, or gets another key, in another tab does so in this one; of somebody who is gone there nothing stays here, not even in a
+// field, which a browser fills again after a reload.
 function lookAgain() {
   const { token, id } = me;
   recall();
-  if (token && me.id !== id) location.reload();
+  if (!token || me.id === id) return;
+  for (const form of document.forms) form.reset();
+  location.reload();
 }
 addEventListener("storage", ({ key }) => (!key || key === STORE) && lookAgain());
-// A page that one comes back to may be the one that was left, with all that it knew then.
+// A page that one comes back to as it was heard of nothing meanwhile.
 addEventListener("pageshow", ({ persisted }) => {
   if (!persisted) return;
+  paint(/(?:^|; )theme=(\w+)/.exec(document.cookie)?.[1] ?? "");
   lookAgain();
-  paint(/(?:^|; )theme=(dark|light)/.exec(document.cookie)?.[1] ?? "");
 });

@@ -65,6 +65,9 @@ export function publish(event) {
   return answer;
 }
 
+// As long as somebody waits for it who has waited already.
+export const soon = (answer) => Promise.race([answer, new Promise((_, reject) => setTimeout(reject, 2000, new Error("The relay does not answer.")))]);
+
 // NIP-42, where the relay wants to know who publishes, or who reads.
 function prove() {
   proving ??= (async () => {

@@ -10,15 +10,20 @@ const write = document.getElementById("write");
 const group = () => document.getElementById("posts")?.dataset.group;
 
 const above = () => answer.closest(".comment"); // the comment that is answered; without one it is the post
-const answering = answer && attend(answer, () => `answer:${above()?.dataset.id ?? post.id}`);
+const place = () => `answer:${above()?.dataset.id ?? post.id}`;
+const answering = answer && attend(answer, place);
 const composing = write && attend(write, () => `post:${group() ?? ""}`);
 
+// Meanwhile the form may have gone on to another comment, with another draft in it.
 async function sendComment() {
   const under = above();
+  const at = place();
   const event = await (await posting()).writeComment(post, under ? target(under) : post, answer.elements.content.value);
-  answering.sent();
-  answer.reset();
-  home(false);
+  answering.sent(at);
+  if (above() === under) {
+    answer.reset();
+    home(false);
+  }
   renew([event.id, post.id], true);
 }
 
@@ -35,13 +40,21 @@ export const send = (form) => sendForm(form, form === answer ? sendComment : sen
 
 // The one form for a comment moves under what it answers, a comment or else the post, and has a draft for each.
 function move(comment) {
-  if (above() === comment) return;
+  const before = above();
+  if (before === comment) return;
   answering.leave();
   if (comment) comment.querySelector(".body").append(answer);
   else document.querySelector(".thread .head").after(answer);
   answer.querySelector("[data-cancel]").hidden = !comment;
   complain(answer);
   answering.restore();
+  history.replaceState({ ...history.state, under: comment?.dataset.id }, ""); // for who comes back (feed.js)
+  if (before?.classList.contains("gone")) renew([before.dataset.id]); // it stayed for what was written
+}
+
+// The form stands where its owner left it, with what they wrote.
+export function resume(comment) {
+  if (comment && !answer.elements.content.value && holdsKeyboard()) move(comment);
 }
 
 export function home(focus) {

@@ -3,13 +3,26 @@
 import asyncio
 import ipaddress
 import socket
+import ssl
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpcore
 import pytest
 
 from relay.server.web_requests import outbound
-from relay.server.web_requests.outbound import Delivery, Poster, Undelivered, is_public
+from relay.server.web_requests.outbound import (
+    MAX_HEAD,
+    PIECE,
+    BoundedStream,
+    Delivery,
+    Poster,
+    Undelivered,
+    is_public,
+)
+
+PATIENCE = 30.0
 
 
 @pytest.mark.parametrize(
@@ -100,6 +113,31 @@ async def test_it_connects_to_the_address_that_was_looked_at(poster: Poster, mon
     assert connected == ["9.9.9.9", "2620:fe::fe"]
 
 
+async def test_names_that_nobody_answers_for_hold_up_no_other(
+    private: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as there are requests at once may be asked for."""
+    private[0] = True
+    poster, answered = Poster("Tests/1", 16, lambda: True), threading.Event()
+    server, _, url = await served(b"HTTP/1.1 204 No Content\r\n\r\n")
+    port = int(url.split(":")[2].split("/")[0])
+
+    def resolve(host: str, port: int, **_: Any) -> list[Any]:
+        if host != "quick.example":
+            answered.wait(PATIENCE)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(outbound.socket, "getaddrinfo", resolve)
+    slow = [asyncio.create_task(poster.send(Delivery(f"http://s{n}.example:{port}/", {}, b""))) for n in range(15)]
+    async with server:
+        await asyncio.sleep(0)
+        sent = await asyncio.wait_for(poster.send(Delivery(f"http://quick.example:{port}/", {}, b"")), PATIENCE / 3)
+        assert sent == 204
+        answered.set()
+        assert await asyncio.gather(*slow) == [204] * 15
+    await poster.close()
+
+
 @pytest.mark.parametrize(
     ("answer", "status"),
     [
@@ -118,6 +156,65 @@ async def test_the_status_is_all_that_is_read(poster: Poster, private: list[bool
     assert lines[0] == "post /news?x=1 http/1.1"
     assert f"host: {url.split('/')[2]}" in lines
     assert "user-agent: tests/1" in lines
+
+
+@pytest.mark.parametrize("part", [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n"])
+async def test_an_answer_that_only_announces_another_one_ends(poster: Poster, private: list[bool], part: bytes) -> None:
+    server, receiver, url = await served(part * 20 + b"HTTP/1.1 200 OK\r\n\r\n")
+    private[0] = True
+    async with server:
+        assert await poster.send(Delivery(url, {}, b"{}")) == 200
+        receiver.answer = part * (MAX_HEAD // len(part) + 1)
+        with pytest.raises(Undelivered, match="its answer has no end"):
+            await poster.send(Delivery(url, {}, b"{}"))
+
+
+class Flood(httpcore.AsyncNetworkStream):
+    """Gives as much as it is asked for, at once; over TLS too."""
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        return b"x" * max_bytes
+
+    async def start_tls(self, *_: Any) -> httpcore.AsyncNetworkStream:
+        return Flood()
+
+
+@pytest.mark.parametrize("tls", [False, True])
+async def test_what_a_stranger_answers_comes_a_little_in_each_turn_and_no_more_than_may(tls: bool) -> None:
+    stream: Any = BoundedStream(Flood())
+    if tls:
+        stream = await stream.start_tls(ssl.create_default_context())
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    stream.allow(PIECE)
+    for at in range(MAX_HEAD // PIECE + 1):
+        assert turns == at
+        assert len(await stream.read(65_536)) == PIECE
+    with pytest.raises(httpcore.ReadError):
+        await stream.read(1)
+    counting.cancel()
+
+
+async def test_who_hangs_up_without_a_word_is_told_of_in_words(
+    poster: Poster, private: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, _, url = await served(b"")
+    private[0] = True
+
+    async def hung_up(*_: Any) -> None:
+        raise httpcore.ConnectError
+
+    monkeypatch.setattr(httpcore.AnyIOBackend, "connect_tcp", hung_up)
+    async with server:
+        with pytest.raises(Undelivered, match="could not be reached: the connection was broken off"):
+            await poster.send(Delivery(url, {}, b"{}"))
 
 
 @pytest.mark.parametrize("answer", [b"", b"SSH-2.0\r\n\r\n", b"\0" * 10])

@@ -123,6 +123,19 @@ async def test_no_more_is_read_than_the_beginning(web: WebServer, reader: PageRe
         await reader.read(web.url("/late"))
 
 
+async def test_a_page_in_chunks_is_read_unless_they_are_tiny(web: WebServer, reader: PageReader) -> None:
+    def chunked(body: bytes, size: int) -> bytes:
+        parts = [body[at : at + size] for at in range(0, len(body), size)]
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ntransfer-encoding: chunked\r\n\r\n"
+        return head + b"".join(b"%x\r\n%s\r\n" % (len(one), one) for one in parts) + b"0\r\n\r\n"
+
+    page = PAGE + b" " * MAX_BYTES
+    web.answers["/"], web.answers["/tiny"] = chunked(page, 100), chunked(page, 1)
+    assert (await reader.read(web.url())).title == "High water"
+    with pytest.raises(UnreadablePage, match="its answer has no end"):
+        await reader.read(web.url("/tiny"))
+
+
 @pytest.mark.parametrize(
     ("given", "reason"),
     [

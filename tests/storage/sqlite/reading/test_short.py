@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from relay.protocol.filter import Filter
 from storage.base import PUBLIC, Limits
 from storage.sqlite import backend
-from storage.sqlite.entries import visible_prefixes
 from storage.sqlite.files.database_file import FILE
-from storage.sqlite.reading import lookup, reader, short
+from storage.sqlite.reading import reader, short
 from storage.sqlite.reading.query import FOR_EVER
+from storage.sqlite.reading.scope import of_readers
 from tests.factories import make_event
 from tests.storage.contract import ALICE, BOB, of
 from tests.storage.histories import MEANING, NOW, batches, incoming, questions
@@ -38,8 +38,7 @@ def test_a_short_answer_is_that_of_the_general_way(data: st.DataObject) -> None:
             for batch in history:
                 writer.write(incoming(batch), NOW)
             for question in asked:
-                upto = FOR_EVER if question.upto is None else question.upto
-                scope = lookup.Scope(visible_prefixes(question.readers), question.now, upto)
+                scope = of_readers(question.readers, question.now, question.upto)
                 for wanted in question.filters:
                     found = short.answer(connection, wanted, scope, question.limits)
                     general = reader.answer(connection, [wanted], scope, question.limits)
@@ -52,6 +51,8 @@ def test_a_short_answer_is_that_of_the_general_way(data: st.DataObject) -> None:
 NOTES = [make_event(n % 2, content=f"{n}", tags=[["t", f"{n % 3}"], ["e", "0" * 64]], created_at=n) for n in range(60)]
 LARGE = make_event(kind=20, content="x" * 9000, created_at=0)
 TIED = [make_event(key, kind=3, created_at=7) for key in (0, 1)]
+NEWER = make_event(2, kind=3, created_at=9)
+LETTER = make_event(0, kind=4, tags=[["p", BOB]])
 GIFT = make_event(kind=1059, tags=[["p", BOB]])
 
 
@@ -60,7 +61,7 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Con
     directory = tmp_path_factory.mktemp("short")
     with_schema(directory)
     writer = backend.open_writer(directory, MEANING, synchronous="off", cache_mib=1)
-    writer.write(incoming([*NOTES, LARGE, *TIED, GIFT]), NOW)
+    writer.write(incoming([*NOTES, LARGE, *TIED, NEWER, LETTER, GIFT]), NOW)
     opened = reader.open_file(directory / FILE, cache_mib=1)
     yield opened
     opened.close()
@@ -72,6 +73,7 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Con
     [
         of(ids=[event.id for event in NOTES[:5]]),
         of(ids=[NOTES[0].id, "0" * 64], limit=1),
+        *(of(ids=[NOTES[n].id, NOTES[n + 1].id]) for n in range(8)),
         of(ids=[event.id for event in NOTES[:5]], since=1, until=3),
         of(authors=[ALICE], kinds=[1], limit=20),
         of(authors=[ALICE, BOB], kinds=[1, 6], limit=20),
@@ -88,20 +90,32 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Con
 @pytest.mark.parametrize("limits", [LIMITS, Limits(30, 40)])
 def test_the_usual_questions_get_a_short_answer(connection: sqlite3.Connection, wanted: Filter, limits: Limits) -> None:
     for upto in (FOR_EVER, 2, 45):
-        scope = lookup.Scope(visible_prefixes(PUBLIC), NOW, upto)
+        scope = of_readers(PUBLIC, NOW, upto)
         found = short.answer(connection, wanted, scope, limits)
         assert found is not None
         assert found == reader.answer(connection, [wanted], scope, limits)
+
+
+@pytest.mark.parametrize("wanted", [of(kinds=[4]), of(kinds=[4], p=[BOB]), of(kinds=[4, 6], authors=[ALICE])])
+def test_what_stands_under_two_readers_is_given_once(connection: sqlite3.Connection, wanted: Filter) -> None:
+    """Its author and whom it is for may have proven their keys on one connection."""
+    scope = of_readers(frozenset({ALICE, BOB}), NOW)
+    found = short.answer(connection, wanted, scope, LIMITS)
+    assert found is not None
+    assert len(found.wires) == 1
+    assert found == reader.answer(connection, [wanted], scope, LIMITS)
 
 
 @pytest.mark.parametrize(
     ("wanted", "readers", "limits"),
     [
         (of(kinds=[20]), PUBLIC, LIMITS),  # a large body
-        (of(kinds=[3]), PUBLIC, Limits(default=1)),  # the relay's limit falls within a second
+        *(
+            (of(kinds=[3], until=until), PUBLIC, Limits(default=most)) for until, most in ((None, 2), (7, 1))
+        ),  # within a second
         (of(kinds=[1], limit=501), PUBLIC, LIMITS),
         (of(kinds=[1], limit=30, until=59, t=["1"], e=["0" * 64]), PUBLIC, LIMITS),  # two conditions
-        (of(ids=[GIFT.id]), {BOB}, LIMITS),
+        (of(ids=[GIFT.id]), frozenset({BOB}), LIMITS),
         (of(authors=[ALICE]), PUBLIC, LIMITS),
         (of(kinds=list(range(50))), PUBLIC, LIMITS),
     ],
@@ -109,7 +123,7 @@ def test_the_usual_questions_get_a_short_answer(connection: sqlite3.Connection, 
 def test_what_is_not_usual_has_none(
     connection: sqlite3.Connection, wanted: Filter, readers: frozenset[str], limits: Limits
 ) -> None:
-    assert short.answer(connection, wanted, lookup.Scope(visible_prefixes(readers), NOW), limits) is None
+    assert short.answer(connection, wanted, of_readers(readers, NOW), limits) is None
 
 
 @pytest.mark.parametrize("arms", [1, 2, 8])
