@@ -464,3 +464,18 @@ def test_what_is_read_or_begun_in_a_room_stays(relay, room, keeper):
     one.await_live()
     expect(one.message("Half a message")).to_have_count(1)
     expect(field).to_have_value("")
+
+
+def test_what_one_has_read_stays_after_a_long_absence(relay, room, keeper):
+    group, author, at = begin(keeper, "long-absence"), fresh_key(), int(time.time()) - 3600
+    old = [make_event(author, 9, f"Before {number}", [["h", group]], at + number) for number in range(3)]
+    new = [make_event(author, 9, f"Missed {number}", [["h", group]], at + 1000 + number) for number in range(60)]
+    publish(relay, *old)
+    one = room(group)
+    one.await_live()
+    one.lose_connection()
+    publish(relay, *new)
+    one.regain_connection()
+    one.await_live()
+    expect(one.page.locator(".message")).to_have_count(63)
+    assert one.texts() == [event.content for event in old + new]

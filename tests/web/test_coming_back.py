@@ -389,3 +389,22 @@ def test_a_profile_that_is_being_edited_keeps_what_is_typed(window, alice, bob):
     expect(button(reader.page.locator("#person"), "Unfollow")).to_be_visible()
     expect(reader.page.locator("#person")).to_contain_text("1 follower")
     expect(reader.page.locator("#person")).not_to_contain_text("cannot be reached")
+
+
+def test_a_page_that_the_browser_kept_hears_again_and_one_that_was_left_holds_nothing(window, alice, bob):
+    post = alice.post("Left and come back to")
+    reader = window("/docs", alice.identity)
+    held = "navigator.locks.query().then(({ held }) => held.length)"
+    reader.until(lambda: reader.page.evaluate(held))
+    reader.page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))")
+    reader.until(lambda: not reader.page.evaluate(held))  # else Chromium would not keep it
+    bob.comment(post, "Meanwhile")
+    reader.page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    expect(reader.page.locator("#bell-count")).to_have_text("1")
+    reader.page.evaluate(
+        "for (const name of Object.keys(localStorage)) localStorage.removeItem(name)"
+    )  # she signs out on another page
+    reader.page.locator("#find-q").fill("Hers alone")
+    with reader.page.expect_event("load"):
+        reader.page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    expect(reader.page.locator("#find-q")).to_have_value("")

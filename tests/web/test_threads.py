@@ -133,6 +133,17 @@ def test_what_comes_live_leaves_what_is_read_where_it_is(relay, window):
     assert after is not None
     assert abs(after["y"] - before["y"]) < 2
 
+    reader.page.evaluate(  # a phone is turned
+        "new Promise((done) => { addEventListener('scrollend', done, { once: true }); scrollBy(0, -20); })"
+    )
+    before = read.bounding_box()
+    reader.page.set_viewport_size({"width": 390, "height": 800})
+    reader.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    after = read.bounding_box()
+    assert before is not None
+    assert after is not None
+    assert abs(after["y"] - before["y"]) < 300
+
 
 def shown(reader: Reader) -> list[str]:
     """The ids of the posts in a list."""
@@ -313,6 +324,7 @@ def test_a_list_that_one_comes_back_to_works(relay, window):
     hidden.scroll_into_view_if_needed()
     reader.until(lambda: reader.page.evaluate("history.state?.place"))
     menu(hidden).get_by_role("button", name="Hide").click()
+    expect(button(hidden, "Show")).to_be_focused()
     menu(changed).get_by_role("button", name="Edit").click()
     changed.locator("textarea").fill("Half a change")
     reader.page.goto("/docs")

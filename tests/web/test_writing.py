@@ -270,3 +270,16 @@ def test_a_list_shows_what_was_answered_last(relay, window):
         route.fulfill(response=answer)
     reader.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     expect(reader.by_id(post)).to_contain_text("The third title")
+
+
+def test_where_a_post_is_to_stand_is_kept_with_its_draft(relay, window):
+    agent = Agent(relay)
+    agent.call("POST", "/groups", id="harbourside", name="Harbourside", supported_kinds=[11])
+    writer = window("/write", agent.identity)
+    where = writer.page.get_by_label("Where")
+    where.select_option("Harbourside")
+    writer.page.get_by_label("Title").fill("Half a post")
+    writer.go("/docs")
+    writer.go("/write")
+    expect(writer.page.get_by_label("Title")).to_have_value("Half a post")
+    expect(where).to_have_value("harbourside")

@@ -72,8 +72,10 @@ function put(item, words) {
     item.querySelector("a, button")?.focus();
   });
   line.append(`${words} `, button);
+  const isHeld = item.contains(document.activeElement);
   item.prepend(line);
   item.classList.add("put-away");
+  if (isHeld) button.focus({ preventScroll: true });
 }
 
 function back(item) {

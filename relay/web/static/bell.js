@@ -10,7 +10,7 @@ const STORE = "unread";
 
 const link = document.getElementById("bell");
 const count = document.getElementById("bell-count");
-const others = new BroadcastChannel("tidings.unread");
+let others = hearOthers();
 
 let begunFor = "";
 let leaving = null; // ends the stream of whoever was signed in before
@@ -31,12 +31,30 @@ export function tell(unread, news = false) {
   others.postMessage({ id: me.id, unread });
 }
 
-others.addEventListener("message", ({ data }) => {
-  if (data.id === me.id && "unread" in data) show(data.unread, true);
-});
+function hearOthers() {
+  const channel = new BroadcastChannel("tidings.unread");
+  channel.addEventListener("message", ({ data }) => {
+    if (data.id === me.id && "unread" in data) show(data.unread, true);
+  });
+  return channel;
+}
 
 // The first count, too: something may have come since the page was made.
 const hear = (signal) => listen("/stream/notifications", signal, ({ unread_count }) => tell(unread_count, true));
+
+const aborted = (signal) => new Promise((resolve) => signal.addEventListener("abort", resolve));
+
+// A page that one left listens no more: only so a browser keeps it as it is for who comes back.
+addEventListener("pagehide", () => {
+  leaving?.abort();
+  others.close();
+});
+addEventListener("pageshow", ({ persisted }) => {
+  if (!persisted) return;
+  others = hearOthers();
+  begunFor = "";
+  begin();
+});
 
 // For who has nothing but a signer the bell is there too: its page asks the signer, once (mine.js).
 export function begin() {
@@ -53,5 +71,5 @@ export function begin() {
   leaving = new AbortController();
   const { signal } = leaving;
   if (!navigator.locks) hear(signal); // no secure context: each tab listens for itself
-  else navigator.locks.request(`tidings.unread.${me.id}`, { signal }, () => hear(signal)).catch(() => null);
+  else navigator.locks.request(`tidings.unread.${me.id}`, { signal }, () => Promise.race([hear(signal), aborted(signal)])).catch(() => null);
 }

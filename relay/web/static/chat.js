@@ -15,6 +15,7 @@ import { now, soon } from "./wire.js";
 
 const READ = "read"; // by room: when the newest message seen was written
 const ROOMS = 500; // remembered so
+const BACK = 10;
 const SPREAD = 60; // milliseconds; what arrives in them is drawn together
 
 const list = document.getElementById("messages");
@@ -244,10 +245,17 @@ async function arrive(events, mine = false) {
   seen();
 }
 
-// After a break: the newest page, read again. Where that does not reach what is here, the list begins anew.
+// After a break: the newest messages, read again as far as to what is here. Where BACK pages do not reach that, the list begins anew.
 async function catchUp() {
-  const { events, more, tallies } = await source.page(null);
-  if (!events.some((event) => find(event.id)) && items().length) {
+  let { events, more, tallies } = await source.page(null);
+  const reaches = () => !items().length || events.some((event) => find(event.id));
+  for (let pages = 1; pages < BACK && more && events.length && !reaches(); pages++) {
+    const next = await source.page({ at: events.at(-1).created_at, id: events.at(-1).id });
+    events = [...events, ...next.events];
+    more = next.more;
+    tallies &&= new Map([...tallies, ...next.tallies]);
+  }
+  if (!reaches()) {
     list.replaceChildren();
     older.hidden = !more;
   }
@@ -257,8 +265,8 @@ async function catchUp() {
     for (const item of items()) if (Number(item.dataset.at) > oldest && !ids.has(item.dataset.id)) takeOut(item);
   });
   const missing = events.filter((event) => !find(event.id));
-  if (missing.length) await arrive(missing);
-  else settle();
+  for (let at = missing.length; at > 0; at -= 50) await arrive(missing.slice(Math.max(0, at - 50), at));
+  if (!missing.length) settle();
   const old = [...ids].filter((id) => find(id) && (texts.get(id)?.updated_at ?? 0) > Number(find(id).dataset.edited ?? 0));
   if (old.length) await renew(old);
   paint(tallies ?? await source.reactions(items().map((item) => item.dataset.id)));
@@ -366,6 +374,9 @@ function showUnread() {
 }
 
 addEventListener("scroll", seen, { passive: true });
+let follows = true;
+addEventListener("scroll", () => { follows = atEnd(); }, { passive: true });
+addEventListener("resize", () => follows && toEnd());
 document.addEventListener("visibilitychange", seen);
 fresh.addEventListener("click", () => {
   toEnd();

@@ -14,7 +14,8 @@ export function action(label, work, fail, className = "quiet") {
   const button = element("button", label, { type: "button", className });
   button.addEventListener("click", async () => {
     fail("");
-    const on = off(button);
+    const place = button.closest("section, dialog, main");
+    const on = off(button, () => place?.querySelector("button:not([disabled])")); // where its row is gone
     try {
       await work(button);
     } catch (error) {

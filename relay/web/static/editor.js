@@ -42,11 +42,12 @@ export const goTo = (field) => needWriter(() => {
 export function attend(form, place) {
   const field = form.elements.content;
   const fields = [...form.querySelectorAll("input[name], textarea[name]")];
+  const choices = [...form.querySelectorAll("select[name]")];
   const [shown, button, discard, keys, count] = [".preview", "[data-preview]", "[data-discard]", "[data-keys]", "[role=status]"].map(
     (name) => form.querySelector(name),
   );
   keys.textContent = `Markdown. ${CTRL}B bold, K link, E code, Enter sends`;
-  const values = () => Object.fromEntries(fields.map((one) => [one.name, one.value]));
+  const values = () => Object.fromEntries([...fields, ...choices].map((one) => [one.name, one.value]));
   const isNew = () => fields.every((one) => one.value === one.defaultValue);
   const changed = () => !isNew() && fields.some((one) => one.value.trim());
   const preview = () => import("./preview.js").then(({ toggle }) => toggle(button, field, shown)).catch((error) => complain(button, error));
@@ -62,6 +63,7 @@ export function attend(form, place) {
   const restore = () => {
     const draft = read(place());
     if (draft && isNew()) for (const one of fields) one.value = draft[one.name] ?? one.value;
+    for (const one of isOwn ? [] : choices) if ([...one.options].some(({ value }) => value === draft?.[one.name])) one.value = draft[one.name];
     discard.hidden = !draft;
   };
   const leave = () => {

@@ -262,7 +262,10 @@ setInterval(tellTimes, 30_000);
 follow(Number(list.dataset.now), { event: take, state: tell });
 if (stored(personal("hidden")) || stored(personal("muted"))) import("./away.js");
 if (!post && stored(personal("seen"))) import("./seen.js");
-if (!post) endVisit();
+if (!post) {
+  endVisit();
+  addEventListener("pageshow", endVisit); // also where the browser kept the page as it was
+}
 
 function showMine() {
   if (me.token) import("./muted.js").then(({ learn }) => learn());

@@ -1,13 +1,14 @@
 // For those who look after a group: the way to its settings, invites as links that are made, copied and ended, who helps, and what is
 // pinned.
 
-import { act, words } from "./act.js";
+import { act, holdsKeyboard, words } from "./act.js";
 import { unlessGone } from "./api.js";
 import { copy } from "./copy.js";
 import { make, open } from "./dialog.js";
 import { action, element } from "./dom.js";
 import { me } from "./me.js";
 import { moderates } from "./standing.js";
+import { takeOut } from "./texts.js";
 
 const EDIT = ["owner", "admin"];
 const may = (roles, some) => roles?.some((role) => some.includes(role)) ?? false;
@@ -15,6 +16,8 @@ const may = (roles, some) => roles?.some((role) => some.includes(role)) ?? false
 // Shows what these roles may do, where nothing moves by that; takes it away where they may nothing.
 export function offer(form, roles) {
   const place = document.querySelector(".tending");
+  if (place.childElementCount && place.dataset.roles === roles.join()) return; // somebody may be on one of them
+  place.dataset.roles = roles.join();
   const group = form.dataset.group;
   const links = [];
   if (moderates(roles)) links.push(element("button", "Invite", { type: "button", className: "quiet", onclick: ({ currentTarget }) => show(group, currentTarget) }));
@@ -92,7 +95,7 @@ async function show(group, opener) {
     }, fail);
     const ending = action("End it", async () => {
       await (await governing()).revoke(group, code).catch(unlessGone);
-      item.remove();
+      takeOut(item, holdsKeyboard(item));
     }, fail);
     const item = element("li", "", {}, element("code", link), element("p", "", { className: "meta" }, element("span", bound), taking, ending));
     if (first) list.prepend(item);

@@ -229,7 +229,8 @@ export async function loadMore(link) {
     if (news) news.textContent = `${added.length} more ${posts ? "posts" : "comments"}`;
     const next = page.getElementById("more");
     if (next) link.href = next.getAttribute("href");
-    else link.parentElement.remove();
+    else if (document.activeElement === link) added[0]?.querySelector("a, button")?.focus({ preventScroll: true });
+    if (!next) link.parentElement.remove();
   } catch {
     link.textContent = "That did not work. Try again";
   } finally {

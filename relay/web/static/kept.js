@@ -1,7 +1,8 @@
 // What one saved: taken out again, and more of it.
 
-import { act } from "./act.js";
+import { act, holdsKeyboard } from "./act.js";
 import { addMore } from "./private.js";
+import { takeOut } from "./texts.js";
 
 function remove(row, button) {
   act(button, {
@@ -9,7 +10,7 @@ function remove(row, button) {
     then: async () => {
       const { unsave } = await import("./lists.js");
       await unsave(row.dataset.savedId);
-      row.remove();
+      takeOut(row, holdsKeyboard(row));
     },
     undo: () => row.classList.remove("leaving"),
   });

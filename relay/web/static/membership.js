@@ -27,7 +27,7 @@ function show() {
     code.required = !member;
   }
   form.hidden = false;
-  if (roles?.length) import("./inviting.js").then(({ offer }) => offer(form, roles));
+  if (roles?.length) import("./inviting.js").then(({ offer }) => roles?.length && offer(form, roles));
   else document.querySelector(".tending").replaceChildren();
   const reported = document.getElementById("reported"); // for those who moderate
   if (reported) reported.hidden = !moderates(roles);

@@ -87,6 +87,11 @@ addEventListener("popstate", () => {
   if (me.token && shown && location.href !== shown) show(location.href);
 });
 
+// What the browser kept as it was may be otherwise by now; notifications and posts come by themselves.
+addEventListener("pageshow", ({ persisted }) => {
+  if (persisted && me.token && ["saved", "reports"].includes(place.dataset.page)) show(location.href);
+});
+
 await ready();
 if (me.token && place.dataset.mine === me.id) await stay();
 else if (me.token) {

@@ -1,10 +1,11 @@
 // What is reported: in a community for its moderators, of the whole place for who runs it. It is removed or left, and who wrote it banned.
 
-import { act } from "./act.js";
+import { act, holdsKeyboard } from "./act.js";
 import { api, unlessGone } from "./api.js";
 import { element } from "./dom.js";
 import { settled } from "./lists.js";
 import { addMore } from "./private.js";
+import { takeOut } from "./texts.js";
 
 const PATHS = {
   post: ({ event }) => `/posts/${event}`,
@@ -33,7 +34,7 @@ function finish(row, button, then) {
     then: async () => {
       await settled(then).catch(unlessGone);
       const list = row.parentElement;
-      row.remove();
+      takeOut(row, holdsKeyboard(row));
       if (!list.children.length && !document.getElementById("more")) list.after(element("p", "Nothing is reported.", { className: "empty" }));
     },
     undo: () => row.classList.remove("leaving"),

@@ -15,6 +15,7 @@ function readAll(place, button) {
   const notes = [...place.querySelectorAll(".happening.new")];
   return act(button, {
     now: () => {
+      if (document.activeElement === button) place.querySelector(".tabs a, .happening a")?.focus({ preventScroll: true });
       button.hidden = true;
       for (const note of notes) note.classList.remove("new");
     },

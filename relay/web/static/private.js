@@ -17,12 +17,16 @@ export async function read(url) {
 // What comes after the rows of this list goes to its end; `link` leads there, and then to what comes after that.
 export async function addMore(list, link) {
   link.setAttribute("aria-busy", "true");
+  const label = (link.dataset.label ??= link.textContent);
   try {
     const page = await read(link.href);
-    list.append(...document.adoptNode(page.querySelector(`.${list.classList[0]}`)).children);
+    const rows = [...document.adoptNode(page.querySelector(`.${list.classList[0]}`)).children];
+    list.append(...rows);
+    link.textContent = label;
     const next = page.getElementById("more");
     if (next) link.href = next.getAttribute("href");
-    else link.parentElement.remove();
+    else if (document.activeElement === link) rows[0]?.querySelector("a, button")?.focus({ preventScroll: true });
+    if (!next) link.parentElement.remove();
   } catch {
     link.textContent = "That did not work. Try again";
   }

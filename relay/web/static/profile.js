@@ -113,3 +113,4 @@ async function learn() {
 await ready();
 show();
 learn().catch(() => null); // then the buttons do what they say
+addEventListener("pageshow", ({ persisted }) => persisted && learn().catch(() => null));

@@ -60,6 +60,7 @@ export async function show(id, given) {
     const event = found.find((each) => each.id === id);
     if (!event) throw new Error("The event is not here any more.");
     const [rows, good, unknown] = await verdicts(event, id);
+    if (!state.isConnected) return; // another one was asked for meanwhile
     state.textContent = unknown ? "Not checked" : good ? "Verified by this browser" : "This does not verify";
     state.classList.add(unknown ? "unknown" : good ? "good" : "bad");
     const list = element("ul", "", { className: "verdicts" });

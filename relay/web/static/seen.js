@@ -3,7 +3,8 @@
 import { all, onChange } from "./items.js";
 import { personal, stored } from "./me.js";
 
-const counts = new Map(JSON.parse(stored(personal("seen"))).map(([id, , , count]) => [id, count]));
+const read = () => new Map(JSON.parse(stored(personal("seen")) ?? "[]").map(([id, , , count]) => [id, count]));
+let counts = read();
 
 function tell(items) {
   for (const item of items) {
@@ -21,4 +22,9 @@ function tell(items) {
 }
 
 onChange(tell);
+addEventListener("pageshow", ({ persisted }) => {
+  if (!persisted) return;
+  counts = read(); // what was read since the page was left
+  tell(all());
+});
 tell(all());

@@ -112,6 +112,20 @@ addEventListener("unhandledrejection", (failed) => {
   if (failed.reason instanceof TypeError && /import/i.test(failed.reason.message)) failed.preventDefault();
 });
 
+// What is read stays in its place when the window becomes wider or narrower, as when a phone is turned.
+let read = null;
+let at = 0;
+let width = innerWidth;
+addEventListener("scrollend", () => {
+  read = document.elementFromPoint(innerWidth / 2, 120)?.closest("main *");
+  at = read?.getBoundingClientRect().top;
+});
+addEventListener("resize", () => {
+  const isOther = innerWidth !== width;
+  width = innerWidth;
+  if (isOther && scrollY > 0 && read?.isConnected) scrollBy({ top: read.getBoundingClientRect().top - at, behavior: "instant" });
+});
+
 root.classList.add("scripted");
 
 // The bell, for who is known; what the page itself needs goes first, for a second at most: a browser may never be idle.

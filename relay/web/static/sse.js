@@ -44,6 +44,7 @@ export async function listen(path, signal, told, state = () => {}) {
     await new Promise((resolve) => {
       setTimeout(resolve, pause);
       addEventListener("online", resolve, { once: true });
+      signal.addEventListener("abort", resolve, { once: true });
     });
   }
   return undefined;

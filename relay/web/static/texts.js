@@ -30,7 +30,7 @@ export function holding(part, change) {
 
 // Takes an item out of a list. A keyboard that was in it (`isHeld`) goes on from what stands next to it.
 export function takeOut(item, isHeld = item.contains(document.activeElement)) {
-  const beside = [item.nextElementSibling, item.previousElementSibling, item.closest("main")];
+  const beside = [item.nextElementSibling, item.previousElementSibling, item.closest("dialog, main")];
   item.remove();
   if (isHeld) beside.flatMap((each) => (each ? stops(each) : []))[0]?.focus({ preventScroll: true });
 }

@@ -134,6 +134,7 @@ function keepVisit() {
 keepVisit();
 addEventListener("pagehide", keepVisit);
 keep("sessionStorage", LAST, post.id);
+addEventListener("pageshow", () => keep("sessionStorage", LAST, post.id));
 
 const own = (item) => me.keys.has(item.dataset.pubkey) || (me.id && item.dataset.author === me.id);
 const isNew = (item) => Number(item.dataset.seq) > line && !own(item);

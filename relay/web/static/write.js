@@ -7,7 +7,7 @@ import { me, ready } from "./who.js";
 const form = document.getElementById("write");
 const { content, group } = form.elements;
 const { quote, reference } = form.dataset;
-const { sent } = attend(form, () => (quote ? `quote:${quote}` : "post:"));
+const { restore, sent } = attend(form, () => (quote ? `quote:${quote}` : "post:"));
 
 form.addEventListener("submit", (submit) => {
   submit.preventDefault();
@@ -33,6 +33,7 @@ async function offer() {
   for (const { id, name, supported_kinds: takes, ...rest } of groups) {
     if (!known.has(id) && !rest.private && !rest.hidden && (takes ?? [11]).includes(11)) group.add(new Option(name || id, id));
   }
+  restore(); // where one of them was chosen
 }
 
 function welcome() {
