@@ -3,6 +3,10 @@
 Exit codes: 0 done, 1 refused or problems found, 2 used or configured wrongly.
 """
 
+import io
+import sys
+from typing import Any
+
 import click
 from click.shell_completion import CompletionItem
 
@@ -13,6 +17,13 @@ from relay.commands.table import SECTIONS, LoadedVerbs
 
 class Tidings(Verbs):
     """All verbs; the help shows them by what they are for. A run loads what it needs (`relay.commands.table`)."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run a verb. What is read and written is UTF-8, as events are, whatever the locale says."""
+        for stream in (sys.stdin, sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(encoding="utf-8", errors=stream.errors)
+        return super().main(*args, **extra)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         longest = max(len(name) for name in self.commands)

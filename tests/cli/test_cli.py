@@ -1,9 +1,11 @@
 """The command as a whole: its verbs, its help, its way of failing."""
 
+import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -70,6 +72,20 @@ def test_wrong_use_ends_in_one_line_that_names_the_help(tidings: Tidings, args: 
     assert result.exit_code == 2
     assert len(result.stderr.splitlines()) == 1
     assert "--help" in result.stderr
+
+
+def test_what_is_said_is_utf_8_whatever_the_locale(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "relay", "config", "relay.name"]
+    settings = tmp_path / "tidings.toml"
+    settings.write_text('[relay]\nname = "Möwe 🌊"\n', "utf-8")
+    told = subprocess.run(
+        [*command, "--config", settings],
+        check=False,
+        env=os.environ | {"PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+    )
+    assert told.returncode == 0, told.stderr
+    assert "Möwe 🌊" in told.stdout.decode()
 
 
 def test_the_module_is_the_command() -> None:

@@ -442,6 +442,7 @@ def test_what_is_read_or_begun_in_a_room_stays(relay, room, keeper):
     one.page.evaluate("""() => {
       window.read = document.querySelectorAll(".message")[7];
       read.scrollIntoView();
+      getSelection().selectAllChildren(read.querySelector("time"));
       window.moved = (() => { const at = read.getBoundingClientRect().top; return () => read.getBoundingClientRect().top - at; })();
     }""")
     keeper.call("PATCH", f"/groups/{group}/messages/{ids[0]}", content="Few words")
@@ -450,6 +451,7 @@ def test_what_is_read_or_begun_in_a_room_stays(relay, room, keeper):
     expect(above[1]).to_have_count(0)
     one.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     assert abs(one.page.evaluate("moved()")) < 2
+    assert one.page.evaluate("String(getSelection())")
 
     field = one.page.get_by_label("Your message")
     field.fill("Half a message")

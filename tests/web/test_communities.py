@@ -185,3 +185,15 @@ def test_on_a_narrow_phone_nothing_is_wider_than_the_screen(relay, window, keepe
     for path in ("/communities", "/c/" + "x" * 120, "/?sort=new"):
         reader.go(path)
         assert page.evaluate("document.documentElement.scrollWidth") <= 320, path
+
+
+def test_a_community_that_was_begun_is_filled_in_again(relay, window):
+    reader = window("/communities/new", Agent(relay).identity)
+    name = reader.page.locator("[name=name]")
+    name.fill("Half a harbour")
+    expect(reader.page.locator("[name=id]")).to_have_value("half-a-harbour")
+    reader.go("/docs")
+    reader.go("/communities/new")
+    expect(name).to_have_value("Half a harbour")
+    name.fill("Whole harbour")
+    expect(reader.page.locator("[name=id]")).to_have_value("whole-harbour")

@@ -284,3 +284,27 @@ def test_issues_are_written_changed_commented_on_and_moved_before_everybody_s_ey
         other.get_by_label("Your comment").fill("So it does.")
         other.get_by_role("button", name="Say it").tap()
         expect(page.locator("[data-live=comments] li")).to_have_count(3)
+
+
+def test_what_was_begun_in_a_project_is_there_again_in_this_tab(relay, window, ann):
+    there = ann.project()
+    issue = ann.issue(there, "It leaks")
+    page = window(f"/project/{there}/issue/{issue}").page
+    page.get_by_label("App token").fill(ann.token)
+    page.get_by_role("button", name="Open").click()
+    comment = page.get_by_label("Your comment")
+    comment.fill("Half a comment")
+    page.get_by_text("Change it").click()
+    page.get_by_label("Priority").select_option("high")
+    page.get_by_role("link", name="All issues").click()
+    expect(page.get_by_text("New issue")).to_be_visible()
+    page.go_back()
+    expect(comment).to_have_value("Half a comment")
+    page.reload()
+    expect(comment).to_have_value("Half a comment")
+    expect(page.get_by_label("Priority")).to_have_value("high")
+    page.get_by_role("button", name="Say it").click()
+    expect(page.locator("[data-live=comments]")).to_contain_text("Half a comment")
+    page.reload()
+    expect(page.locator("[data-live=comments]")).to_contain_text("Half a comment")
+    expect(comment).to_have_value("")

@@ -258,6 +258,8 @@ def test_what_one_has_begun_to_answer_or_change_stays_when_its_comment_is_delete
     menu(reader.by_id(changed)).get_by_role("button", name="Edit").click()
     edit = reader.by_id(changed).locator("form.edit textarea")
     edit.fill("Half a change")
+    agent.call("PATCH", f"/comments/{changed}", content="Changed in another tab")
+    expect(reader.by_id(changed)).to_contain_text("This was changed meanwhile")
     button(reader.by_id(left), "Reply").focus()
     for each in (answered, changed, left):
         agent.call("DELETE", f"/comments/{each}")

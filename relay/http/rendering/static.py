@@ -79,7 +79,7 @@ def _assets() -> dict[str, Asset]:
     found: dict[str, Asset] = {}
     for path in sorted((WEB / "static").iterdir()):
         _read(path, found)
-    style = "\n".join((WEB / "style" / f"{part}.css").read_text() for part in STYLE).encode()
+    style = "\n".join((WEB / "style" / f"{part}.css").read_text("utf-8") for part in STYLE).encode()
     found["style.css"] = _asset(style, ".css")
     return found
 

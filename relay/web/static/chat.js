@@ -142,7 +142,8 @@ function settle() {
       last = day;
     }
     const time = item.querySelector("time");
-    time.textContent = CLOCK.format(at);
+    const clock = CLOCK.format(at);
+    if (time.textContent !== clock) time.textContent = clock; // it may be selected
     time.title = at.toLocaleString();
     const own = me.keys.has(item.dataset.pubkey) || (me.id && item.dataset.author === me.id);
     item.classList.toggle("own", Boolean(own));

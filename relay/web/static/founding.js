@@ -1,7 +1,9 @@
 // The page on which a community or a room is begun, or a community is changed.
 
 import { bring } from "./act.js";
+import { hold } from "./drafts.js";
 import { goTo, sendForm } from "./editor.js";
+import { personal } from "./me.js";
 import { me, ready } from "./who.js";
 
 const form = document.getElementById("founding");
@@ -10,7 +12,8 @@ const { group } = form.dataset;
 
 // The address follows the name as long as nobody writes another one.
 const addressOf = (text) => text.normalize("NFKD").toLowerCase().replace(/\p{M}/gu, "").replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "").slice(0, 48);
-let follows = !id?.value;
+const { forget } = hold(form, () => personal(`draft.founding:${group ?? ""}`), () => localStorage);
+let follows = !id?.value || id.value === addressOf(name.value);
 const derive = () => {
   if (id && follows) id.value = addressOf(name.value);
 };
@@ -27,6 +30,7 @@ form.addEventListener("submit", (submit) => {
     const { beginGroup, editGroup } = await bring("./governing.js");
     if (group) await editGroup(group, said);
     else await beginGroup(id.value, { ...said, private: among, supported_kinds: what === "posts" ? [11] : [9] });
+    forget();
     location.href = `/${!group && what !== "posts" ? "chat" : "c"}/${encodeURIComponent(group ?? id.value)}`;
   });
 });

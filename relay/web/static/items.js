@@ -73,6 +73,12 @@ async function fetchStale() {
   if (stale.size && !timer) timer = setTimeout(fetchStale, SPREAD);
 }
 
+addEventListener("online", () => {
+  if (!timer) return;
+  clearTimeout(timer);
+  fetchStale();
+});
+
 // A list of one's own is read with one's key.
 async function read(url) {
   const key = posts && "authors" in posts.dataset && me.token;
@@ -99,6 +105,8 @@ function refresh(present, piece) {
     if (!other || markup(other) === markup(part)) continue;
     if (part.dataset.part === "replies" && present.dataset.kind === "1111") continue; // its replies stand below it
     holding(part, () => fill(part, other));
+    const edit = part.dataset.part === "text" && present.querySelector("form.edit");
+    if (edit) complain(edit, "This was changed meanwhile. What you save takes the place of that.");
     part.classList.remove("changed");
     requestAnimationFrame(() => part.classList.add("changed"));
   }

@@ -5,6 +5,7 @@
 
 import { holdsKeyboard, words } from "./act.js";
 import { boards } from "./board.js";
+import { hold } from "./drafts.js";
 import { signer } from "./me.js";
 import { proof } from "./nip98.js";
 import { become, holding, receive } from "./texts.js";
@@ -46,6 +47,7 @@ async function read(url) {
 
 async function open(url) {
   const page = await read(url);
+  for (const form of content.querySelectorAll("form[data-act]")) held.get(form)?.flush();
   content.replaceChildren(...document.adoptNode(page.getElementById("content")).childNodes);
   document.title = page.title;
   begin();
@@ -63,6 +65,7 @@ async function refresh() {
     if (part.matches("form")) part.replaceWith(document.adoptNode(other)); // its fields say what it says now
     else holding(part, () => become(part, document.adoptNode(other)));
   }
+  resume();
   return undefined;
 }
 
@@ -123,7 +126,25 @@ function said(form) {
 
 // A form that somebody has begun to fill in is not shown anew, wherever the keyboard is.
 content.addEventListener("input", ({ target }) => target.closest("[data-live]")?.setAttribute("data-touched", ""));
-content.addEventListener("reset", ({ target }) => target.removeAttribute("data-touched"));
+content.addEventListener("reset", ({ target }) => {
+  target.removeAttribute("data-touched");
+  held.get(target)?.forget();
+});
+
+const held = new WeakMap(); // a form -> how what it holds is kept, in this tab
+
+// What was begun here before is there again.
+function resume() {
+  for (const form of content.querySelectorAll("form[data-act]")) {
+    if (held.has(form)) continue;
+    const name = `tidings.form.${main().dataset.issue ?? main().dataset.project}.${form.dataset.act}`;
+    const kept = hold(form, () => name, () => sessionStorage);
+    held.set(form, kept);
+    if (!kept.isKept) continue;
+    form.closest("[data-live]")?.setAttribute("data-touched", "");
+    form.closest("details")?.setAttribute("open", "");
+  }
+}
 
 const ACTS = {
   write: async (form) => {
@@ -183,6 +204,7 @@ let watched = "";
 // What follows from what stands there now.
 function begin() {
   asking();
+  resume();
   const { project, open: isOpen, now } = main().dataset;
   const isClosed = Boolean(document.querySelector("#open:not([data-inside])"));
   if (isClosed || watched === project) return;

@@ -165,6 +165,27 @@ LOG = [
 ]
 
 
+EDIT = make_event(2, 1010, "other words", [("e", COMMENT.id)], NOW + 1)
+REPLY = make_event(1, 1111, "reply", [("E", POST.id), ("K", "11"), ("e", COMMENT.id), ("k", "1111")])
+TREE = [POST, COMMENT, EDIT, REPLY, *(make_event(3, 7, "+", [("e", one.id)]) for one in (POST, COMMENT, REPLY))]
+
+
+@pytest.mark.parametrize("doomed", [POST, COMMENT, EDIT], ids=["post", "comment", "edit"])
+@pytest.mark.parametrize("order", [TREE, TREE[::-1]], ids=["downwards", "upwards"])
+def test_what_hangs_together_comes_and_goes_together(tmp_path: Path, order: list[Event], doomed: Event) -> None:
+    """Comments and votes under a post, votes under these, and the text that is searched."""
+    open_log(tmp_path, local=(1, 2), foreign=(9,)).close()
+    writer = backend.open_writer(tmp_path, SEARCHED, synchronous="off", cutting=Cutting(kinds=(11, 1111)))
+    for key, owner in OWNERS.items():
+        writer.execute(BindProven(keypair(key).pubkey, identity(owner)), NOW)
+    deletion = make_event(1 if doomed is POST else 2, 5, "", [("e", doomed.id)])
+    for event in (*order, deletion):
+        write(writer, [event], Door.IMPORT)
+        assert ordered(tables(tmp_path)) == ordered(feed(world(tmp_path)))
+        assert list(rebuilding.problems(writer.connection, PROJECTIONS)) == []
+    writer.close()
+
+
 def older(directory: Path, version: int, log: Sequence[Event] = LOG) -> None:
     """A data directory as an older version left it: two identities, and a log whose rows are yet to be made."""
     directory.mkdir()
