@@ -21,7 +21,8 @@ class Tidings(Verbs):
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run a verb. What is read and written is UTF-8, as events are, whatever the locale says."""
         for stream in (sys.stdin, sys.stdout, sys.stderr):
-            if isinstance(stream, io.TextIOWrapper):
+            # What is UTF-8 already is left alone: of what was read in part, as in the tests' process, it cannot be changed.
+            if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() != "utf-8":
                 stream.reconfigure(encoding="utf-8", errors=stream.errors)
         return super().main(*args, **extra)
 
