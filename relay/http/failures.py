@@ -25,6 +25,13 @@ from storage.identities.types import ChangeRefused
 
 _log = logging.getLogger(__name__)
 
+# The words of these statuses are not Python's, whose versions differ (413 in 3.13).
+_WORDS: Final = {
+    413: "request_entity_too_large",
+    414: "request_uri_too_long",
+    416: "requested_range_not_satisfiable",
+    422: "unprocessable_entity",
+}
 HINTS: Final = {row.status: row.hint for row in STATUSES}
 
 
@@ -56,7 +63,7 @@ def answer(request: Request[Any, Any, Any], problem: HttpProblem) -> Response[An
 
 def _plain(status: int, message: str, headers: dict[str, str] | None = None, hint: str = "") -> HttpProblem:
     """A problem whose word is its status."""
-    word = http.HTTPStatus(status).phrase.lower().replace(" ", "_").replace("-", "_")
+    word = _WORDS.get(status) or http.HTTPStatus(status).phrase.lower().replace(" ", "_").replace("-", "_")
     return HttpProblem(status, word, message, hint, headers=headers)
 
 

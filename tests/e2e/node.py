@@ -21,9 +21,10 @@ def packages() -> str:
     wanted = json.loads((JS / "package.json").read_text())["devDependencies"]
     with (JS / "package.json").open() as held:
         fcntl.flock(held, fcntl.LOCK_EX)  # tests run in several processes
-        if not all((JS / "node_modules" / name).is_dir() for name in wanted):
+        done_before = (JS / "node_modules" / ".package-lock.json").is_file()  # npm writes it last
+        if not done_before or not all((JS / "node_modules" / name).is_dir() for name in wanted):
             install = [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
-            done = subprocess.run(install, cwd=JS, capture_output=True, timeout=180, check=False)
+            done = subprocess.run(install, cwd=JS, capture_output=True, timeout=300, check=False)
             if done.returncode:
                 pytest.skip(f"npm could not install the libraries: {done.stderr.decode()[-300:]}")
     return found

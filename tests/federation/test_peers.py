@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -126,8 +127,8 @@ async def test_what_comes_live_by_a_second_peer_is_not_noted_as_refused(tmp_path
             await until_has(here, first)
             await store(two, first, second)
             await until_has(here, second)  # the first came before it
-    found = sqlite3.connect(data / "tidings.sqlite").execute("SELECT count(*) FROM peer_refusals").fetchone()
-    assert found == (0,)
+    with closing(sqlite3.connect(data / "tidings.sqlite")) as database:
+        assert database.execute("SELECT count(*) FROM peer_refusals").fetchone() == (0,)
 
 
 async def until_has(server: Server, event: Event) -> None:
@@ -457,8 +458,8 @@ async def test_what_a_peer_brings_has_an_author_with_that_peer_as_origin(tmp_pat
                 return bool(posts) and posts[0]["author"]["origin"] == url and f"via {peer.url[5:]}</span>" in page
 
             await until(shown)
-        origins = sqlite3.connect(here.data / "tidings.sqlite").execute("SELECT origin FROM posting_identities")
-        assert origins.fetchall() == [(url,)]
+        with closing(sqlite3.connect(here.data / "tidings.sqlite")) as database:
+            assert database.execute("SELECT origin FROM posting_identities").fetchall() == [(url,)]
 
 
 async def test_a_peer_up_is_offered_each_event_once_and_compared_with_after_that(tmp_path: Path) -> None:

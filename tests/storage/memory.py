@@ -5,6 +5,7 @@ derived rows. The primary tables stand in an SQLite database in memory, since wh
 """
 
 import sqlite3
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from functools import cache
 from typing import TypeVar, cast
@@ -95,6 +96,7 @@ class MemoryLog:
         self.addresses: dict[str, Version] = {}
         self.vanished: dict[str, int] = {}
         self.connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        weakref.finalize(self, self.connection.close)
         _tables().backup(self.connection)
 
     def facts(self, meaning: Meaning, event: Event) -> Facts:

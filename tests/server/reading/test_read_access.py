@@ -460,6 +460,7 @@ async def test_the_rest_of_an_answer_is_not_sent_to_who_left_meanwhile(
     alice.wire.stalled = True
     alice.send("REQ", "s", in_group() if named else {"kinds": [9]})
     await alice.until(lambda: not alice.connection.writable)
+    await settle()  # what was begun before that is done
     assert alice.pending()[0][2]["content"].startswith("0")
     place.leave()
     await place.write()

@@ -1,4 +1,5 @@
 import sqlite3
+from collections.abc import Iterator
 
 import pytest
 
@@ -21,8 +22,19 @@ class Clock:
         return self.now
 
 
+@pytest.fixture(autouse=True)
+def opened() -> Iterator[None]:
+    yield
+    while _OPEN:
+        _OPEN.pop().close()
+
+
+_OPEN: list[sqlite3.Connection] = []
+
+
 def quick(cpu: Clock, wall: Clock | None = None) -> LoopReader:
-    return LoopReader(sqlite3.connect(":memory:"), cpu, wall or Clock(step=cpu.step))  # never slower than the other
+    _OPEN.append(sqlite3.connect(":memory:"))
+    return LoopReader(_OPEN[-1], cpu, wall or Clock(step=cpu.step))  # never slower than the other
 
 
 def ask(asked: LoopReader, sql: str = "SELECT 42") -> int | None:
