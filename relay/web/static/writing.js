@@ -1,6 +1,6 @@
 // Writing posts and comments: what their forms send, where the form for a comment stands, and a quote in it.
 
-import { bring, complain, holdsKeyboard } from "./act.js";
+import { bring, complain, composes, holdsKeyboard } from "./act.js";
 import { attend, sendForm } from "./editor.js";
 import { post, renew, target } from "./items.js";
 
