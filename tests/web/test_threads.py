@@ -133,6 +133,11 @@ def test_what_comes_live_leaves_what_is_read_where_it_is(relay, window):
     assert after is not None
     assert abs(after["y"] - before["y"]) < 2
 
+    reader.until(
+        lambda: reader.page.evaluate(
+            "performance.getEntriesByType('resource').some(({ name }) => name.includes('/turned.js'))"
+        )
+    )
     reader.page.evaluate(  # a phone is turned
         "new Promise((done) => { addEventListener('scrollend', done, { once: true }); scrollBy(0, -20); })"
     )

@@ -5,7 +5,6 @@ import { api } from "./api.js";
 import { drafts, leave } from "./belongings.js";
 import { copied } from "./copy.js";
 import { join, register } from "./joining.js";
-import { npub } from "./npub.js";
 import { me, needWriter, ready } from "./who.js";
 
 const at = (id) => document.getElementById(id);
@@ -122,7 +121,7 @@ async function showMine() {
   at("mark").textContent = name.charAt(0).toUpperCase();
   at("profile").hidden = !me.name;
   at("profile").href = `/u/${encodeURIComponent(me.name)}`;
-  at("how").textContent = me.name ? "" : `${npub(me.own).slice(0, 16)}… signs what you write, by your ${me.remote ? "remote signer" : "extension"}. It has no API key in this browser.`;
+  at("how").textContent = me.name ? "" : `${(await bring("./npub.js")).npub(me.own).slice(0, 16)}… signs what you write, by your ${me.remote ? "remote signer" : "extension"}. It has no API key in this browser.`;
   at("enter-own").hidden = Boolean(me.name);
   at("plain-name").textContent = me.name;
   const claims = await bring("./account-claims.js");

@@ -52,37 +52,8 @@ export function holdsKeyboard(part) {
   return !at || at === document.body || Boolean(part?.contains(at));
 }
 
-// Whether a button is pressed for the second time, of what is not undone: the first press asks, in these words, until something else
-// is pressed or the keyboard goes elsewhere. Not until it loses the focus: in Safari what is pressed has none.
-export function isSure(button, asked) {
-  if ("sure" in button.dataset) return true;
-  const label = button.textContent;
-  button.dataset.sure = "";
-  button.textContent = asked;
-  const end = new AbortController();
-  const look = ({ target }) => {
-    if (button.contains(target)) return;
-    end.abort();
-    delete button.dataset.sure;
-    if (button.textContent === asked) button.textContent = label;
-  };
-  for (const each of ["pointerdown", "focusin"]) addEventListener(each, look, { capture: true, signal: end.signal });
-  return false;
-}
-
 // Whether a key belongs to a text that is put together from several, as Japanese is typed: then it is not for the page. Of the last one Safari says it by its number alone.
 export const composes = (key) => key.isComposing || key.keyCode === 229;
-
-// Switches a control off while its work is under way; `on()` ends that. A keyboard that was on it is there again then, or on `beside()`
-// where the control is gone.
-export function off(control, beside = () => null) {
-  const isHeld = document.activeElement === control;
-  control.disabled = true;
-  return () => {
-    control.disabled = false;
-    if (isHeld && holdsKeyboard()) (control.isConnected ? control : beside())?.focus({ preventScroll: true });
-  };
-}
 
 let hiding = 0;
 

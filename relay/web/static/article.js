@@ -1,6 +1,7 @@
 // An article of the knowledge: its proof, and for whoever wrote it, changing and deleting.
 
-import { act, bring, complain, isSure } from "./act.js";
+import { act, bring, complain } from "./act.js";
+import { isSure } from "./sure.js";
 import { me, ready } from "./who.js";
 
 const article = document.getElementById("article");

@@ -1,15 +1,16 @@
 // A room, alive: what is said, and what its reader does. How messages look comes from the relay
 // (`/chat-pieces`); no text of a stranger is ever put together with markup here.
 
-import { bring, composes, holdsKeyboard, isSure, off, toast, words } from "./act.js";
-import { follow, read } from "./drafts.js";
+import { bring, composes, holdsKeyboard, toast, words } from "./act.js";
+import { off } from "./dom.js";
 import { personal } from "./me.js";
 import { lookAgain, onStanding } from "./membership.js";
 import { palette, show as showReactions } from "./reactions.js";
 import { mark } from "./rooms.js";
 import { edit, overSocket, said, texts } from "./sources.js";
 import { moderates } from "./standing.js";
-import { become, fill, holding, receive, takeOut } from "./texts.js";
+import { isSure } from "./sure.js";
+import { become, fill, holding, takeOut } from "./texts.js";
 import { me, needWriter, ready } from "./who.js";
 import { now, soon } from "./wire.js";
 
@@ -70,7 +71,7 @@ async function pieces(body) {
   const headers = { "content-type": "application/json", accept: "text/html" };
   const response = await fetch("/chat-pieces", { method: "POST", headers, body: JSON.stringify(body) });
   if (!response.ok) throw new Error("The relay cannot draw this just now.");
-  return receive(new DOMParser().parseFromString(await response.text(), "text/html"));
+  return new DOMParser().parseFromString(await response.text(), "text/html");
 }
 
 function remember(events) {
@@ -557,8 +558,10 @@ async function begin(from) {
     await introduce();
   } else if (me.keys.size) source.reactions(items().map((item) => item.dataset.id)).then(paint, () => null);
   form.hidden = Boolean(home);
-  field.value ||= read(`chat:${group}`)?.content ?? "";
-  keepDraft = follow(field, `chat:${group}`, () => (changing ? aside : field.value));
+  bring("./drafts.js").then(({ follow, read }) => {
+    field.value ||= read(`chat:${group}`)?.content ?? "";
+    keepDraft = follow(field, `chat:${group}`, () => (changing ? aside : field.value));
+  }, () => null); // without it the room is as it was
   settle();
   const line = showUnread();
   if (line) line.scrollIntoView({ block: "center" });

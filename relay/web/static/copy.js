@@ -24,6 +24,8 @@ export async function copy(text) {
 // The block of code that stands before the button.
 export async function copyCode(button) {
   const source = button.previousElementSibling;
+  const text = button.closest(".prose");
+  if (text) text.received ??= text.innerHTML; // texts.js
   if (!(await copy(source.textContent))) getSelection().selectAllChildren(source);
   else button.textContent = "Copied";
   setTimeout(() => { button.textContent = "Copy"; }, 1500);

@@ -1,6 +1,6 @@
 // Elements made by scripts. A stranger's text only ever comes in as text.
 
-import { off, words } from "./act.js";
+import { holdsKeyboard, words } from "./act.js";
 
 export function element(name, text = "", attributes = {}, ...children) {
   const made = Object.assign(document.createElement(name), attributes);
@@ -24,4 +24,15 @@ export function action(label, work, fail, className = "quiet") {
     on();
   });
   return button;
+}
+
+// Switches a control off while its work is under way; `on()` ends that. A keyboard that was on it is there again then, or on `beside()`
+// where the control is gone.
+export function off(control, beside = () => null) {
+  const isHeld = document.activeElement === control;
+  control.disabled = true;
+  return () => {
+    control.disabled = false;
+    if (isHeld && holdsKeyboard()) (control.isConnected ? control : beside())?.focus({ preventScroll: true });
+  };
 }

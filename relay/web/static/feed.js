@@ -1,8 +1,9 @@
 // The feed, a post or a profile, alive: what events change, and what the reader does.
 
-import { act, bring, complain, holdsKeyboard, isSure, toast, words } from "./act.js";
+import { act, bring, complain, holdsKeyboard, toast, words } from "./act.js";
 import { all, catchUp, changed, find, loadMore, onChange, post, renew, target, tellTimes } from "./items.js";
 import { personal, signer, stored } from "./me.js";
+import { isSure } from "./sure.js";
 import { canWrite, me, needWriter, ready } from "./who.js";
 import { ask, follow } from "./wire.js";
 

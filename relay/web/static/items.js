@@ -1,9 +1,8 @@
 // Posts and comments on the page: renewed, put in, taken out. What they look like comes from the relay as `pieces`; no text
 // of a stranger is ever put together with markup here.
 
-import { complain, holdsKeyboard } from "./act.js";
+import { bring, complain, holdsKeyboard } from "./act.js";
 import { me } from "./me.js";
-import { fill, holding, markup, receive, takeOut } from "./texts.js";
 import { now } from "./wire.js";
 
 const PIECES = 100; // ids in one request
@@ -21,6 +20,7 @@ const whole = document.querySelector(".item.whole");
 const stale = new Set();
 const welcome = new Set(); // ids to put in even where order or place would leave them out
 const listeners = [];
+let texts; // texts.js, once something came
 let timer = 0;
 let turn = 0;
 const turns = new Map(); // id -> the newest request for it: what older ones say comes too late
@@ -81,11 +81,12 @@ addEventListener("online", () => {
 
 // A list of one's own is read with one's key.
 async function read(url) {
+  texts ??= await bring("./texts.js");
   const key = posts && "authors" in posts.dataset && me.token;
   const headers = { accept: "text/html", ...(key && { authorization: `Bearer ${key}` }) };
   const response = await fetch(url, { headers });
   if (!response.ok) throw new Error(`${response.status}`);
-  return receive(new DOMParser().parseFromString(await response.text(), "text/html"));
+  return new DOMParser().parseFromString(await response.text(), "text/html");
 }
 
 const parse = (page) => new Map(Array.from(page.querySelectorAll(".item"), (item) => [item.dataset.id, item]));
@@ -102,9 +103,9 @@ function settle(id, piece) {
 function refresh(present, piece) {
   for (const part of present.querySelectorAll("[data-part]")) {
     const other = piece.querySelector(`[data-part="${part.dataset.part}"]`);
-    if (!other || markup(other) === markup(part)) continue;
+    if (!other || texts.markup(other) === texts.markup(part)) continue;
     if (part.dataset.part === "replies" && present.dataset.kind === "1111") continue; // its replies stand below it
-    holding(part, () => fill(part, other));
+    texts.holding(part, () => texts.fill(part, other));
     const edit = part.dataset.part === "text" && present.querySelector("form.edit");
     if (edit) complain(edit, "This was changed meanwhile. What you save takes the place of that.");
     part.classList.remove("changed");
@@ -127,7 +128,7 @@ function leave(item) {
   if (item === whole || begun) {
     item.classList.add("gone");
     item.querySelector("[data-part=text]").textContent = `This ${item.dataset.kind === "11" ? "post" : "comment"} was deleted.`;
-  } else takeOut(item);
+  } else texts.takeOut(item);
   if (empty) empty.hidden = Boolean(document.querySelector("li.item"));
 }
 

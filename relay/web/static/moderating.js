@@ -1,10 +1,11 @@
 // What is reported: in a community for its moderators, of the whole place for who runs it. It is removed or left, and who wrote it banned.
 
-import { act, holdsKeyboard, isSure } from "./act.js";
+import { act, holdsKeyboard } from "./act.js";
 import { api, unlessGone } from "./api.js";
 import { element } from "./dom.js";
 import { settled } from "./lists.js";
 import { addMore } from "./private.js";
+import { isSure } from "./sure.js";
 import { takeOut } from "./texts.js";
 
 const PATHS = {

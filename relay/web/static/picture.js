@@ -6,6 +6,8 @@ export function show(link) {
   Object.assign(frame, { className: "picture-frame", title: words, referrerPolicy: "no-referrer" });
   frame.setAttribute("sandbox", "allow-popups allow-popups-to-escape-sandbox");
   frame.src = `/picture?${new URLSearchParams({ u: link.href, words })}`;
+  const text = link.closest(".prose");
+  text.received ??= text.innerHTML; // texts.js
   link.before(frame);
   link.classList.add("shown"); // it leads to the picture by itself now
 }

@@ -3,12 +3,11 @@
 // One that is for its members is asked for again with an app token, which stays in this tab, or with a proof by a signing
 // extension (NIP-98). What comes is the page itself, as the relay makes it; so is what is changed meanwhile (`data-live`).
 
-import { holdsKeyboard, words } from "./act.js";
+import { bring, holdsKeyboard, words } from "./act.js";
 import { boards } from "./board.js";
 import { hold } from "./drafts.js";
 import { signer } from "./me.js";
 import { proof } from "./nip98.js";
-import { become, holding, receive } from "./texts.js";
 import { call, watch } from "./tracking.js";
 
 const STORE = "tidings.app-token";
@@ -42,7 +41,7 @@ async function read(url) {
   if (response.status === 401) throw new Error("That is no app token of this relay.");
   if (response.status === 403 || response.status === 404) throw new Error("This project is not open to you, or it is not here.");
   if (!response.ok) throw new Error(`The relay answered ${response.status}.`);
-  return receive(new DOMParser().parseFromString(await response.text(), "text/html"));
+  return new DOMParser().parseFromString(await response.text(), "text/html");
 }
 
 async function open(url) {
@@ -56,6 +55,7 @@ async function open(url) {
 // The parts that may have changed, in their place. What is being filled in stays as it is, and so does where the keyboard is.
 async function refresh() {
   const url = here();
+  const { become, holding } = await bring("./texts.js");
   const page = await read(url);
   if (url !== here()) return refresh(); // another view is shown by now
   for (const part of document.querySelectorAll("[data-live]")) {

@@ -3,7 +3,6 @@
 import { words } from "./act.js";
 import { api } from "./api.js";
 import { make, open } from "./dialog.js";
-import { find } from "./items.js";
 import { me } from "./me.js";
 import { check } from "./verify.js";
 import { ask, begin } from "./wire.js";
@@ -65,7 +64,7 @@ export async function show(id, given) {
     state.classList.add(unknown ? "unknown" : good ? "good" : "bad");
     const list = element("ul", "", { className: "verdicts" });
     list.append(...rows);
-    if (find(id)?.querySelector("[data-part=edited]")?.textContent) {
+    if (document.querySelector(`.item[data-id="${CSS.escape(id)}"] [data-part=edited]`)?.textContent) {
       list.append(row(undefined, "What is shown is a later edit, which is an event of its own (kind 1010)."));
     }
     const code = element("pre", JSON.stringify(event, null, 2));

@@ -120,19 +120,7 @@ addEventListener("unhandledrejection", (failed) => {
   if (failed.reason instanceof TypeError && /import/i.test(failed.reason.message)) failed.preventDefault();
 });
 
-// What is read stays in its place when the window becomes wider or narrower, as when a phone is turned.
-let read = null;
-let at = 0;
-let width = innerWidth;
-addEventListener("scrollend", () => {
-  read = document.elementFromPoint(innerWidth / 2, 120)?.closest("main *");
-  at = read?.getBoundingClientRect().top;
-});
-addEventListener("resize", () => {
-  const isOther = innerWidth !== width;
-  width = innerWidth;
-  if (isOther && scrollY > 0 && read?.isConnected) scrollBy({ top: read.getBoundingClientRect().top - at, behavior: "instant" });
-});
+addEventListener("scroll", () => bring("./turned.js"), { once: true, passive: true });
 
 root.classList.add("scripted");
 

@@ -1,16 +1,10 @@
 // Parts of a page that are read again. What is the same stays as it is: what a reader opened in a text (a picture, a "Copied") is no
-// news, and neither a selection nor the keyboard is taken from whoever has it there.
+// news, and neither a selection nor the keyboard is taken from whoever has it there. What opens something in a text keeps its markup
+// as the relay sent it (`received`).
 
-const received = new WeakMap(); // a text -> its markup as the relay sent it
 const OWN = ["open", "data-touched", "tabindex"]; // attributes that come of what the reader does
 
-// Of a page that has come, or of a text that has another markup now. Answers what it got.
-export function receive(part) {
-  for (const text of part.matches?.(".prose") ? [part] : part.querySelectorAll(".prose")) received.set(text, text.innerHTML);
-  return part;
-}
-
-export const markup = (part) => received.get(part) ?? part.innerHTML;
+export const markup = (part) => part.received ?? part.innerHTML;
 
 const STOPS = "a[href], button, summary, input, textarea, select, [tabindex]";
 const stops = (part) => [...part.querySelectorAll(STOPS)].filter((stop) => !stop.disabled && stop.checkVisibility());
@@ -56,7 +50,7 @@ export function fill(before, after, known = new Map()) {
     return same;
   });
   arrange(before, nodes);
-  if (received.has(before)) received.set(before, said);
+  if ("received" in before) before.received = said;
 }
 
 // The same for the whole of it, wherever in it items (`data-id`) stand now.
@@ -71,5 +65,3 @@ export function become(before, after, known = items(before)) {
 }
 
 const items = (part) => new Map(Array.from(part.querySelectorAll?.("[data-id]") ?? [], (item) => [item.dataset.id, item]));
-
-receive(document);

@@ -100,8 +100,9 @@ SCRIPTS = [name for name in static.ASSETS if name.endswith(".js")]
 async def test_scripts_import_each_other_by_digest(name):
     async with Browser() as browser:
         script = (await browser.get(static.url(name))).text
-        links = re.findall(r'(?:from|import)\s*\(?\s*"\.([^"]+)"', script)
-        assert len(links) == len(re.findall(r"^import\b|\bimport\(", script, re.MULTILINE))
+        links = re.findall(r'(?:from|import|bring)\s*\(?\s*"\.([^"]+)"', script)
+        given = r"script\)|`\$\{script\}"  # in act.js, which brings what it is asked for
+        assert len(links) == len(re.findall(rf"^import\b|\b(?:import|bring)\((?!{given})", script, re.MULTILINE))
         for link in links:
             assert (await browser.get(f"/static{link}")).headers["cache-control"].endswith("immutable"), link
 
@@ -137,7 +138,7 @@ def test_a_page_may_fetch_all_the_scripts_it_needs_at_once(name, other):
 def test_the_scripts_of_a_page_together_stay_light(name):
     loaded = {"site.js", name}
     loaded |= {need for script in loaded for need in static.ASSETS[script].needs}
-    most, packed = (55_000, 20_000) if name == "chat.js" else (42_000, 16_000)
+    most, packed = (62_000, 24_000) if name == "chat.js" else (42_000, 16_000)
     assert sum(len(static.ASSETS[each].content) for each in loaded) < most
     assert sum(len(static.ASSETS[each].packed or static.ASSETS[each].content) for each in loaded) < packed
 
