@@ -425,34 +425,44 @@ class Relapsing(FakePeer):
         await super().compare(connection, comparisons, name, wanted, data)
 
 
+async def until_it_waits(peer: FakePeer, walked: Callable[[], None] = lambda: None) -> PeerRecord:
+    """What is told of a peer once its sessions are over and the next is waited for. `walked` is called when all was compared."""
+    waiting = asyncio.Event()
+
+    def noticed() -> None:
+        if record.status.state == "waiting":
+            waiting.set()
+        if record.place.walked_at:
+            walked()
+
+    record = PeerRecord(PeerRow(peer.url, "", False, PeerPlace(), PeerStatus()), noticed)
+    parts = PeerParts(record, PeerMemory(peer.url, NoPeers(), execute), OpenDoor(), ShortLog())
+    settings = PeerSettings(url=peer.url, direction="down", allow_private=True)
+    runner = PeerRunner(settings, parts, Key(b"\1" * 32), Federation, Faults())
+    runner.start()
+    await asyncio.wait_for(waiting.wait(), 20)
+    await runner.close("stopped")
+    return record
+
+
 @pytest.mark.parametrize(("kind", "useful"), [(Relapsing, 0), (FakePeer, 1)])
 async def test_a_peer_that_misbehaved_is_left_alone_for_longer_and_longer(
     kind: type[FakePeer], useful: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resets = 0
-    waiting = asyncio.Event()
 
     class Counting(Pauses):
         def reset(self) -> None:
             nonlocal resets
             resets += 1
 
-    def noticed() -> None:
-        if record.status.state == "waiting":
-            waiting.set()
-        if record.place.walked_at:  # everything went well
-            for connection in peer.connections:
-                connection.transport.abort()
+    def break_off() -> None:  # everything went well
+        for connection in peer.connections:
+            connection.transport.abort()
 
     monkeypatch.setattr(peers, "Pauses", Counting)
     async with kind([make_event()]).serving() as peer:
-        record = PeerRecord(PeerRow(peer.url, "", False, PeerPlace(), PeerStatus()), noticed)
-        parts = PeerParts(record, PeerMemory(peer.url, NoPeers(), execute), OpenDoor(), ShortLog())
-        settings = PeerSettings(url=peer.url, direction="down", allow_private=True)
-        runner = PeerRunner(settings, parts, Key(b"\1" * 32), Federation, Faults())
-        runner.start()
-        await asyncio.wait_for(waiting.wait(), 20)
-        await runner.close("stopped")
+        record = await until_it_waits(peer, break_off)
     assert record.status.in_step_at
     assert resets == useful
     record.is_in_step(int(time.time()))
@@ -469,20 +479,8 @@ class Refusing(FakePeer):
 
 
 async def test_what_a_peer_refuses_is_told_with_its_words() -> None:
-    waiting = asyncio.Event()
-
-    def noticed() -> None:
-        if record.status.state == "waiting":
-            waiting.set()
-
     async with Refusing().serving() as peer:
-        record = PeerRecord(PeerRow(peer.url, "", False, PeerPlace(), PeerStatus()), noticed)
-        parts = PeerParts(record, PeerMemory(peer.url, NoPeers(), execute), OpenDoor(), ShortLog())
-        settings = PeerSettings(url=peer.url, direction="down", allow_private=True)
-        runner = PeerRunner(settings, parts, Key(b"\1" * 32), Federation, Faults())
-        runner.start()
-        await asyncio.wait_for(waiting.wait(), 20)
-        await runner.close("stopped")
+        record = await until_it_waits(peer)
     assert record.status.last_error == f"{peer.url} refuses what it is asked: error: no"
 
 

@@ -271,17 +271,7 @@ async def test_who_fails_for_days_is_asked_no_more_until_resumed(
         assert excerpts(await outside.until(5))[3:] == [["One"], ["Two"]]
 
 
-async def test_who_says_gone_is_asked_no_more(relay: Home, outside: Outside, alice: Api, bob: Api) -> None:
-    post = await alice.post("Low water")
-    await added(alice)
-    outside.answer = lambda _: 410
-    async with delivering(relay, outside):
-        await bob.comment(post, "One")
-        ended = await settled(alice, lambda one: not one["live"])
-    assert (ended["problem"], len(outside.got)) == ("the answer was 410", 1)
-
-
-async def test_what_has_ended_is_tried_again_as_soon_as_it_is_resumed(
+async def test_who_says_gone_is_asked_no_more_until_resumed_and_then_at_once(
     relay: Home, outside: Outside, alice: Api, bob: Api
 ) -> None:
     post = await alice.post("Low water")
@@ -289,7 +279,8 @@ async def test_what_has_ended_is_tried_again_as_soon_as_it_is_resumed(
     outside.answer = lambda _: 410
     async with delivering(relay, outside):
         await bob.comment(post, "One")
-        await settled(alice, lambda one: not one["live"])
+        ended = await settled(alice, lambda one: not one["live"])
+        assert (ended["problem"], len(outside.got)) == ("the answer was 410", 1)
         outside.answer = lambda _: 200
         await alice.told("POST", f"agents/me/webhooks/{made['webhook']['id']}/resume")
         assert excerpts(await outside.until(2)) == [["One"], ["One"]]

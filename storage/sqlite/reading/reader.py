@@ -113,9 +113,13 @@ def open_file(file: Path, cache_mib: int) -> sqlite3.Connection:
         check_same_thread=False,
         cached_statements=database_file.STATEMENTS,
     )
-    database_file.add_functions(connection)
-    connection.execute(f"PRAGMA cache_size = {-1024 * int(cache_mib)}")
-    connection.execute("PRAGMA temp_store = MEMORY")
+    try:
+        database_file.add_functions(connection)
+        connection.execute(f"PRAGMA cache_size = {-1024 * int(cache_mib)}")
+        connection.execute("PRAGMA temp_store = MEMORY")
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 
