@@ -50,6 +50,36 @@ def test_a_post_is_begun_kept_looked_at_and_sent(relay, window):
     expect(text).to_have_value("")
 
 
+def test_what_is_begun_can_be_discarded_although_the_communities_come_later(relay, window):
+    writer = window("/account", Agent(relay).identity)
+    held = []
+    writer.page.route("**/groups?mine=*", lambda route: held.append(route))  # noqa: PLW0108 it takes no method of a list
+    writer.go("/write")
+    writer.until(lambda: held)
+    writer.page.clock.pause_at(4_000_000_000)  # what is typed is no draft yet
+    writer.page.get_by_label("Title").fill("Low water")
+    discard = button(writer.page.locator("#write"), "Discard the draft")
+    expect(discard).to_be_visible()
+    held[0].fulfill(json={"groups": [{"id": "tides", "name": "Tides"}]})
+    expect(writer.page.get_by_role("option", name="Tides")).to_be_attached()
+    expect(discard).to_be_visible()
+    discard.click()
+    expect(writer.page.get_by_label("Title")).to_have_value("")
+    expect(discard).to_be_hidden()
+
+
+def test_what_was_typed_before_the_script_came_can_be_discarded(relay, window):
+    writer = window("/account", Agent(relay).identity)
+    held = []
+    writer.page.route(re.compile(r"/write\.js"), lambda route: held.append(route))  # noqa: PLW0108 it takes no method of a list
+    writer.page.goto("/write", wait_until="commit")
+    writer.page.get_by_label("Title").fill("Low water")
+    writer.until(lambda: held)
+    held[0].continue_()
+    button(writer.page.locator("#write"), "Discard the draft").click()
+    expect(writer.page.get_by_label("Title")).to_have_value("")
+
+
 def test_a_post_is_sent_once_although_its_keys_are_pressed_twice(relay, window):
     writer = window("/write", Agent(relay).identity)
     held = writer.hold()

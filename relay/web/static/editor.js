@@ -64,7 +64,7 @@ export function attend(form, place) {
     const draft = read(place());
     if (draft && isNew()) for (const one of fields) one.value = draft[one.name] ?? one.value;
     for (const one of isOwn ? [] : choices) if ([...one.options].some(({ value }) => value === draft?.[one.name])) one.value = draft[one.name];
-    discard.hidden = !draft;
+    discard.hidden = !draft && !changed();
   };
   const leave = () => {
     save();
