@@ -45,6 +45,7 @@ from storage.commands import Compact, CountRows, Rebuild, RemoveMatching
 from storage.search.engine import SearchEngine
 
 TICK: Final = 1.0  # seconds
+STOOD_STILL: Final = 3.0  # seconds between two ticks that are too many
 TAKING: Final = ("ok", "degraded", "busy")  # a writer that does so takes events
 UNREACHABLE: Final = (
     "the writer runs and cannot be reached; if its socket in the data directory was deleted, start the relay again"
@@ -293,13 +294,17 @@ class Hub:
     # time
 
     async def _tick(self) -> None:
+        now, passes_over = self.clock(), False
         while True:
             await asyncio.sleep(TICK)
-            now = self.clock()
+            before, now = now, self.clock()
             self._tell_page()
-            self.connections.look_after(now)
-            self.comparisons.end_idle()
-            self.shared.long_messages.end_slow()
+            # Where it is we who stood still, what clients sent meanwhile is not read yet.
+            passes_over = now - before > STOOD_STILL and not passes_over
+            if not passes_over:
+                self.connections.look_after(now)
+                self.comparisons.end_idle()
+                self.shared.long_messages.end_slow()
             if not self.role:
                 self.sweeping.tick(now)
 

@@ -314,6 +314,30 @@ async def test_the_tick_does_not_wait_for_the_sweep(relay: Relay, monkeypatch: p
         busy.set()
 
 
+async def test_nobody_is_cut_off_because_the_relay_stood_still(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What clients sent meanwhile is read before it is looked whether they have answered."""
+    monkeypatch.setattr("relay.server.hub.TICK", 0.0)
+    hub, ticks = relay(config=PATIENT), list[float]()
+    monkeypatch.setattr(hub.sweeping, "tick", ticks.append)
+
+    async def tick() -> None:
+        seen = len(ticks)
+        while len(ticks) == seen:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+    clock, alive, dead = Clock(hub), Client(hub), Client(hub)
+    clock.advance(31)
+    assert pings(alive) == pings(dead) == 1
+    await tick()
+    await tick()
+    clock.now += 600
+    await tick()
+    assert not dead.wire.aborted
+    alive.send("CLOSE", "s")
+    await tick()
+    assert (alive.wire.aborted, dead.wire.aborted) == (False, True)
+
+
 async def test_a_ticker_that_fails_goes_on(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("relay.server.hub.TICK", 0.0)
     monkeypatch.setattr("relay.server.supervision.FIRST_PAUSE", 0.0)
