@@ -12,8 +12,6 @@ import time
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from websockets.frames import CloseCode
-
 from relay.config import Config
 from relay.errors import Prefix, Reject
 from relay.protocol.event import Event
@@ -323,12 +321,9 @@ class Hub:
             self._drain = self._tasks.start(self._close_all(), "the drain")
 
     async def _close_all(self) -> None:
-        """No CLOSED: clients take it as final, and resume after a lost socket.
-
-        1001 and not 1012 (restart): whether it is one, only who starts the next process knows; clients resume after either.
-        """
+        """No CLOSED, and no close frame: there are libraries that take either as final; all of them resume after a lost socket."""
         await self.ingest.drained()
-        self.connections.say_goodbye(CloseCode.GOING_AWAY, "this relay is shutting down")
+        self.connections.hang_up()
 
     async def close(self) -> None:
         """Finish what is under way and stop; storage is the caller's to close. Idempotent."""
