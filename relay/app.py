@@ -9,6 +9,7 @@ import contextlib
 import gc
 import logging
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -18,7 +19,7 @@ import msgspec
 
 from handlers import table
 from keys.vault import Vault
-from relay import __version__, greeting, opening, service_manager
+from relay import __version__, greeting, opening, service_manager, starting
 from relay.config import Config
 from relay.loading import reload
 from relay.protocol.event import Event
@@ -304,22 +305,22 @@ async def embedding(site: Site) -> AsyncIterator[None]:
 
 async def serve(
     config: Config,
+    sock: socket.socket,
     ready: Callable[[str], None] | None = None,
     load: Callable[[], Config] | None = None,
 ) -> None:
-    """Run a relay until SIGTERM or SIGINT; SIGHUP takes `load`'s settings as far as they can change.
+    """Run a relay on `sock` until SIGTERM or SIGINT; SIGHUP takes `load`'s settings as far as they can change.
 
-    `ready` is given what to tell a person once the port is open. Raises ConfigError and StorageError before that.
+    `ready` is given what to tell a person once it is up. Raises ConfigError and StorageError before that.
     """
     from relay.http import app as http  # commands that open no port need not load it
     from relay.http.deliveries import delivering
     from relay.http.link_previews import previewing
 
     sys.setswitchinterval(SWITCH_INTERVAL)
-    sock = listener.bind(config)
     try:
         async with (
-            core(config, listener.url_of(sock, "ws")) as site,
+            core(config, starting.url_of(sock, "ws")) as site,
             embedding(site),
             delivering(site),
             previewing(site, site.hub.ingest.execute),
@@ -346,7 +347,7 @@ async def serve(
             with contextlib.suppress(StorageError):  # a full disk, say: reading goes on, `/health` tells of it
                 await site.identities.profiles.introduce_relay()
                 await site.identities.profiles.resume()
-            url = listener.url_of(sock, "http")  # the server closes the socket when it stops
+            url = starting.url_of(sock, "http")  # the server closes the socket when it stops
             commands = control.Control(site)
             await commands.start(Path(config.server.data))
             try:

@@ -25,7 +25,7 @@ from typing import Any, Final
 import msgspec
 
 from keys.vault import VaultError
-from relay import app, greeting, opening, service_manager
+from relay import app, greeting, opening, service_manager, starting
 from relay.config import Config
 from relay.loading import reload
 from relay.roles import signals
@@ -42,13 +42,12 @@ from relay.setting_parts import ConfigError
 from storage.base import Reader
 from storage.command_codec import decode
 from storage.commands import ListMembers
-from storage.errors import Locked, StorageError
+from storage.errors import StorageError
 from storage.sqlite.files import database_file
 
 WRITER_SOCKET: Final = "writer.sock"
 SEARCH_SOCKET: Final = "search.sock"
 PEERS_SOCKET: Final = "peers.sock"
-ROLES_END: Final = 5.0  # seconds that roles may need to end after their supervisor was killed
 EXTRA_PATIENCE: Final = 3.0  # seconds beyond `server.drain_timeout` that a role has to end
 _BACKLOG: Final = 128
 
@@ -69,21 +68,17 @@ class ProcessPlan(msgspec.Struct, frozen=True):
     peers: str
 
 
-def wanted(config: Config) -> bool:
-    """Whether the settings ask for processes on this machine."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-    return config.server.processes == "on" or (config.server.processes == "auto" and cores > 1)
-
-
 def fronts(config: Config) -> int:
     """How many fronts there are: the setting, else one fewer than the cores."""
     return config.server.fronts or max(1, len(os.sched_getaffinity(0)) - 1)
 
 
-def run(config: Config, ready: Callable[[str], None], load: Load) -> None:
-    """Run a relay until SIGTERM or SIGINT. `ready` is given what to tell a person once the port is open.
+def run(
+    config: Config, lock: database_file.Lock, sock: socket.socket, ready: Callable[[str], None], load: Load
+) -> None:
+    """Run a relay on `sock` until SIGTERM or SIGINT. `ready` is given what to tell a person once it is up.
 
-    Raises ConfigError, StorageError and ControlError where it cannot start.
+    `lock` is the data directory's. Raises ConfigError, StorageError and ControlError where it cannot start.
     """
     gc.disable()  # all that is made until the roles start stays
     import uvloop  # noqa: F401, as the next two: once for all roles
@@ -95,9 +90,6 @@ def run(config: Config, ready: Callable[[str], None], load: Load) -> None:
     http.load(config)
     data = Path(config.server.data)
     with contextlib.ExitStack() as stack:
-        lock = _locked(data)
-        stack.callback(lock.release)
-        sock = stack.enter_context(listener.bind(config))
         ends = {
             name: stack.enter_context(_inner_socket(data / name))
             for name in (WRITER_SOCKET, SEARCH_SOCKET, PEERS_SOCKET)
@@ -106,14 +98,14 @@ def run(config: Config, ready: Callable[[str], None], load: Load) -> None:
         number = fronts(config)
         names = (*(f"front {n + 1}" for n in range(number)), "writer", "search", "peers")
         page = SharedPage(names, number, app.addresses(config))
-        plan = ProcessPlan(config, load, page, listener.url_of(sock, "ws"), *(str(data / name) for name in ends))
+        plan = ProcessPlan(config, load, page, starting.url_of(sock, "ws"), *(str(data / name) for name in ends))
         roles = _roles(plan, lock, sock, commands, ends)
         gc.collect()
         gc.freeze()  # what is here now is shared by all roles, as long as the collector does not touch it
         gc.enable()
 
         def up() -> None:
-            ready(greeting.text(config, listener.url_of(sock, "http")))
+            ready(greeting.text(config, starting.url_of(sock, "http")))
             service_manager.tell(service_manager.UP)
 
         def ending() -> None:
@@ -153,32 +145,6 @@ def _roles(
         Role("search", 1, partial(_search, plan, search, SettingsInForce()), [search.fileno()]),
         Role("peers", 1, partial(_peers, plan, peers), [peers.fileno()]),
     ]
-
-
-def _locked(data: Path) -> database_file.Lock:
-    """The lock of the data directory. Raises Locked, StorageError.
-
-    Where a supervisor was killed, its roles notice at once and end, but what they are doing takes a moment.
-    """
-    deadline = time.monotonic() + ROLES_END
-    while True:
-        try:
-            return database_file.Lock(data)
-        except Locked:
-            if _lives(data) or time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
-
-
-def _lives(data: Path) -> bool:
-    """Whether the process that took the lock is there; True where nobody knows."""
-    try:
-        os.kill(int((data / database_file.LOCK).read_text("ascii")), 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, ValueError):
-        return True
-    return True
 
 
 @contextlib.contextmanager

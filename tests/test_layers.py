@@ -78,6 +78,7 @@ RULES: dict[str, tuple[str, ...]] = {
     "relay.greeting": (*GROUND, *SETTINGS),
     "relay.open_files": (),
     "relay.service_manager": ("relay.setting_parts",),
+    "relay.starting": (*GROUND, *SETTINGS, "relay.service_manager", "storage"),
     "relay.roles": ROLES,
     "relay.server": SERVED,
     "relay.http": SERVED,
@@ -94,6 +95,7 @@ RULES: dict[str, tuple[str, ...]] = {
         *SERVED,
         "relay.loading",
         "relay.open_files",
+        "relay.starting",
         "relay.app",
         "relay.opening",
         "relay.processes",
@@ -237,7 +239,7 @@ def test_a_circle_is_found() -> None:
 
 # Who knows that there is SQLite: the backend itself, and what puts the parts together.
 BACKEND = "storage.sqlite"
-WIRING = ("relay.app", "relay.opening", "relay.processes", "relay.search", "bench")
+WIRING = ("relay.starting", "relay.app", "relay.opening", "relay.processes", "relay.search", "bench")
 
 
 def test_the_backend_is_known_to_itself_and_the_wiring_only() -> None:

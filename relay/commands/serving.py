@@ -3,6 +3,7 @@
 import os
 import sys
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import click
@@ -30,17 +31,23 @@ def serve(settings: CommandSettings) -> None:
       tidings serve --listen 0.0.0.0:7447 --data /var/lib/tidings
       tidings serve --config tidings.toml --set limits.max_limit=1000
     """
-    from relay import app, open_files, processes
+    from relay import open_files, starting
     from relay.roles import signals
 
     signals.hold_hangup()
     config = first_start.introduced(settings)
     logs.begin()
     open_files.allow_most()
-    if processes.wanted(config):
-        processes.run(config, click.echo, settings.load)
+    if starting.as_processes(config):
+        with starting.locked(Path(config.server.data)) as lock, starting.bind(config) as sock:
+            from relay import processes
+
+            processes.run(config, lock, sock, click.echo, settings.load)
         return
-    work = app.serve(config, ready=click.echo, load=settings.load)
+    sock = starting.bind(config)
+    from relay import app
+
+    work = app.serve(config, sock, ready=click.echo, load=settings.load)
     if sys.platform == "win32":
         run(work)
     else:

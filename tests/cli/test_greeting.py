@@ -2,14 +2,14 @@
 
 import os
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from relay import greeting
+from relay import greeting, starting
 from relay.loading import load
-from relay.server.connection import listener
 from relay.setting_parts import ConfigError
 from tests.cli.conftest import Tidings
 
@@ -74,7 +74,26 @@ def test_a_port_that_is_taken_is_told_with_what_to_do(tmp_path: Path) -> None:
         taken.listen()
         place = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(ConfigError, match=f"cannot listen on {place}.*--listen chooses another port"):
-            listener.bind(load(None, {}, {"server.listen": place}))
+            starting.bind(load(None, {}, {"server.listen": place}))
+
+
+@pytest.mark.parametrize("processes", ["on", "off"])
+def test_whoever_comes_back_is_not_refused_while_the_relay_is_loaded(tmp_path: Path, processes: str) -> None:
+    """The port is open before anything is loaded that takes its time."""
+    told = """
+import sys
+from relay import cli, starting
+from relay.setting_parts import ConfigError
+
+def bind(config):
+    raise ConfigError(repr([name for name in ("uvicorn", "uvloop", "relay.app", "relay.http.app") if name in sys.modules]))
+
+starting.bind = bind
+cli.main()
+"""
+    arguments = ["serve", "--data", tmp_path / "data", "--set", f"server.processes={processes}"]
+    run = subprocess.run([sys.executable, "-c", told, *arguments], capture_output=True, text=True, check=False)
+    assert run.stderr.endswith("[]\n")
 
 
 def test_a_directory_without_a_database_is_told_with_what_to_do(tidings: Tidings, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ request, so `RequestProtocol` gives every request a deadline: a half-open or tri
 
 import asyncio
 import contextlib
-import errno
 import logging
 import socket
 from collections.abc import Callable, Iterator
@@ -18,15 +17,11 @@ import msgspec
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from relay import service_manager
-from relay.config import Config, split_listen
 from relay.server.connection.acceptor import Acceptor
 from relay.server.connection.shared import Shared
 from relay.server.connection.websocket import Connection
 from relay.server.limits import addresses
-from relay.setting_parts import ConfigError
 
-BACKLOG = 2048
 DATE = 1.0  # seconds
 LAST = 2.0  # seconds in which a client that is told why it is hung up on may take that
 _OWED = (h11.IDLE, h11.SEND_BODY)  # the client has not finished its request
@@ -267,45 +262,8 @@ def make(shared: Shared, application: Any) -> Listener:
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            backlog=BACKLOG,
             timeout_keep_alive=int(settings.open_timeout) or 5,
             timeout_graceful_shutdown=max(1, int(settings.drain_timeout)),
         ),
         shared.gate.has_more,
     )
-
-
-def bind(config: Config) -> socket.socket:
-    """A listening socket on `server.listen`, or the one that is passed by a service manager.
-
-    Raises ConfigError when the address cannot be had.
-    """
-    given = service_manager.given_socket()
-    if given is not None:
-        return given
-    host, port = split_listen(config.server.listen)
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        with contextlib.ExitStack() as undo:
-            sock = undo.enter_context(socket.socket(family, kind, protocol))
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind(address)
-            sock.listen(BACKLOG)
-            undo.pop_all()
-    except OSError as error:
-        taken = (
-            "; perhaps a relay runs already; --listen chooses another port" if error.errno == errno.EADDRINUSE else ""
-        )
-        raise ConfigError(
-            f"server.listen: cannot listen on {config.server.listen}: {error.strerror or error}{taken}"
-        ) from None
-    return sock
-
-
-def url_of(sock: socket.socket, scheme: str) -> str:
-    """The URL under which this machine reaches the socket."""
-    host, port = sock.getsockname()[:2]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
