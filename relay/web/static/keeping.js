@@ -24,7 +24,7 @@ function turn(button, side, done, who) {
   button.toggleAttribute("data-done", done);
 }
 
-let presses = 0; // what was asked before somebody pressed a button says nothing any more
+let presses = 0; // what was asked before somebody pressed a button, or while that was on its way, says nothing any more
 
 // The sides of an item's buttons, as its reader stands to it and its author.
 export async function tellStanding(item) {
@@ -51,6 +51,7 @@ function toggle(button, side, who, { on, off, then, here = () => {} }) {
     now: () => set(!was),
     then: async () => {
       const answer = await then(await lists(), !was);
+      presses += 1;
       if (!answer) throw new Error("Nothing was changed.");
       toast(was ? off : on);
       return answer;
