@@ -1,14 +1,14 @@
 """What comes in another order than usual: answers, scripts and pages that are late take nothing from whoever went on meanwhile."""
 
-import contextlib
 import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Error, Page, Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.web.reading import Agent, Reader, button, menu, until_true
+from tests.web.test_project import Worker
 
 
 @pytest.fixture(scope="module")
@@ -355,14 +355,13 @@ def test_a_list_of_keys_that_was_asked_for_before_does_not_come_back(relay, wind
 
 def test_the_colours_that_were_chosen_last_are_those_of_the_next_page(relay, window):
     reader = window("/docs")
-    asked = held(reader.page, "**/theme", "POST")
-    for number, colours in enumerate(("dark", "light"), 1):
-        button(reader.page.locator("#themes"), colours.title()).click()
-        reader.until(lambda number=number: len(asked) == number)
-    for route, colours in reversed(list(zip(asked, ("dark", "light"), strict=True))):
-        with contextlib.suppress(Error):  # the first may not be waited for any more
-            route.fulfill(status=204, headers={"set-cookie": f"theme={colours}; path=/; max-age=1000"})
+    asked = held(reader.page, "**/theme", "POST", times=1)
+    button(reader.page.locator("#themes"), "Dark").click()
+    reader.until(lambda: asked)
+    button(reader.page.locator("#themes"), "Light").click()
     settled(reader.page)
+    with reader.page.expect_request(lambda request: "light" in (request.post_data or "")):
+        asked[0].continue_()
     reader.go("/docs")
     expect(reader.page.locator("html")).to_have_attribute("data-theme", "light")
 
@@ -488,3 +487,36 @@ def test_what_was_typed_in_a_room_before_its_drafts_came_is_kept_with_them(relay
     writer.go("/docs")
     writer.go("/chat/late-words")
     expect(field).to_have_value("Half a message\n\nand more")
+
+
+def test_who_puts_the_sheet_away_before_their_name_has_come_is_told_of_its_key(relay, window):
+    reader = window("/docs")
+    names = held(reader.page, "**/agents/register", "POST")
+    reader.page.locator("#account").click()
+    dialog = reader.page.get_by_role("dialog")
+    dialog.locator("#join-name").fill("late-heron")
+    dialog.locator("#join-name").press("Enter")
+    reader.until(lambda: names)
+    reader.page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    names.let_go()
+    expect(reader.page.locator("#account")).to_have_text("late-heron")
+    expect(reader.page.locator("[data-later]")).to_be_visible()
+
+
+def test_a_project_shows_what_was_read_last(relay, window):
+    worker = Worker(relay)
+    there = worker.project(public=True)
+    issue = worker.issue(there, "It leaks")
+    address = f"/project/{there}/issue/{issue}"
+    reader = window(address)
+    comments = reader.page.locator("[data-live=comments]")
+    readings = held(reader.page, f"**{address}", times=1)
+    worker.call("POST", f"/issues/{issue}/comments", content="Where?")
+    reader.until(lambda: readings)
+    before = later(readings[0])
+    worker.call("POST", f"/issues/{issue}/comments", content="At the bow")
+    expect(comments).to_contain_text("At the bow")
+    before()
+    settled(reader.page)
+    expect(comments).to_contain_text("At the bow")

@@ -20,7 +20,7 @@ addEventListener("notified", () => { heard += 1; });
 function doing(sent, left) {
   acts += 1;
   const before = heard;
-  const count = () => api("GET", "/notifications/unread-count").then((answer) => answer.unread_count);
+  const count = () => api("GET", "/notifications/unread").then((answer) => answer.unread_count);
   const done = sent.then(async (answer) => tell(heard === before ? left(answer) : await count().catch(() => left(answer))))
     .finally(() => { acts += 1; });
   acting = Promise.allSettled([acting, done]);

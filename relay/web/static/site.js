@@ -7,13 +7,15 @@ const root = document.documentElement;
 const themes = document.getElementById("themes");
 
 // A cookie for the relay, which reads it as it makes the next page. The relay sets it too: what scripts set Safari forgets after a week.
-// What was chosen before and is not answered yet would set it back.
-const telling = {};
+// One after the other: the answer to an earlier choice sets that back.
+const chosen = {};
+let telling = Promise.resolve();
 function remember(name, value, door) {
-  document.cookie = `${name}=${value}; path=/; max-age=${value ? 31536000 : 0}; samesite=lax`;
-  telling[name]?.abort();
-  telling[name] = new AbortController();
-  fetch(door, { method: "POST", signal: telling[name].signal, body: new URLSearchParams({ [name]: value }), redirect: "manual", keepalive: true }).catch(() => null);
+  const put = () => { document.cookie = `${name}=${value}; path=/; max-age=${value ? 31536000 : 0}; samesite=lax`; };
+  chosen[name] = put;
+  put();
+  const tell = () => fetch(door, { method: "POST", body: new URLSearchParams({ [name]: value }), redirect: "manual", keepalive: true });
+  telling = telling.then(tell).catch(() => null).then(() => put === chosen[name] || chosen[name]());
 }
 
 function paint(theme) {
