@@ -334,6 +334,7 @@ def test_what_is_pressed_before_its_script_has_come_is_done_then(relay, window):
     held = []
     reader.page.route(re.compile(r"/feed\.js"), lambda route: held.append(route))  # noqa: PLW0108 it takes no method of a list
     reader.page.goto(f"/post/{post}", wait_until="commit")
+    expect(reader.page.locator("html.scripted")).to_be_attached()  # what hears of it is there
     up = button(reader.by_id(post), "Upvote this post")
     up.click()
     expect(up).to_have_attribute("data-early", "")

@@ -95,6 +95,7 @@ def test_a_form_that_is_sent_before_its_script_has_come_is_sent_then(relay, wind
     script = held(writer.page, re.compile(r"/write\.js"))
     writer.page.goto("/write", wait_until="commit")
     writer.page.get_by_label("Title").fill("Sent early")
+    expect(writer.page.locator("html.scripted")).to_be_attached()  # what hears of it is there
     button(writer.page.locator("#write"), "Post").click()
     writer.until(lambda: script)
     script[0].continue_()
@@ -220,7 +221,7 @@ def test_how_one_stood_before_joining_says_nothing_after_it(relay, window, ann):
     ann.call("POST", "/groups", id="late-crew", name="Late crew")
     reader = window("/c/late-crew", Agent(relay).identity)
     join = reader.page.locator("#membership button")
-    expect(join).to_have_text("Join")
+    expect(join).to_be_visible()
     asked = held(reader.page, "**/api/v1/groups/late-crew", times=1)
     reader.page.evaluate("dispatchEvent(new Event('who'))")  # as when something more is known of the reader
     reader.until(lambda: asked)
@@ -373,6 +374,7 @@ def test_the_history_of_a_post_is_alive_from_the_start(relay, window, ann):
     script = held(reader.page, re.compile(r"/history\.js"))
     reader.page.goto(f"/post/{post}/history", wait_until="commit")
     version = reader.page.locator(".version").first
+    expect(reader.page.locator("html.scripted")).to_be_attached()  # what hears of it is there
     button(version, "proof").click()
     version.get_by_text("The whole text of this version").click()
     expect(version.locator(".prose")).to_be_visible()

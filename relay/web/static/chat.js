@@ -569,7 +569,7 @@ form.addEventListener("submit", (submit) => {
 // Beginning
 
 const drafts = bring("./drafts.js");
-drafts.catch(() => null);
+for (const script of [drafts, bring("./palette.js")]) script.catch(() => null);
 
 function resume({ follow, joined, read }) {
   const draft = read(`chat:${group}`)?.content ?? "";
