@@ -241,8 +241,9 @@ class PeerSession:
         walk.add_done_callback(lambda _: self._answered.set())
         try:
             while not walk.done():
-                self._answered.clear()
-                await self._answered.wait()
+                if not self._memory.has_bound:  # else that came while others were fetched
+                    self._answered.clear()
+                    await self._answered.wait()
                 if self._live.closed is not None:
                     raise Refused.of(self._live.closed.words)
                 await self._downloads.fetch(self._memory.take_bound())

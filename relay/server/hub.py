@@ -12,8 +12,6 @@ import time
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from websockets.frames import CloseCode
-
 from relay.config import Config
 from relay.errors import Prefix, Reject
 from relay.protocol.event import Event
@@ -47,6 +45,7 @@ from storage.commands import Compact, CountRows, Rebuild, RemoveMatching
 from storage.search.engine import SearchEngine
 
 TICK: Final = 1.0  # seconds
+STOOD_STILL: Final = 3.0  # seconds between two ticks that are too many
 TAKING: Final = ("ok", "degraded", "busy")  # a writer that does so takes events
 UNREACHABLE: Final = (
     "the writer runs and cannot be reached; if its socket in the data directory was deleted, start the relay again"
@@ -295,13 +294,17 @@ class Hub:
     # time
 
     async def _tick(self) -> None:
+        now, passes_over = self.clock(), False
         while True:
             await asyncio.sleep(TICK)
-            now = self.clock()
+            before, now = now, self.clock()
             self._tell_page()
-            self.connections.look_after(now)
-            self.comparisons.end_idle()
-            self.shared.long_messages.end_slow()
+            # Where it is we who stood still, what clients sent meanwhile is not read yet.
+            passes_over = now - before > STOOD_STILL and not passes_over
+            if not passes_over:
+                self.connections.look_after(now)
+                self.comparisons.end_idle()
+                self.shared.long_messages.end_slow()
             if not self.role:
                 self.sweeping.tick(now)
 
@@ -318,12 +321,9 @@ class Hub:
             self._drain = self._tasks.start(self._close_all(), "the drain")
 
     async def _close_all(self) -> None:
-        """No CLOSED: clients take it as final, and resume after a lost socket.
-
-        1001 and not 1012 (restart): whether it is one, only who starts the next process knows; clients resume after either.
-        """
+        """No CLOSED, and no close frame: there are libraries that take either as final; all of them resume after a lost socket."""
         await self.ingest.drained()
-        self.connections.say_goodbye(CloseCode.GOING_AWAY, "this relay is shutting down")
+        self.connections.hang_up()
 
     async def close(self) -> None:
         """Finish what is under way and stop; storage is the caller's to close. Idempotent."""

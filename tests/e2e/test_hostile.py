@@ -254,9 +254,12 @@ async def test_any_json_leaves_the_connection_usable(relay: Server, messages: li
     "sent",
     [
         b"\x16\x03\x01\x02\x00\x01\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\r\n\r\n"
+        + bytes(4_000_000),  # a socket with something unread is reset when it is closed
         b"GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close, Upgrade\r\nUpgrade: h2c\r\n\r\n",
     ],
+    ids=["TLS", "much of it", "two lengths", "another protocol"],
 )
 async def test_what_is_no_request_of_this_relay_is_answered_and_fills_no_log(relay: Server, sent: bytes) -> None:
     before = relay.log()

@@ -30,17 +30,18 @@ async def test_no_event_is_lost_or_doubled_where_history_meets_live(relay: Serve
     publishing = asyncio.create_task(_publish(relay, key, total, begun))
     await asyncio.wait_for(begun.wait(), PATIENCE)
     async with contextlib.AsyncExitStack() as stack:
-        readers, seen = [], []
+        readers, seen, live = [], [], []
         while not publishing.done() and len(readers) < 20:
             reader = await stack.enter_async_context(client(relay, compression=compression))
             found, end = await reader.request({"authors": [key.pubkey], "limit": 5000})
             assert end[0] == "EOSE"
             readers.append(reader)
             seen.append([event["id"] for event in found])
+            live.append(asyncio.create_task(reader.gather(total - len(found))))  # who reads nothing for long is cut off
         history = [len(ids) for ids in seen]
         expected = sorted(await publishing)
-        for reader, ids in zip(readers, seen, strict=True):
-            ids += [message[2]["id"] for message in await reader.gather(total - len(ids))]
+        for reader, ids, coming in zip(readers, seen, live, strict=True):
+            ids += [message[2]["id"] for message in await coming]
             assert sorted(ids) == expected
             assert await reader.quiet()
     assert len(readers) >= 2

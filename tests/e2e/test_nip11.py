@@ -236,7 +236,8 @@ async def test_a_message_may_be_as_long_as_advertised(strict: Server) -> None:
     async with client(strict) as alice:
         await alice.raw('["REQ","s",{"limit":0}]'.ljust(limit))
         assert (await alice.next())[0] == "EOSE"
-        await alice.raw('["REQ","s",{"limit":0}]'.ljust(limit + 1))
+        with contextlib.suppress(ConnectionClosed):  # it may be answered before all of it is sent
+            await alice.raw('["REQ","s",{"limit":0}]'.ljust(limit + 1))
         verb, text = await alice.next()
         assert (verb, str(limit) in text) == ("NOTICE", True)
         assert await alice.closed() == 1009
@@ -258,7 +259,8 @@ async def test_a_message_of_a_comparison_may_be_longer_than_others(relay: Server
         for _ in range(2):
             await alice.send(parts(f'["NEG-MSG","n","61{ranges}"]'))
             assert json.loads(await alice.recv()) == ["NEG-MSG", "n", "61"]
-        await alice.send(parts(f'["NEG-MSG","n","61{ranges}"]'.ljust(limit + 1)))
+        with contextlib.suppress(ConnectionClosed):  # it may be answered before all of it is sent
+            await alice.send(parts(f'["NEG-MSG","n","61{ranges}"]'.ljust(limit + 1)))
         verb, words = json.loads(await alice.recv())
         assert (verb, str(usual) in words, str(limit) in words) == ("NOTICE", True, True)
         with pytest.raises(ConnectionClosed) as closed:
@@ -268,7 +270,8 @@ async def test_a_message_of_a_comparison_may_be_longer_than_others(relay: Server
     async with connect(relay.url, compression=deflate) as alice:  # type: ignore[arg-type]
         await alice.send('["NEG-OPEN","n",{"ids":["%s"]},"6100000200"]' % ("f" * 64))
         assert json.loads(await alice.recv())[0] == "NEG-MSG"
-        await alice.send(parts('["REQ","s",{"limit":0}]'.ljust(max(usual, 700_000) + 1)))
+        with contextlib.suppress(ConnectionClosed):
+            await alice.send(parts('["REQ","s",{"limit":0}]'.ljust(max(usual, 700_000) + 1)))
         assert json.loads(await alice.recv())[0] == "NOTICE"
         with pytest.raises(ConnectionClosed):
             await alice.recv()

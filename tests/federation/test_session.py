@@ -264,6 +264,36 @@ async def test_places_that_were_noted_while_the_clock_was_wrong_keep_nothing_fro
         await link.close()
 
 
+async def test_what_a_key_wrote_is_fetched_at_once_also_where_it_is_bound_while_something_else_is() -> None:
+    """It came after the next ping was answered, half a minute later."""
+    event, at, came = make_event(), int(time.time()), asyncio.Event()
+
+    class NotingDoor(OpenDoor):
+        async def take(self, events: Sequence[Event]) -> list[Outcome]:
+            came.set()
+            return await super().take(events)
+
+    async with FakePeer([event]).serving() as peer:
+        link = await PeerConnection.open(peer.url, allow_private=True)
+        place = PeerPlace(begun_at=1, down_at=at, walked_at=at)
+        memory = PeerMemory(link.url, NoPeers(), execute)
+
+        def noticed() -> None:
+            if record.status.state == "in step":  # it has just caught up
+                memory.bind({event.pubkey})
+                session.commit([])
+
+        record = PeerRecord(PeerRow(link.url, "", False, place, PeerStatus()), noticed)
+        memory.refuse_unbound(event.id, event.pubkey)
+        plan = SessionPlan(Direction.DOWN, (Filter(),), 0, True)
+        session = PeerSession(link, plan, PeerParts(record, memory, NotingDoor(), ShortLog()), "", Federation())
+        running = asyncio.create_task(session.run())
+        await asyncio.wait_for(came.wait(), 20)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await link.close()
+
+
 async def test_a_peer_is_in_step_with_what_is_new_while_everything_is_compared_and_both_are_told() -> None:
     class Leisurely(FakePeer):
         """Takes its time to compare what is old."""

@@ -33,15 +33,12 @@ export const libraries = {
 
   applesauce: async () => {
     const { Relay } = await import("applesauce-relay");
-    const { repeat, timer } = await import("rxjs");
+    const { timer } = await import("rxjs");
     return {
       async open(url, filter, { event, eose }) {
         const relay = new Relay(url);
         relay.reconnectTimer = () => timer(500);
-        relay
-          .subscription([filter], { reconnect: true })
-          .pipe(repeat({ delay: 500 })) // a clean close completes it, and an application asks again; a CLOSED would be an error
-          .subscribe((message) => (message === "EOSE" ? eose() : event(message)));
+        relay.subscription([filter]).subscribe((message) => (message === "EOSE" ? eose() : event(message)));
       },
       fetch: (url, filter) =>
         new Promise((done, fail) => {

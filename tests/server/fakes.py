@@ -301,12 +301,14 @@ class Wire:
         self.unread = 0
         self.reading = True
         self.closed = False
+        self.ended = False  # nothing more is written
         self.aborted = False
         self.lost = False
         self.stalled = False
         self.changed = asyncio.Event()
 
     def write(self, data: bytes) -> None:
+        assert not self.ended
         self.written.append(data)
         self.changed.set()
         if self.stalled:
@@ -335,7 +337,15 @@ class Wire:
         return True
 
     def write_eof(self) -> None:
-        self.close()
+        """As a peer does that hears the end: it ends its side too."""
+        self.ended = True
+        self.changed.set()
+        asyncio.get_running_loop().call_soon(self._hear_end)
+
+    def _hear_end(self) -> None:
+        if not self.stalled and not self.closed:
+            self.protocol.eof_received()
+            self.close()
 
     def close(self) -> None:
         self.closed = True

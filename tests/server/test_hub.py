@@ -157,8 +157,23 @@ async def test_draining_answers_what_is_under_way_and_then_closes(relay: Relay) 
     assert Client(hub).status == 503
     log.gate.set()
     assert (await client.next())[0] == "OK"
-    await client.until(lambda: client.closed_with == 1001)
+    await client.until(lambda: client.wire.lost)
     assert client.pending() == []  # a CLOSED would end the subscription for good
+    assert client.closed_with is None  # and so would a close frame, for one library
+
+
+async def test_a_client_that_does_not_see_the_end_is_not_heard_any_more_and_cut(relay: Relay) -> None:
+    hub = relay()
+    clock, client, quick = Clock(hub), Client(hub), Client(hub)
+    client.wire.stalled = True
+    hub.begin_drain()
+    await client.until(lambda: client.wire.ended)
+    client.publish(make_event())
+    client.send_frame(Opcode.PING, b"there?")
+    await quick.until(lambda: quick.wire.lost)
+    assert client.pending() == []
+    clock.advance(CLOSE_TIMEOUT + 1)
+    assert client.wire.aborted
 
 
 async def test_what_the_operator_removes_is_not_taken_for_a_duplicate(relay: Relay) -> None:
@@ -297,6 +312,30 @@ async def test_the_tick_does_not_wait_for_the_sweep(relay: Relay, monkeypatch: p
         assert visits > seen
     finally:
         busy.set()
+
+
+async def test_nobody_is_cut_off_because_the_relay_stood_still(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What clients sent meanwhile is read before it is looked whether they have answered."""
+    monkeypatch.setattr("relay.server.hub.TICK", 0.0)
+    hub, ticks = relay(config=PATIENT), list[float]()
+    monkeypatch.setattr(hub.sweeping, "tick", ticks.append)
+
+    async def tick() -> None:
+        seen = len(ticks)
+        while len(ticks) == seen:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+    clock, alive, dead = Clock(hub), Client(hub), Client(hub)
+    clock.advance(31)
+    assert pings(alive) == pings(dead) == 1
+    await tick()
+    await tick()
+    clock.now += 600
+    await tick()
+    assert not dead.wire.aborted
+    alive.send("CLOSE", "s")
+    await tick()
+    assert (alive.wire.aborted, dead.wire.aborted) == (False, True)
 
 
 async def test_a_ticker_that_fails_goes_on(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:

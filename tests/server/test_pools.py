@@ -42,9 +42,9 @@ async def test_one_job_too_many_is_not_taken(gate: threading.Event) -> None:
 
 
 async def test_a_job_that_nobody_waits_for_any_more_counts_until_it_ends(gate: threading.Event) -> None:
-    pool = Pool("test", 1, 0)
-    job = asyncio.create_task(pool.run(lambda: gate.wait(PATIENCE)))
-    await asyncio.sleep(0)
+    pool, begun = Pool("test", 1, 0), threading.Event()
+    job = asyncio.create_task(pool.run(lambda: (begun.set(), gate.wait(PATIENCE))))
+    await asyncio.to_thread(begun.wait, PATIENCE)
     job.cancel()
     await asyncio.gather(job, return_exceptions=True)
     with pytest.raises(PoolFull):

@@ -184,6 +184,18 @@ class Reader:
         self.page.route("**/api/v1/**", take)
         return held
 
+    def lose_answers(self, to: str) -> list[Route]:
+        """What the page asks there from now on is done and its answer gets lost; in this list once it did."""
+        lost: list[Route] = []
+
+        def lose(route: Route) -> None:
+            route.fetch()
+            route.abort()
+            lost.append(route)
+
+        self.page.route(to, lose)
+        return lost
+
     def await_live(self) -> None:
         """The page hears what happens; between two tries to connect it may pause for 30 seconds."""
         expect(self.page.locator("#live")).to_have_attribute("data-state", "live", timeout=45_000 + PATIENCE)

@@ -382,10 +382,12 @@ def test_a_profile_that_is_being_edited_keeps_what_is_typed(window, alice, bob):
     reader.page.keyboard.press("Escape")
     expect(reader.page.get_by_role("dialog")).to_have_count(0)
 
-    reader.go(f"/u/{bob.identity.name}")
-    reader.page.route("**/follow", lambda route: (route.fetch(), route.abort()))  # done, and the answer is lost
+    with reader.page.expect_response("**/muted"):
+        reader.go(f"/u/{bob.identity.name}")
+    lost = reader.lose_answers("**/follow")
     with reader.page.expect_response("**/muted"):
         button(reader.page.locator("#person"), "Follow").click()
+    reader.until(lambda: lost)
     expect(button(reader.page.locator("#person"), "Unfollow")).to_be_visible()
     expect(reader.page.locator("#person")).to_contain_text("1 follower")
     expect(reader.page.locator("#person")).not_to_contain_text("cannot be reached")

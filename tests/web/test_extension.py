@@ -132,6 +132,23 @@ def test_a_key_without_a_name_is_told_what_is_missing(relay, window):
     expect(stranger.page.get_by_label("Title")).to_have_value("Nobody's")
 
 
+def test_a_signer_that_refuses_its_name_is_asked_again_and_the_name_is_not_taken_by_its_owner(relay, window):
+    stranger = window("/", key=fresh_key())
+    stranger.write_post("Said at last")
+    sheet = stranger.page.get_by_role("dialog")
+    sheet.get_by_label("Choose a name").fill("asked-twice")
+    stranger.page.evaluate("void (window.signs = nostr.signEvent, nostr.signEvent = async () => { throw 'not now'; })")
+    begin = sheet.get_by_role("button", name="Begin")
+    begin.click()
+    expect(sheet.locator("[data-join=register] .trouble")).to_contain_text("not now")
+    stranger.page.evaluate("void (nostr.signEvent = window.signs)")
+    begin.click()
+    written = stranger.item("Said at last")
+    expect(written).to_contain_text("asked-twice")
+    key = stranger.page.evaluate("window.extensionKey")
+    assert stranger.event_of(written).pubkey == key
+
+
 @pytest.mark.parametrize(
     ("does", "said"),
     [

@@ -72,6 +72,9 @@ class OpenConnection(FlushedConnection, Protocol):
     def say_goodbye(self, code: int, reason: str) -> None:
         """Begin the closing handshake, and read on for the peer's close frame only."""
 
+    def hang_up(self) -> None:
+        """End it without a close frame."""
+
 
 class Cut(Protocol):
     """What can be cut off."""
@@ -210,10 +213,10 @@ class Connections:
         for connection in list(self.open):
             self._attend(connection, partial(self._look_at, connection, now))
 
-    def say_goodbye(self, code: CloseCode, reason: str) -> None:
-        """Close all of them."""
+    def hang_up(self) -> None:
+        """End all of them."""
         for connection in list(self.open):
-            self._attend(connection, partial(connection.say_goodbye, code, reason))
+            self._attend(connection, connection.hang_up)
 
     def _look_at(self, connection: OpenConnection, now: float) -> None:
         server = self._settings.config.server

@@ -28,6 +28,7 @@ from relay.setting_parts import ConfigError
 
 BACKLOG = 2048
 DATE = 1.0  # seconds
+LAST = 2.0  # seconds in which a client that is told why it is hung up on may take that
 _OWED = (h11.IDLE, h11.SEND_BODY)  # the client has not finished its request
 _UNANSWERED = (h11.IDLE, h11.SEND_RESPONSE)  # nothing of an answer was sent
 # uvicorn warns of every request that is no HTTP: anybody could fill the log with these, and they are answered with 400.
@@ -89,6 +90,7 @@ class RequestProtocol(H11Protocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._patience = shared.settings.config.server.ping_timeout
         self._stalled: asyncio.TimerHandle | None = None
+        self._last: asyncio.TimerHandle | None = None  # the end, once the last word was said
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -97,10 +99,9 @@ class RequestProtocol(H11Protocol):
             address = addresses.client_address(peer[0], (), ())
             reason = self._gate.enter_http(address)
             if reason is not None:
-                transport.write(
+                self._hang_up(
                     _refusal(b"429 Too Many Requests", "rate_limited", reason, "Close what you do not use.", _AGAIN)
                 )
-                transport.close()
                 return
             self._address = address
         self._arm()
@@ -110,9 +111,28 @@ class RequestProtocol(H11Protocol):
             self._gate.http_connections.leave(self._address)
             self._address = ""
 
+    def _hang_up(self, words: bytes) -> None:
+        """Say this and nothing more. What still comes is passed over: a reset, for that, would keep it from the client."""
+        self.transport.write(words)
+        self._disarm()
+        self._finished()
+        self.transport.write_eof()
+        self._last = self.loop.call_later(LAST, self.transport.abort)
+        if self.cycle is not None:  # its answer would come too late
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+
+    def shutdown(self) -> None:
+        if self._last is None:
+            super().shutdown()
+        else:
+            self.transport.close()
+
     def data_received(self, data: bytes) -> None:
+        if self._last is not None:
+            return
         super().data_received(data)
-        if self.conn.their_state in _OWED and not self.transport.is_closing():
+        if self._last is None and self.conn.their_state in _OWED and not self.transport.is_closing():
             self._arm()
             self.unfinished += len(data)
             self._connections.requesting.add(self)
@@ -129,8 +149,9 @@ class RequestProtocol(H11Protocol):
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # uvicorn's name, and its text, which says less
         """What came is no HTTP: say so, unless an answer is under way, and hang up."""
         if self.conn.our_state in _UNANSWERED:
-            self.transport.write(_NO_REQUEST)
-        self.transport.close()
+            self._hang_up(_NO_REQUEST)
+        else:
+            self.transport.close()
 
     def untaken(self) -> int:
         """Bytes of an answer that the client has not taken yet."""
@@ -145,8 +166,7 @@ class RequestProtocol(H11Protocol):
             name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
             for name, value in event.headers
         ):
-            self.transport.write(_NO_UPGRADE)
-            self.transport.close()
+            self._hang_up(_NO_UPGRADE)
             return
         self._leave()  # it enters again as a WebSocket, by the address that a proxy tells
         super().handle_websocket_upgrade(event)
@@ -160,6 +180,8 @@ class RequestProtocol(H11Protocol):
         self._disarm()
         self._finished()
         self._unstall()
+        if self._last is not None:
+            self._last.cancel()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -192,8 +214,9 @@ class RequestProtocol(H11Protocol):
         self._deadline = None
         if not self.transport.is_closing():
             if self.conn.our_state in _UNANSWERED:
-                self.transport.write(_TOO_LATE)
-            self.transport.close()
+                self._hang_up(_TOO_LATE)
+            else:
+                self.transport.close()
 
 
 class Listener(uvicorn.Server):

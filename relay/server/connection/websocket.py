@@ -79,7 +79,7 @@ class Connection(SendingConnection):
         self.lined_up = False  # waiting for, or being served by, a query worker
         self.asking = False  # waiting for a turn of the loop to try what it asked
         self.in_line = False  # waiting for its turn to be read
-        self.ignored = False  # sent so much rubbish that nothing more is looked at
+        self.ignored = False  # nothing more of what comes in is looked at
         self.allowance = intake.Allowance(shared.clock())
         self.parts: bytearray | None = (
             None  # of a fragmented text; websockets bounds their sum, empty ones take no room
@@ -281,6 +281,18 @@ class Connection(SendingConnection):
         )
 
     # what others end
+
+    def hang_up(self) -> None:
+        """End it as lost connections end: what was queued goes out, no close frame does, and its peer has time to notice."""
+        if not self.connected:
+            self.close(CloseCode.GOING_AWAY, "this relay is shutting down")
+            return
+        self.flush()
+        self.connected, self.ignored, self.unread = False, True, b""
+        self.closing_at = self.shared.clock()
+        if not self.transport.is_closing():
+            self.transport.write_eof()
+        self.transport.resume_reading()  # a reset, for what it still sends, would keep our last words from it
 
     def end(self, subscription: LiveSubscription, reason: Reject) -> None:
         """Close a subscription from this side and say why (NIP-01 CLOSED)."""

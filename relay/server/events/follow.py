@@ -165,8 +165,10 @@ class LogFollower:
             self._again = False
             self._tell(Applied([], anew=True))
             try:
+                number = self._page.position().number  # what is committed after this is told after this
                 await self.kept.begin_anew()
                 await self._read_missed()
+                self._number = max(self._number, number)
             except StorageError as error:
                 log.error("the log could not be read: %s", error)
                 await asyncio.sleep(_AGAIN)
@@ -183,13 +185,12 @@ class LogFollower:
         self._flush()
 
     async def _read_missed(self) -> None:
-        position = self._page.position()
-        while self._upto < position.upto:
-            logged = await self._reader.follow(self._upto, position.upto, _PAGE)
+        upto = self._page.upto
+        while self._upto < upto:
+            logged = await self._reader.follow(self._upto, upto, _PAGE)
             self._tell(Applied(self._decoded(logged), removed=[]))
             self._flush()
-            self._upto = logged[-1].seq if len(logged) == _PAGE else position.upto
-        self._number = max(self._number, position.number)
+            self._upto = logged[-1].seq if len(logged) == _PAGE else upto
 
     def _apply(self, commit: Commit) -> None:
         events = [one for one in commit.events if not one.seq or one.seq > self._upto]

@@ -202,7 +202,8 @@ class Link(asyncio.Protocol):
         """Until there is a writer at the other end. Raises Away when that takes too long."""
         try:
             async with asyncio.timeout(PATIENCE):
-                await self._here.wait()
+                while not self._here.is_set():  # it may have gone again before this goes on
+                    await self._here.wait()
         except TimeoutError:
             raise Away from None
 

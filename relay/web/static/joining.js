@@ -59,6 +59,7 @@ async function login() {
 // else "known". `nameless`: one's own signer is there, and its key wants a name. Answers what ends the waiting for a signer.
 export function join(place, then, nameless = false) {
   let invited = null;
+  let made = false; // the name is there, and what follows it may be tried again
   const joined = (how) => {
     adopt(); // what was begun without a name
     then(how);
@@ -86,8 +87,12 @@ export function join(place, then, nameless = false) {
 
   const ways = {
     async register(form, tell) {
-      const agent = await register({ name: form.elements.name.value }, tell);
-      signIn(agent.api_key, agent.id, agent.name);
+      const field = form.elements.name;
+      if (!made) {
+        const agent = await register({ name: field.value }, tell);
+        made = field.readOnly = true;
+        signIn(agent.api_key, agent.id, agent.name);
+      }
       if (nameless && signer()) {
         tell("Your signer is asked to take the name …");
         await bindSigner();

@@ -37,10 +37,15 @@ class Visitor(Wire):
         )
         self.protocol = cast(Connection, self.request)
         self.hung_up = asyncio.Event()
+        self.ended = False
         self.request.connection_made(cast(asyncio.Transport, self))
 
     def close(self) -> None:
         super().close()
+        self.hung_up.set()
+
+    def write_eof(self) -> None:
+        self.ended = True
         self.hung_up.set()
 
     def answer(self, size: int) -> None:
@@ -72,25 +77,46 @@ async def test_of_many_that_take_nothing_of_their_answers_those_with_most_are_di
     "sent", [b"\x16\x03\x01\r\n\r\n", b"GET /a b HTTP/1.1\r\nHost: x\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n"]
 )
 async def test_what_is_no_http_is_told_so_and_what_to_do(relay: Relay, sent: bytes) -> None:
-    visitor = Visitor(relay())
+    hub = relay()
+    visitor = Visitor(hub)
     visitor.request.data_received(sent)
     head, _, body = b"".join(visitor.written).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 ")
     assert b'"hint":"Percent-encode ' in body
-    assert visitor.closed
+    assert visitor.ended
+    assert not hub.connections.requesting
+    visitor.leave()
+
+
+async def test_what_comes_after_the_last_word_is_passed_over_for_a_moment(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A socket that is closed before it is read to its end is reset, and the client may never see why."""
+    monkeypatch.setattr(listener, "LAST", 0.0)
+    visitor = Visitor(relay())
+    visitor.request.data_received(b"\x16\x03\x01\r\n\r\n")
+    assert visitor.ended
+    written = list(visitor.written)
+    visitor.request.data_received(b"more of it\r\n\r\n")
+    assert (visitor.written, visitor.aborted) == (written, False)
+    await asyncio.sleep(0.01)
+    assert visitor.aborted
+    visitor.request.shutdown()
     visitor.leave()
 
 
 @pytest.mark.parametrize("body", [b"Content-Length: 1\r\n\r\nx", b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"])
 async def test_a_request_for_a_websocket_with_a_body_is_told_so(relay: Relay, body: bytes) -> None:
-    visitor = Visitor(relay())
+    hub = relay()
+    visitor = Visitor(hub)
     visitor.request.data_received(
         b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
         + body
     )
     assert b"".join(visitor.written).startswith(b"HTTP/1.1 400 ")
     assert b'"hint":"Send it without one' in visitor.written[-1]
-    assert visitor.closed
+    assert visitor.ended
+    assert not hub.connections.requesting
     visitor.leave()
 
 

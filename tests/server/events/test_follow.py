@@ -1,7 +1,7 @@
 """The log as followers hear of it where commits were missed, or something in it cannot be read."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -30,6 +30,7 @@ class Desk:
         self.unreadable = ""
         self.at_once = True
         self.meanwhile = ""  # what is committed while the database is read
+        self.looked_up: Callable[[], object] = lambda: None  # called once what is kept was looked up
         self.tasks: list[asyncio.Task[None]] = []
         self.log = LogFollower(
             self.page,
@@ -81,6 +82,7 @@ class Desk:
 
     async def begin_anew(self) -> None:
         self.told.append("looked up")
+        self.looked_up()
 
     async def caught_up(self) -> None:
         await asyncio.wait_for(asyncio.gather(*self.tasks), PATIENCE)
@@ -111,6 +113,19 @@ async def test_what_is_kept_is_looked_up_before_what_was_missed_is_told() -> Non
     assert desk.log.is_current()
     desk.log.commit(desk.write("b"))
     assert desk.log.is_current()
+
+
+async def test_what_is_kept_is_not_current_where_it_changed_since_it_was_looked_up() -> None:
+    """Until the commit was there, somebody who was sent away from a group could read on by what was kept."""
+    desk, coming = Desk(), list[Commit]()
+    desk.write("a")
+    desk.looked_up = lambda: coming.append(desk.write("b", primary=True))
+    desk.log.behind(Behind(1, 1))
+    await desk.caught_up()
+    assert not desk.log.is_current()
+    desk.log.commit(coming[0])
+    assert desk.log.is_current()
+    assert desk.contents() == ["a", "b"]
 
 
 @pytest.mark.parametrize("at_once", [True, False])

@@ -11,7 +11,7 @@ from relay.protocol.admission import Door
 from relay.roles.channel import MAX_FRAME, FrameReader, frame
 from relay.roles.messages import Ask, Behind, Outcomes, Submit, encode, to_writer
 from relay.server.events import link as links
-from relay.server.events.link import TAKEN, Away, Link
+from relay.server.events.link import TAKEN, Away, Link, Lost
 from storage.base import Incoming, Outcome, Status
 from storage.commands import CountRows
 from tests.factories import NOW, make_event
@@ -171,3 +171,19 @@ async def test_a_command_is_refused_where_nobody_reads_it(monkeypatch: pytest.Mo
         with pytest.raises(Away, match="nothing was done"):
             await asyncio.wait_for(ask, 30.0)
     assert silent.asked == 0
+
+
+async def test_a_command_waits_for_the_next_writer_where_one_has_gone_as_soon_as_it_had_spoken() -> None:
+    link = Link(0, committed=ignore, behind=ignore, failed=ignore, turned=ignore, report=ignore)
+    asking = [asyncio.create_task(one) for one in (link.execute(CountRows()), link.recall(b"a name", b"a digest"))]
+    await asyncio.sleep(0)
+    begin(link, Writer())
+    link.connection_lost(None)  # before those who wait go on
+    await asyncio.sleep(0)
+    begin(link, Writer())
+    await asyncio.sleep(0)
+    assert link.unanswered == 2
+    link.connection_lost(None)
+    for ask in asking:
+        with pytest.raises(Lost):
+            await ask

@@ -1,6 +1,7 @@
 """Pages read at URLs that strangers choose: from public addresses alone, bounded, and HTML only."""
 
 import asyncio
+import contextlib
 import gzip
 import socket
 from collections.abc import AsyncIterator
@@ -27,12 +28,20 @@ class WebServer:
         self.answers: dict[str, bytes] = {}
         self.asked: list[str] = []
         self.port = 0
+        self.under_way: set[asyncio.Task[None] | None] = set()
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.under_way.add(asyncio.current_task())
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         self.asked.append(head)
         writer.write(self.answers[head.split()[1]])
         writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+    async def ended(self) -> None:
+        """Returns when no connection is open any more: one that outlives the loop fails another test."""
+        await asyncio.gather(*filter(None, self.under_way), return_exceptions=True)
 
     def url(self, path: str = "/") -> str:
         return f"http://127.0.0.1:{self.port}{path}"
@@ -45,6 +54,7 @@ async def web() -> AsyncIterator[WebServer]:
     async with server:
         made.port = server.sockets[0].getsockname()[1]
         yield made
+        await made.ended()
 
 
 @pytest.fixture

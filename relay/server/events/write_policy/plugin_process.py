@@ -133,6 +133,7 @@ class PluginProcess(asyncio.SubprocessProtocol, Generic[Q]):
         self._bytes = 0
         self._waits_since = 0.0  # the one that was asked first
         self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0  # when that is to be called
         self._is_started = False
         self._output_ended = False
         self._input_ended = False  # by its own doing
@@ -201,6 +202,7 @@ class PluginProcess(asyncio.SubprocessProtocol, Generic[Q]):
         if not self._input.is_closing():  # else it fails in a moment
             self._input.write(b"".join([question.line for question in questions]))
         if self._timer is None:
+            self._due = now
             self._watch()
 
     def _watch(self) -> None:
@@ -208,10 +210,14 @@ class PluginProcess(asyncio.SubprocessProtocol, Generic[Q]):
         self._timer = None
         if not self._asked or self._is_over:
             return
-        left = self._waits_since + self.timeout - self._loop.time()
+        now = self._loop.time()
+        if now - self._due > self.timeout / 4:  # it is we who stood still: what was said meanwhile is not read yet
+            self._waits_since = now
+        left = self._waits_since + self.timeout - now
         if left <= 0:
             self._fail(f"it did not answer within {self.timeout:g} s")
         else:
+            self._due = now + left
             self._timer = self._loop.call_later(left, self._watch)
 
     # what the process does

@@ -264,11 +264,59 @@ async def test_a_plugin_that_does_not_answer_in_time_is_killed_with_all_that_it_
         await until(partial(has_ended, int(pid)))
 
 
-async def test_each_event_has_the_time_to_itself_where_they_are_answered_in_order(make: Make) -> None:
-    desk = make(JUDGE.replace("do ", "do sleep 0.04; ", 1), timeout=0.4)
-    for event in NOTES[:11]:
+class Slow:
+    """JUDGE, which answers one more event with each `go_on`, and the loop's clock, which `jump`s ahead."""
+
+    def __init__(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        os.mkfifo(file)
+        self._gate = os.open(file, os.O_RDWR)
+        self.command = JUDGE.replace("do ", f"do read x < {file}; ", 1)
+        self._passed = 0.0
+        loop = asyncio.get_running_loop()
+        real = loop.time
+        monkeypatch.setattr(loop, "time", lambda: real() + self._passed)
+
+    def go_on(self) -> None:
+        os.write(self._gate, b"\n")
+
+    async def jump(self, seconds: float) -> None:
+        self._passed += seconds
+        await asyncio.sleep(0.01)  # timers that are due are called
+
+    def close(self) -> None:
+        os.close(self._gate)
+
+
+@pytest.fixture
+async def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Slow]:
+    made = Slow(tmp_path / "go", monkeypatch)
+    yield made
+    made.close()
+
+
+async def test_each_event_has_the_time_to_itself_where_they_are_answered_in_order(make: Make, slow: Slow) -> None:
+    desk = make(slow.command, timeout=100)
+    for event in NOTES[:3]:
         desk.ask(event)
-    assert await desk.all(11) == ["accepted"] * 11
+    await until(lambda: is_asked(desk))
+    for number in range(1, 4):
+        await slow.jump(60)
+        slow.go_on()
+        assert await desk.all(number) == ["accepted"] * number
+
+
+async def test_a_plugin_is_not_blamed_where_the_relay_stood_still(make: Make, slow: Slow) -> None:
+    desk = make(slow.command, timeout=100)
+    desk.ask(NOTES[0])
+    await until(lambda: is_asked(desk))
+    await slow.jump(1000)
+    await slow.jump(60)
+    slow.go_on()
+    assert await desk.all(1) == ["accepted"]
+    desk.ask(NOTES[1])
+    for _ in range(6):
+        await slow.jump(20)
+    assert await desk.all(2) == ["accepted", FAILED]
 
 
 async def test_where_it_fails_events_are_taken_if_the_operator_wants_that(make: Make) -> None:
