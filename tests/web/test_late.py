@@ -270,6 +270,16 @@ def test_whom_one_muted_before_the_list_came_stays_muted(relay, window, ann):
     reader.go("/?sort=new")
     expect(item).to_contain_text("is muted.")
 
+    other = Agent(relay)
+    post = other.post("By one who is muted as the page is left")
+    reader.go("/?sort=new")
+    lost = reader.lose_answers("**/mute")
+    menu(reader.by_id(post)).get_by_role("button", name=f"Mute {other.identity.name}").click()
+    reader.until(lambda: lost)
+    expect(reader.page.get_by_text("cannot be reached")).to_be_visible()
+    reader.go("/?sort=new")
+    expect(reader.by_id(post)).to_contain_text("is muted.")
+
 
 def test_an_edit_that_is_asked_for_twice_is_one(relay, window, ann):
     post = ann.post("Edited twice", "Once")

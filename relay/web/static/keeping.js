@@ -40,7 +40,7 @@ export async function tellStanding(item) {
 
 // Presses a button that has two sides. `on` and `off` are what is said when it is done, `then` sends it, and `here` shows it on
 // this page.
-function toggle(button, side, who, { on, off, then, here = () => {} }) {
+function toggle(button, side, who, { on, off, then, here = () => {}, doubt = () => {} }) {
   const was = "done" in button.dataset;
   presses += 1;
   const set = (done) => {
@@ -56,7 +56,10 @@ function toggle(button, side, who, { on, off, then, here = () => {} }) {
       toast(was ? off : on);
       return answer;
     },
-    undo: () => set(was),
+    undo: () => {
+      set(was);
+      doubt();
+    },
   });
 }
 
@@ -82,6 +85,7 @@ export function muteAuthor(button, item) {
     off: `${who.name} is muted no more.`,
     then: ({ mute, unmute }, done) => (done ? mute : unmute)(who),
     here: (done) => (done ? away.mute : away.unmute)(who.pubkey),
+    doubt: away.doubt,
   });
 }
 

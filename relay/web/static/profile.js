@@ -73,7 +73,10 @@ at("mute").addEventListener("click", () => needWriter(async () => {
       const { mute, unmute } = await lists();
       return (before ? unmute : mute)(who);
     },
-    undo: () => set(before),
+    undo: () => {
+      set(before);
+      away.doubt();
+    },
   });
   acts += 1;
   if (!done) settled("mute", () => muted !== before);
