@@ -64,6 +64,7 @@ from storage.tools import Info
 MAX_CONNECTIONS: Final = 8
 BACKLOG: Final = 100
 ALIVE_INTERVAL: Final = 1.0  # seconds between signs of life
+LAST: Final = 2.0  # seconds in which a command that is told what was wrong may take that
 
 
 class Service(Protocol):
@@ -175,12 +176,12 @@ class Control:
         while True:
             (length,) = HEADER.unpack(await reader.readexactly(HEADER.size))
             if length > MAX_FRAME:
-                await _send(writer, Failed(f"a frame may have {MAX_FRAME} bytes, not {length}"))
+                await _hang_up(reader, writer, f"a frame may have {MAX_FRAME} bytes, not {length}")
                 return
             try:
                 request = decode_request(await reader.readexactly(length))
             except FAULTS as error:
-                await _send(writer, Failed(f"the request makes no sense: {events.describe(error)}"))
+                await _hang_up(reader, writer, f"the request makes no sense: {events.describe(error)}")
                 return
             await self._answer(request, writer)
 
@@ -294,3 +295,13 @@ async def _send(writer: asyncio.StreamWriter, reply: Reply) -> None:
     body = encode(reply)
     writer.write(HEADER.pack(len(body)) + body)
     await writer.drain()
+
+
+async def _hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, words: str) -> None:
+    """Say what was wrong. What still comes is passed over: a reset, for that, would keep it from the command."""
+    await _send(writer, Failed(words))
+    writer.write_eof()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LAST):
+            while await reader.read(65536):
+                pass

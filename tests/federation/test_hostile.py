@@ -151,6 +151,7 @@ class Late(FakePeer):
         event = make_event(content="x" * 10_000)
         while True:
             await self.give(connection, name, event)
+            await asyncio.sleep(0)  # the other side has its turn
 
 
 async def test_what_comes_for_what_is_closed_is_no_fault_for_a_while_only() -> None:
@@ -181,6 +182,7 @@ async def test_what_would_take_long_to_take_apart_is_not(message: str, monkeypat
         async def answer(self, connection: ServerConnection, name: str, wanted: list[Filter]) -> None:
             while True:
                 await connection.send(message)
+                await asyncio.sleep(0)
 
     decoded = []
     monkeypatch.setattr(connection.messages, "decode", decoded.append)

@@ -591,6 +591,7 @@ class Shouting(FakePeer):
     async def answer(self, connection: ServerConnection, name: str, wanted: list[Filter]) -> None:
         while True:
             await self.send(connection, "NEG-MSG", "unasked", "61" * 1_000_000)
+            await asyncio.sleep(0)  # the other side has its turn
 
 
 class Elsewhere(FakePeer):
@@ -600,6 +601,7 @@ class Elsewhere(FakePeer):
         while True:
             for event in self.events.values():
                 await self.give(connection, "another", event)
+                await asyncio.sleep(0)  # the other side has its turn
 
 
 class Unasked(FakePeer):
@@ -608,6 +610,7 @@ class Unasked(FakePeer):
     async def answer(self, connection: ServerConnection, name: str, wanted: list[Filter]) -> None:
         while True:
             await self.give(connection, name, make_event(kind=7))
+            await asyncio.sleep(0)  # the other side has its turn
 
 
 class Babbling(FakePeer):
@@ -616,6 +619,7 @@ class Babbling(FakePeer):
     async def answer(self, connection: ServerConnection, name: str, wanted: list[Filter]) -> None:
         while True:
             await connection.send("no message")
+            await asyncio.sleep(0)  # the other side has its turn
 
 
 class Challenging(FakePeer):
@@ -624,6 +628,7 @@ class Challenging(FakePeer):
     async def answer(self, connection: ServerConnection, name: str, wanted: list[Filter]) -> None:
         while True:
             await self.send(connection, "AUTH", "c" * 1_000_000)
+            await asyncio.sleep(0)  # the other side has its turn
 
 
 class AskingAgain(Challenging):
@@ -654,6 +659,7 @@ class Oking(FakePeer):
     async def answer(self, connection: ServerConnection, name: str, wanted: list[Filter]) -> None:
         while True:
             await self.send(connection, "OK", "ab" * 32, True, "x" * 1_000_000)
+            await asyncio.sleep(0)  # the other side has its turn
 
 
 class Pinging(FakePeer):

@@ -113,7 +113,6 @@ async def raw(data: Path, sent: bytes) -> list[control_messages.Reply]:
     """Send bytes as they are; every reply until the server hangs up."""
     reader, writer = await asyncio.open_unix_connection(str(data / control_messages.SOCKET_NAME))
     writer.write(sent)
-    await writer.drain()
     received = await reader.read()
     writer.close()
     await writer.wait_closed()
@@ -193,7 +192,9 @@ async def test_tells_why_an_operation_failed_and_goes_on(tmp_path: Path, failure
         (struct.pack(">I", 12) + b"\x81\xa4type\xa5Reset", "makes no sense"),
         (struct.pack(">I", control_messages.MAX_FRAME + 1), "bytes"),
         (b"GET / HTTP/1.1\r\n\r\n", "bytes"),
+        (b"GET / HTTP/1.1\r\n\r\n" + bytes(4_000_000), "bytes"),  # closed with something unread, a socket is reset
     ],
+    ids=["no message", "nothing", "unknown", "too long", "HTTP", "much HTTP"],
 )
 async def test_answers_a_wrong_frame_with_an_error_and_hangs_up(tmp_path: Path, sent: bytes, words: str) -> None:
     service = Remembering()

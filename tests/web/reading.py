@@ -37,6 +37,19 @@ window.nostr = {
 """
 
 
+def until(page: Page, what: Callable[[], object]) -> None:
+    """Returns when it is so; what comes from the browser is heard meanwhile."""
+    end = time.monotonic() + PATIENCE / 1000
+    while not what():
+        assert time.monotonic() < end, "it did not become so"
+        page.wait_for_timeout(20)
+
+
+def until_true(page: Page, expression: str) -> None:
+    """Returns when a script says so; `Page.wait_for_function` asks again in a way that the policy of our pages forbids."""
+    until(page, lambda: page.evaluate(expression))
+
+
 class Identity(msgspec.Struct, frozen=True):
     """A registered identity and its API key."""
 
@@ -156,10 +169,7 @@ class Reader:
 
     def until(self, what: Callable[[], object]) -> None:
         """Returns when it is so; what comes from the browser is heard meanwhile."""
-        end = time.monotonic() + PATIENCE / 1000
-        while not what():
-            assert time.monotonic() < end, "it did not become so"
-            self.page.wait_for_timeout(20)
+        until(self.page, what)
 
     def hold(self) -> list[Route]:
         """What the page asks the API to do from now on, in this list, until somebody lets it go on."""

@@ -14,7 +14,7 @@ from websockets.sync.client import connect
 from relay.protocol.event import wire
 from tests.e2e.harness import HTTP, ROOT, fresh_key, serving
 from tests.factories import make_event
-from tests.web.reading import Agent, Reader, menu
+from tests.web.reading import Agent, Reader, menu, until_true
 
 
 def register(reader: Reader, name: str) -> str:
@@ -368,7 +368,7 @@ def test_a_key_is_copied_also_where_the_browser_gives_no_clipboard(relay, window
         }"""
     )
     copying.click()
-    visitor.page.wait_for_function("() => said.includes('Copied')")
+    until_true(visitor.page, "() => said.includes('Copied')")
     field = visitor.page.get_by_label("Display name")
     field.fill("")
     visitor.page.keyboard.press("Control+V")

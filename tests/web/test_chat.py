@@ -387,6 +387,7 @@ def test_chatting_needs_no_mouse_and_fits_a_narrow_phone(relay, room, keeper):
     react = button(reader.message("By hand"), "React")
     react.focus()
     reader.page.keyboard.press("Enter")
+    expect(reader.message("By hand").locator(".palette button").first).to_be_focused()
     reader.page.keyboard.press("Tab")
     reader.page.keyboard.press("Enter")
     expect(reader.message("By hand").locator(".reaction")).to_have_text("❤️ 1")

@@ -110,6 +110,7 @@ def test_what_is_pressed_on_ones_own_page_before_its_script_has_come_is_done_the
     page, held = reader.page, []
     page.route(re.compile(r"/kept\.js"), lambda route: held.append(route))  # noqa: PLW0108 it takes no method of a list
     page.goto("/saved", wait_until="commit")
+    expect(page.locator("html.scripted")).to_be_attached()  # what hears of it is there
     button(page.locator("[data-saved-id]"), "Remove").click()
     expect(button(page.locator("[data-saved-id]"), "Remove")).to_have_attribute("data-early", "")
     reader.until(lambda: held)

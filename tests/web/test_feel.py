@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.e2e.harness import Server, free_port, serving
-from tests.web.reading import Agent, Reader, button, menu, score
+from tests.web.reading import Agent, Reader, button, menu, score, until_true
 
 
 def ground(page: Page) -> str:
@@ -38,7 +38,7 @@ def test_what_this_place_is_stands_at_the_top_until_it_is_put_away(relay, window
         page.get_by_role("button", name="I know, thanks").click()
         expect(page.locator(".first-visit")).to_have_count(0)
         if scripts:  # the browser puts a script's cookie away in its own time, and opens an address meanwhile
-            page.wait_for_function("() => document.cookie.includes('first=over')")
+            until_true(page, "() => document.cookie.includes('first=over')")
         page.goto("/")
         expect(page.locator(".first-visit")).to_have_count(0)
 
@@ -46,7 +46,7 @@ def test_what_this_place_is_stands_at_the_top_until_it_is_put_away(relay, window
 def test_who_has_a_name_is_not_told_what_this_place_is(relay, window):
     """From the next page on: nothing moves on one that is there already."""
     page = window("/", Agent(relay).identity, first=True).page
-    page.wait_for_function("() => document.cookie.includes('first=over')")
+    until_true(page, "() => document.cookie.includes('first=over')")
     page.reload()
     expect(page.locator(".first-visit")).to_have_count(0)
 
@@ -334,6 +334,7 @@ def test_what_is_pressed_before_its_script_has_come_is_done_then(relay, window):
     held = []
     reader.page.route(re.compile(r"/feed\.js"), lambda route: held.append(route))  # noqa: PLW0108 it takes no method of a list
     reader.page.goto(f"/post/{post}", wait_until="commit")
+    expect(reader.page.locator("html.scripted")).to_be_attached()  # what hears of it is there
     up = button(reader.by_id(post), "Upvote this post")
     up.click()
     expect(up).to_have_attribute("data-early", "")

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tests.web.reading import PATIENCE
+from tests.web.reading import PATIENCE, until_true
 from tests.web.test_every_page import SHIFTS
 
 MOVES = 0.001  # a part of the window; less is what rounding gives
@@ -77,7 +77,7 @@ def test_what_is_drawn_does_not_move_when_the_rest_comes(browser, halting, width
         address, rest = halting(cut)
         context.add_cookies([{"name": "first", "value": "over", "url": address}])
         page.goto(address, wait_until="commit")
-        page.wait_for_function(STYLED, polling=20)
+        until_true(page, STYLED)
         page.evaluate(DRAWN)
         rest.set()
         page.wait_for_load_state("load")

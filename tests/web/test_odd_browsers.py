@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.web.reading import Agent, button, menu, score
+from tests.web.reading import Agent, button, menu, score, until_true
 
 SWITCHED_OFF = """
 for (const name of ["localStorage", "sessionStorage"])
@@ -183,10 +183,10 @@ def test_what_copies_is_there_before_it_is_asked_to(relay, window):
     post = Agent(relay).post("To copy", "```\nprint()\n```")
     reader = window(f"/post/{post}")
     reader.page.locator(".code pre").hover()
-    reader.page.wait_for_function(COPY_IS_HERE)
+    until_true(reader.page, COPY_IS_HERE)
     reader.go("/?sort=new")
     rows = menu(reader.by_id(post))
-    reader.page.wait_for_function(COPY_IS_HERE)
+    until_true(reader.page, COPY_IS_HERE)
     assert reader.copied(button(rows, "Copy link")) == f"{relay.http}/post/{post}"
 
 
@@ -226,7 +226,7 @@ def test_a_list_that_comes_back_as_it_was_left_is_where_one_was(relay, window):
     page = window("/?sort=new").page
     with page.expect_response(re.compile("/place[.]")):
         page.mouse.wheel(0, 400)
-    page.wait_for_function("history.state?.place")
+    until_true(page, "history.state?.place")
     before = page.evaluate("scrollY")
     assert before > 0
     page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true })); scrollTo(0, 0)")
@@ -263,7 +263,7 @@ def test_what_was_posted_is_not_in_the_form_for_who_comes_back(relay, window):
     page.get_by_role("button", name="Post", exact=True).click()
     page.wait_for_url("**/post/*")
     page.go_back()
-    page.wait_for_function("document.querySelector('html.scripted')")
+    until_true(page, "document.querySelector('html.scripted')")
     page.locator(".as", has_text="as ").wait_for()
     expect(page.get_by_label("Text")).to_have_value("")
 

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.web.reading import Agent, button, menu, score
+from tests.web.reading import Agent, button, menu, score, until_true
 
 PHONE = {"viewport": {"width": 360, "height": 640}, "has_touch": True, "is_mobile": True}
 LONG = "Donaudampfschifffahrtsgesellschaftskapitän" * 4
@@ -181,9 +181,10 @@ def test_on_a_phone_a_menu_ends_above_the_bar_at_the_foot(relay, window):
     for item in page.locator(".item.post").all():
         item.locator(".menu summary").tap()
         expect(item.get_by_role("button", name="Copy link")).to_be_visible()
-        page.wait_for_function(
+        until_true(
+            page,
             """() => document.querySelector(".menu[open] .rows").getBoundingClientRect().bottom
-              <= document.querySelector(".bar nav").getBoundingClientRect().top"""
+              <= document.querySelector(".bar nav").getBoundingClientRect().top""",
         )
         page.keyboard.press("Escape")
 

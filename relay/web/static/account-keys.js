@@ -3,7 +3,7 @@
 import { bring, words } from "./act.js";
 import { api } from "./api.js";
 import { copy } from "./copy.js";
-import { make, open } from "./dialog.js";
+import { finish, make, open } from "./dialog.js";
 import { action, element } from "./dom.js";
 import { learn } from "./identity.js";
 import { extension, me, useSigner } from "./me.js";
@@ -53,6 +53,7 @@ function exporting(key) {
     trouble.textContent = "";
     try {
       const { ncryptsec } = await api("POST", `/agents/me/keys/${key.pubkey}/export`, { password: password.value });
+      if (!form.isConnected) return; // it is about another key by now
       const copying = element("button", "Copy", { type: "button" });
       copying.addEventListener("click", async () => { copying.textContent = (await copy(ncryptsec)) ? "Copied" : "Select it and copy"; });
       body.replaceChildren(element("div", "", { className: "snippet big" }, element("pre", "", { tabIndex: 0 }, element("code", ncryptsec)), copying));
@@ -73,7 +74,8 @@ function givingUp(key) {
   const say = (text) => { trouble.textContent = text; };
   const does = (how) => async () => {
     await api("POST", `/agents/me/keys/${key.pubkey}/${how}`);
-    dialog.close();
+    if (dialog.open && sure.isConnected) dialog.close();
+    else await show(); // it was put away before
   };
   const retire = action("Retire it", does("retire"), say, "plain-button");
   const destroy = action("Destroy it", does("destroy"), say, "plain-button");
@@ -114,7 +116,7 @@ async function remotely() {
   async function bind(found) {
     useSigner(found.user, found);
     await bindSigner();
-    dialog.close();
+    finish(dialog, form);
   }
   const attempt = (work) => work.then(bind).catch((error) => { trouble.textContent = words(error); });
   form.addEventListener("submit", (submit) => {
@@ -128,8 +130,12 @@ async function remotely() {
   await show();
 }
 
+let turn = 0; // of the newest list: an older one comes too late
+
 export async function show() {
+  const mine = ++turn;
   const keys = await learn();
+  if (mine !== turn) return;
   at("key-list").replaceChildren(...keys.map(row));
   const bound = me.own && me.bound?.has(me.own);
   const own = me.main && me.main === me.own;

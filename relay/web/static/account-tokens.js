@@ -23,10 +23,13 @@ function row(token) {
   return item;
 }
 
+let turn = 0; // of the newest list: an older one comes too late
+
 export async function show() {
+  const mine = ++turn;
   const { tokens } = await api("GET", "/agents/me/tokens");
   const live = tokens.filter((token) => token.live);
-  at("token-list").replaceChildren(...live.map(row));
+  if (mine === turn) at("token-list").replaceChildren(...live.map(row));
   return live;
 }
 

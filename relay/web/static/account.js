@@ -133,3 +133,4 @@ async function showMine() {
 
 await ready();
 await show();
+dispatchEvent(new Event("alive"));

@@ -31,3 +31,4 @@ ready().then(() => {
   const own = me.keys.has(pubkey) || (me.id && me.id === author);
   for (const each of article.querySelectorAll("[data-own]")) each.hidden = !own;
 });
+dispatchEvent(new Event("alive"));

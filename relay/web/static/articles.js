@@ -30,3 +30,4 @@ ready().then(() => {
   for (const each of form.querySelectorAll(".as")) each.textContent = me.name ? `as ${me.name}` : "";
   goTo(() => (title.value ? content : title));
 });
+dispatchEvent(new Event("alive"));

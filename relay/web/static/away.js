@@ -112,6 +112,15 @@ export function mute(pubkey) {
   lookAgain((item) => item.dataset.pubkey === pubkey);
 }
 
+// Where no answer came, as when the page was left meanwhile, the next page asks the relay whom one muted (muted.js).
+export function doubt() {
+  try {
+    sessionStorage.removeItem("tidings.muted.read");
+  } catch {
+    // storage is switched off
+  }
+}
+
 export function unmute(pubkey) {
   keys.delete(pubkey);
   save();

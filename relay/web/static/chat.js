@@ -5,12 +5,12 @@ import { bring, composes, holdsKeyboard, toast, words } from "./act.js";
 import { off } from "./dom.js";
 import { personal } from "./me.js";
 import { lookAgain, onStanding } from "./membership.js";
-import { palette, show as showReactions } from "./reactions.js";
+import { show as showReactions } from "./reactions.js";
 import { mark } from "./rooms.js";
 import { edit, overSocket, said, texts } from "./sources.js";
 import { moderates } from "./standing.js";
 import { isSure } from "./sure.js";
-import { become, fill, holding, takeOut } from "./texts.js";
+import { become, holding, takeOut } from "./texts.js";
 import { me, needWriter, ready } from "./who.js";
 import { now, soon } from "./wire.js";
 
@@ -37,12 +37,16 @@ let home = list.dataset.home; // of a room of another relay, only read here
 const known = new Map(); // id -> event, of those that came as such
 const arriving = new Map();
 const stale = new Set(); // ids whose reactions are counted anew
+const counted = new Map(); // id of a message -> which question its reactions were asked for with
+let questions = 0;
 const outdated = new Set(); // ids whose text is
 let source = null;
 let roles = null;
+const gone = new Set(); // "<id> <key>" of what was deleted: it does not come back with what was asked for before; "" for the key of a moderator
 const anew = new Set(); // "<key> <second>" of messages that their authors deleted: what they say of that second is an edit
 let above = null; // the message that is being answered
 let changing = null; // the message of one's own that is being edited, and since when it says what it says
+let wished = 0; // how often one to edit was: what comes of an earlier wish comes too late
 let aside = ""; // what was typed before that
 let timer = 0;
 let unseen = 0;
@@ -89,7 +93,7 @@ async function draw(events) {
   if (missing.length) remember(await source.get(missing.slice(0, 50)).catch(() => []));
   const edited = Object.fromEntries([...events.map((event) => event.id), ...answered].filter((id) => texts.has(id)).map((id) => [id, texts.get(id)]));
   const page = await pieces({ events, edited, above: answered.map((id) => known.get(id)).filter(Boolean) });
-  return Array.from(page.querySelectorAll(".message"), (item) => document.adoptNode(item));
+  return Array.from(page.querySelectorAll(".message"), (item) => document.adoptNode(item)).filter(({ dataset: { id, pubkey } }) => !gone.has(`${id} ${pubkey}`) && !gone.has(`${id} `));
 }
 
 // Draws messages again where they stand: they were edited.
@@ -103,8 +107,11 @@ async function renew(ids) {
   });
 }
 
+const since = (item) => Number(item.dataset.edited ?? 0); // when it was edited
+const isBehind = (item) => (texts.get(item.dataset.id)?.updated_at ?? 0) > since(item);
+
 function rewrite(before, item) {
-  if (!before) return;
+  if (!before || since(item) < since(before)) return;
   before.dataset.edited = item.dataset.edited ?? "";
   for (const name of [".meta", ".quote", ".prose"]) {
     const [part, other] = [before, item].map((each) => each.querySelector(name));
@@ -155,11 +162,19 @@ function settle() {
   empty.hidden = Boolean(list.querySelector(".message")) || !gate.hidden;
 }
 
-function paint(tallies) {
+// `at`: when the tallies were asked for. What was asked for later of the same message stays.
+function paint(tallies, at) {
   for (const [id, tally] of tallies ?? []) {
+    if ((counted.get(id) ?? 0) > at) continue;
     const place = find(id)?.querySelector(".reactions");
     if (place) showReactions(place, tally, steady);
   }
+}
+
+async function count(ids) {
+  const at = ++questions;
+  for (const id of ids) counted.set(id, at);
+  paint(await source.reactions(ids), at);
 }
 
 // Coming and going
@@ -178,7 +193,7 @@ function take(event) {
 
 function changed(event) {
   const id = value(event, "e");
-  const author = find(id)?.dataset.pubkey ?? arriving.get(id)?.pubkey;
+  const author = find(id)?.dataset.pubkey ?? (arriving.get(id) ?? known.get(id))?.pubkey;
   if (author !== event.pubkey) return;
   edit(id, event.content, event.created_at);
   outdated.add(id);
@@ -189,6 +204,9 @@ function leave(event) {
     const item = find(id);
     const reaction = said.get(id);
     arriving.delete(id);
+    gone.add(`${id} ${event.kind === 9005 ? "" : event.pubkey}`);
+    if (event.isUnsure) gone.add(`${id} ?`);
+    for (const one of gone) if (gone.size > 2000) gone.delete(one);
     if (item && item.dataset.pubkey === event.pubkey) anew.add(`${event.pubkey} ${item.dataset.at}`);
     if (item && (event.kind === 9005 || item.dataset.pubkey === event.pubkey)) takeOut(item);
     else if (item && event.isUnsure) look(item);
@@ -223,7 +241,7 @@ async function work() {
   for (const each of [arriving, stale, outdated]) each.clear();
   if (events.length) await arrive(events.slice(-100)).catch(() => null);
   if (texts.length) await renew(texts.slice(-100)).catch(() => null);
-  if (ids.length) paint(await source.reactions(ids).catch(() => null));
+  if (ids.length) await count(ids).catch(() => null);
 }
 
 async function arrive(events, mine = false) {
@@ -237,6 +255,9 @@ async function arrive(events, mine = false) {
     settle();
   });
   if (!drawn.length) return;
+  for (const item of drawn) if (gone.has(`${item.dataset.id} ?`)) look(item);
+  const behind = drawn.filter(isBehind); // edited while they were drawn
+  if (behind.length) renew(behind.map((item) => item.dataset.id)).catch(() => null);
   if (mine || follows) toEnd();
   else {
     unseen += drawn.length;
@@ -249,6 +270,8 @@ async function arrive(events, mine = false) {
 
 // After a break: the newest messages, read again as far as to what is here. Where BACK pages do not reach that, the list begins anew.
 async function catchUp() {
+  const present = items(); // what comes meanwhile stays
+  const at = ++questions;
   let { events, more, tallies } = await source.page(null);
   const reaches = () => !items().length || events.some((event) => find(event.id));
   for (let pages = 1; pages < BACK && more && events.length && !reaches(); pages++) {
@@ -258,20 +281,21 @@ async function catchUp() {
     tallies &&= new Map([...tallies, ...next.tallies]);
   }
   if (!reaches()) {
-    list.replaceChildren();
+    list.replaceChildren(...items().filter((item) => !present.includes(item)));
     older.hidden = !more;
   }
   const oldest = events.at(-1)?.created_at ?? 0;
   const ids = new Set(events.map((event) => event.id));
   steady(() => {
-    for (const item of items()) if (Number(item.dataset.at) > oldest && !ids.has(item.dataset.id)) takeOut(item);
+    for (const item of present) if (item.isConnected && Number(item.dataset.at) > oldest && !ids.has(item.dataset.id)) takeOut(item);
   });
   const missing = events.filter((event) => !find(event.id));
   for (let at = missing.length; at > 0; at -= 50) await arrive(missing.slice(Math.max(0, at - 50), at));
   if (!missing.length) settle();
-  const old = [...ids].filter((id) => find(id) && (texts.get(id)?.updated_at ?? 0) > Number(find(id).dataset.edited ?? 0));
-  if (old.length) await renew(old);
-  paint(tallies ?? await source.reactions(items().map((item) => item.dataset.id)));
+  const old = items().filter((item) => ids.has(item.dataset.id) && isBehind(item));
+  if (old.length) await renew(old.map((item) => item.dataset.id));
+  if (tallies) paint(tallies, at);
+  else await count(items().map((item) => item.dataset.id));
 }
 
 const STATES = { live: "live", lost: "reconnecting", refused: "not live" };
@@ -312,15 +336,18 @@ async function loadOlder() {
   older.setAttribute("aria-busy", "true");
   const label = (older.dataset.label ??= older.textContent);
   try {
+    const at = ++questions;
     const { events, more, tallies } = await source.page({ at: Number(first.dataset.at), id: first.dataset.id });
     const drawn = events.length ? await draw(events.reverse()) : [];
+    if (!first.isConnected) return; // the list began anew, or another is the first by now
     steady(() => {
       for (const item of drawn) place(item);
       settle();
       older.hidden = !more;
       older.textContent = label;
     });
-    if (drawn.length) paint(tallies ?? await source.reactions(drawn.map((item) => item.dataset.id)));
+    if (tallies) paint(tallies, at);
+    else if (drawn.length) await count(drawn.map((item) => item.dataset.id));
   } catch {
     older.textContent = "That did not work. Try again";
   } finally {
@@ -387,15 +414,7 @@ fresh.addEventListener("click", () => {
 
 // Who is in it
 
-async function showMembers() {
-  const { count, members } = await source.members().catch(() => ({ count: null, members: [] }));
-  if (count === null) return;
-  const page = await pieces({ members: members.slice(0, 100) });
-  const crowd = document.getElementById("members");
-  holding(crowd, () => fill(crowd, page.querySelector("ul")));
-  document.getElementById("member-count").textContent = count;
-  inside.hidden = false;
-}
+const showMembers = () => bring("./crowd.js").then(({ show }) => show(source, pieces)).catch(() => null);
 inside.addEventListener("toggle", () => inside.open && source && showMembers());
 
 // What the reader does
@@ -429,7 +448,9 @@ function answer(item, focus = true) {
 // What it says now comes into the form, to be changed there.
 async function change(item) {
   const id = item.dataset.id;
+  const mine = ++wished;
   if (!known.has(id)) remember(await source.get([id]));
+  if (mine !== wished) return;
   const text = texts.get(id) ?? { content: known.get(id)?.content ?? "", updated_at: 0 };
   edits({ ...target(item), since: Math.max(text.updated_at, Number(item.dataset.at)) }, text.content);
 }
@@ -487,9 +508,11 @@ async function reacting(button, item, content, pressed) {
   await needWriter(() => attempt(button, async () => {
     const { react, unreact } = await sending();
     await (pressed ? unreact(group, ofIt, mine) : react(group, ofIt, content));
-    paint(await source.reactions([ofIt.id]));
+    await count([ofIt.id]);
   }));
 }
+
+const palette = (button, item) => bring("./palette.js").then(({ toggle }) => toggle(button, item)).catch((error) => toast(words(error)));
 
 const ACTIONS = {
   reply: (_button, item) => needWriter(() => answer(item)),
@@ -545,48 +568,44 @@ form.addEventListener("submit", (submit) => {
 
 // Beginning
 
+const drafts = bring("./drafts.js");
+for (const script of [drafts, bring("./palette.js")]) script.catch(() => null);
+
+function resume({ follow, joined, read }) {
+  const draft = read(`chat:${group}`)?.content ?? "";
+  if (changing) aside = joined(draft, aside);
+  else field.value = joined(draft, field.value);
+  keepDraft = follow(field, `chat:${group}`, () => (changing ? aside : field.value));
+  if (field.value) keepDraft(); // typed before this script was there
+}
+
+const privately = () => bring("./private-room.js");
+
 async function begin(from) {
   source = from;
   const since = isOpen ? Number(list.dataset.now) : now();
   if (!isOpen) {
+    const at = ++questions;
     const { events, more, tallies } = await source.page(null);
     gate.hidden = true;
     if (events.length) for (const item of await draw(events.reverse())) place(item);
     older.hidden = !more;
     settle();
-    paint(tallies ?? await source.reactions(items().map((item) => item.dataset.id)));
-    await introduce();
-  } else if (me.keys.size) source.reactions(items().map((item) => item.dataset.id)).then(paint, () => null);
+    if (tallies) paint(tallies, at);
+    else await count(items().map((item) => item.dataset.id));
+    home ||= await privately().then(({ introduce }) => introduce(source, group)).catch(() => "");
+    await showMembers();
+  } else if (me.keys.size) count(items().map((item) => item.dataset.id)).catch(() => null);
   form.hidden = Boolean(home);
-  bring("./drafts.js").then(({ follow, read }) => {
-    field.value ||= read(`chat:${group}`)?.content ?? "";
-    keepDraft = follow(field, `chat:${group}`, () => (changing ? aside : field.value));
-  }, () => null); // without it the room is as it was
   settle();
   const line = showUnread();
   if (line) line.scrollIntoView({ block: "center" });
   else if (!location.hash) toEnd();
   seen();
   watcher.observe(older);
+  await drafts.then(resume).catch(() => null); // without it the room is as it was
   lost = Boolean(source.forgets); // what was said since the page was read, it does not tell
   source.live(since, { event: take, state: tell, elsewhere: mark });
-}
-
-async function introduce() {
-  const info = await source.info().catch(() => null);
-  if (info) {
-    const name = document.getElementById("room-name");
-    name.textContent = info.name || group;
-    document.title = document.title.replace(/^.*? · /, `${name.textContent} · `);
-    home ||= info.home;
-    if (info.home) {
-      const words = document.getElementById("elsewhere");
-      words.querySelector("code").textContent = info.home;
-      words.hidden = false;
-    }
-    if (info.about) bring("./preview.js").then(({ show }) => show(info.about, document.getElementById("room-about"))).catch(() => null);
-  }
-  await showMembers();
 }
 
 const INVITED = "You are invited to this room, which its members alone read. Join, and you are one.";
@@ -598,7 +617,6 @@ const enter = () => (entering ??= tryToEnter().finally(() => { entering = null; 
 async function tryToEnter() {
   if (source && (isOpen || gate.hidden)) return;
   if (isOpen) return begin(overSocket(group, false));
-  const privately = () => bring("./private-room.js");
   try {
     if (!me.token && !me.own) return (await privately()).offerExtension(gate, enter);
     await begin(source ?? (me.token ? (await privately()).overApi(group) : overSocket(group, true)));
@@ -616,7 +634,7 @@ onStanding((now) => {
   const came = roles === null && now !== null;
   roles = now;
   if (left && !isOpen) close("This room is for its members.");
-  else if (came && !isOpen) enter();
+  else if (came && !isOpen) Promise.resolve(entering).then(enter); // who was not let in a moment ago
   settle();
 });
 if (invited()) gate.textContent = INVITED;

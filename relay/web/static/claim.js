@@ -76,3 +76,4 @@ async function begin() {
 }
 
 begin();
+dispatchEvent(new Event("alive"));

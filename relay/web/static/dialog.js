@@ -24,6 +24,9 @@ const isBeside = (box, { clientX: x, clientY: y }) => x < box.left || x > box.ri
 
 const isBegun = (dialog) => [...dialog.querySelectorAll("input:not([type=radio], [type=checkbox]), textarea")].some((field) => field.value !== field.defaultValue);
 
+// Closes it, once what `part` of it asked for is done, unless something else is shown in it by then.
+export const finish = (dialog, part) => part.isConnected && dialog.close();
+
 // Shows it; done when it is closed. The keyboard goes back then to where it was: to `opener`, which has it before. The browser sees to that at the moment
 // of closing; by the time that this is done the reader may have gone on.
 export function open(dialog, opener = null) {

@@ -28,6 +28,12 @@ export function keep(place, fields) {
   });
 }
 
+// A draft with what was typed before it was read, or what the browser has filled in again.
+export function joined(kept, typed) {
+  if (kept.includes(typed)) return kept;
+  return typed.includes(kept) ? typed : `${kept}\n\n${typed}`;
+}
+
 // Also what was begun before its writer had a name.
 export const drop = (place) => storage((store) => [named(place), personal(`draft.${place}`, "")].forEach((name) => store.removeItem(name)));
 
@@ -35,45 +41,6 @@ export const drop = (place) => storage((store) => [named(place), personal(`draft
 export function onParting(save) {
   addEventListener("pagehide", save);
   document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && save());
-}
-
-const all = (form) => [...form.querySelectorAll("[name]")];
-const valueOf = (field) => (field.matches("[type=checkbox], [type=radio]") ? field.checked : field.value);
-
-// Keeps what a form that somebody has begun holds, by the order of its fields, and fills it in again. `store` is where it is kept, as localStorage does.
-// Answers `isKept`, whether there was something, `flush`, for when the form goes, and `forget`.
-export function hold(form, name, store) {
-  const attempt = (work) => {
-    try {
-      return work();
-    } catch {
-      return null; // storage is switched off or full
-    }
-  };
-  let timer = 0;
-  const save = () => {
-    clearTimeout(timer);
-    timer = 0;
-    attempt(() => store().setItem(name(), JSON.stringify({ fields: all(form).map(valueOf), at: Date.now() })));
-  };
-  const kept = attempt(() => JSON.parse(store().getItem(name())))?.fields;
-  for (const [at, field] of all(form).entries()) {
-    if (kept?.[at] === undefined) continue;
-    if (typeof kept[at] === "boolean") field.checked = kept[at];
-    else field.value = kept[at];
-  }
-  form.addEventListener("input", () => { timer ||= setTimeout(save, PAUSE); });
-  const flush = () => timer && save();
-  onParting(flush);
-  return {
-    isKept: Boolean(kept),
-    flush,
-    forget() {
-      clearTimeout(timer);
-      timer = 0;
-      attempt(() => store().removeItem(name()));
-    },
-  };
 }
 
 // Keeps what is typed into one field. `said()` is what is to be kept. Answers what does so at once.

@@ -23,6 +23,7 @@ export async function edit(item) {
     complain(shown, error);
     return;
   }
+  if (item.querySelector("form.edit")) return; // it was asked for twice
   shown.hidden = true;
   shown.after(form);
   const { sent, save } = attend(form, () => `edit:${what.id}`);

@@ -2,7 +2,7 @@
 // the relay (preview.js), and shortcuts for Markdown (shortcuts.js).
 
 import { act, bring, complain, holdsKeyboard } from "./act.js";
-import { drop, keep, onParting, PAUSE, read } from "./drafts.js";
+import { drop, joined, keep, onParting, PAUSE, read } from "./drafts.js";
 import { needWriter } from "./who.js";
 
 const CTRL = /Mac|iP/.test(navigator.platform) ? "⌘" : "Ctrl+";
@@ -38,7 +38,7 @@ export const goTo = (field) => needWriter(() => {
 });
 
 // The form has what the macro `beneath` of _writing.html makes. `place()` names what it writes: each place has its own draft. Answers `leave` and `restore`, for before and after the form
-// moves to another place, `sent`, for when what it held (in a place where it may stand no more) is out, and `add`, which puts words before what is written.
+// moves to another place, `sent`, for when what it held (in a place where it may stand no more) is out, `add`, which puts words before what is written, and `isWanting`, whether its draft chose what is not there yet.
 export function attend(form, place) {
   const field = form.elements.content;
   const fields = [...form.querySelectorAll("input[name], textarea[name]")];
@@ -47,7 +47,8 @@ export function attend(form, place) {
     (name) => form.querySelector(name),
   );
   keys.textContent = `Markdown. ${CTRL}B bold, K link, E code, Enter sends`;
-  const values = () => Object.fromEntries([...fields, ...choices].map((one) => [one.name, one.value]));
+  const wanted = new Map(); // a choice -> what the draft says, which is not there to choose yet
+  const values = () => Object.fromEntries([...fields, ...choices].map((one) => [one.name, wanted.get(one) ?? one.value]));
   const isNew = () => fields.every((one) => one.value === one.defaultValue);
   const changed = () => !isNew() && fields.some((one) => one.value.trim());
   const preview = () => bring("./preview.js").then(({ toggle }) => toggle(button, field, shown)).catch((error) => complain(button, error));
@@ -62,13 +63,24 @@ export function attend(form, place) {
   };
   const restore = () => {
     const draft = read(place());
-    if (draft && isNew()) for (const one of fields) one.value = draft[one.name] ?? one.value;
-    for (const one of isOwn ? [] : choices) if ([...one.options].some(({ value }) => value === draft?.[one.name])) one.value = draft[one.name];
+    for (const one of draft && !isOwn ? fields : []) {
+      const said = draft[one.name] ?? one.value;
+      if (one.value === one.defaultValue) one.value = said;
+      else if (one === field) one.value = joined(said, one.value);
+    }
+    for (const one of isOwn ? wanted.keys() : choices) {
+      const said = wanted.get(one) ?? draft?.[one.name];
+      const isThere = [...one.options].some(({ value }) => value === said);
+      if (isThere) one.value = said;
+      if (isThere || !said) wanted.delete(one);
+      else wanted.set(one, said);
+    }
     discard.hidden = !draft && !changed();
   };
   const leave = () => {
     save();
     isOwn = false;
+    wanted.clear();
     if (!shown.hidden) preview();
     for (const one of fields) Object.assign(one, { value: "", readOnly: false });
   };
@@ -83,6 +95,7 @@ export function attend(form, place) {
     clearTimeout(timer);
     timer = 0; // else leaving the page would keep what was sent as a draft
     isOwn = false;
+    wanted.clear();
     discard.hidden = true;
     if (!shown.hidden) preview();
   };
@@ -90,6 +103,7 @@ export function attend(form, place) {
   const part = () => (timer || (isOwn && changed() && !read(place()))) && save();
   form.addEventListener("input", ({ target }) => {
     isOwn = true;
+    wanted.delete(target);
     if (target.maxLength > 0) {
       const left = target.maxLength - target.value.length;
       count.textContent = left <= NEAR ? `${left} ${left === 1 ? "character" : "characters"} left for the ${target.name}` : "";
@@ -108,5 +122,5 @@ export function attend(form, place) {
   });
   if (changed()) timer = setTimeout(save, PAUSE); // typed before this script was there
   restore();
-  return { restore, leave, sent, add, save };
+  return { restore, leave, sent, add, save, isWanting: () => wanted.size > 0 };
 }

@@ -1,7 +1,7 @@
 // The feed, a post or a profile, alive: what events change, and what the reader does.
 
 import { act, bring, complain, holdsKeyboard, toast, words } from "./act.js";
-import { all, catchUp, changed, find, loadMore, onChange, post, renew, target, tellTimes } from "./items.js";
+import { all, changed, find, onChange, post, renew, target, tellTimes } from "./items.js";
 import { personal, signer, stored } from "./me.js";
 import { isSure } from "./sure.js";
 import { canWrite, me, needWriter, ready } from "./who.js";
@@ -14,6 +14,8 @@ const SEEN = 5000; // event ids remembered
 
 const seen = new Set();
 const votes = new Map(); // target -> own votes on it, newest first
+const turns = new Map(); // target -> the newest question for them, or vote: what older ones say comes too late
+let turn = 0;
 const voted = new Map(); // id of a vote heard -> its target, so that its deletion is understood
 
 const value = (event, name) => event.tags.find((tag) => tag[0] === name)?.[1];
@@ -50,13 +52,14 @@ function take(event) {
   if (me.keys.has(event.pubkey) && (event.kind === 7 || event.kind === 5)) markVotes(all());
 }
 
+const rest = () => bring("./more.js");
 const STATES = { live: "live", lost: "reconnecting", refused: "not live" };
 let lost = false;
 
 function tell(state) {
   mark.dataset.state = state;
   mark.firstElementChild.textContent = STATES[state];
-  if (state === "live" && lost) catchUp();
+  if (state === "live" && lost) rest().then(({ catchUp }) => catchUp(), () => null); // the next break, or a reload, tries again
   lost = state === "lost";
 }
 
@@ -65,15 +68,18 @@ function tell(state) {
 async function markVotes(items) {
   const ids = items.map((item) => item.dataset.id);
   if (!me.keys.size || !ids.length) return;
+  const mine = ++turn;
+  for (const id of ids) turns.set(id, mine);
   for (let at = 0; at < ids.length; at += 100) {
-    const some = ids.slice(at, at + 100);
-    const found = await ask({ kinds: [7], authors: [...me.keys], "#e": some, limit: 500 }).catch(() => null);
+    const all = ids.slice(at, at + 100);
+    const found = await ask({ kinds: [7], authors: [...me.keys], "#e": all, limit: 500 }).catch(() => null);
     if (!found) return;
+    const some = all.filter((id) => turns.get(id) === mine);
     for (const id of some) votes.delete(id);
     found.sort((a, b) => b.created_at - a.created_at || (a.id < b.id ? -1 : 1));
     for (const event of found) {
       const of = last(event, "e");
-      if (["+", "", "-"].includes(event.content)) votes.set(of, [...(votes.get(of) ?? []), event]);
+      if (some.includes(of) && ["+", "", "-"].includes(event.content)) votes.set(of, [...(votes.get(of) ?? []), event]);
     }
     for (const id of some) press(id);
   }
@@ -115,6 +121,7 @@ function showVote(item, direction) {
 async function voteOn(item, direction) {
   const { id } = target(item);
   const event = await (await posting()).vote(target(item), direction, votes.get(id) ?? []);
+  turns.set(id, ++turn);
   if (event.kind === 7) votes.set(id, [event, ...(votes.get(id) ?? [])]);
   else votes.delete(id);
   press(id);
@@ -142,11 +149,15 @@ const ACTIONS = {
   vote: (button, item) => needWriter(() => {
     let putBack;
     return act(button, {
-      now: () => { putBack = showVote(item, button.dataset.vote); },
+      now: () => {
+        turns.set(item.dataset.id, ++turn);
+        putBack = showVote(item, button.dataset.vote);
+      },
       then: () => voteOn(item, button.dataset.vote),
       undo: () => {
         putBack();
         press(item.dataset.id);
+        markVotes([item]);
         renew([item.dataset.id], true);
       },
     });
@@ -234,14 +245,15 @@ const PAGES = 8;
 const more = document.getElementById("more");
 if (more) {
   let loaded = 0;
+  const loadMore = () => rest().then((script) => script.loadMore(more));
   more.addEventListener("click", (click) => {
     click.preventDefault();
-    loadMore(more);
+    loadMore().catch(telling(more));
   });
   const watcher = new IntersectionObserver((entries) => {
     if (!entries.some((entry) => entry.isIntersecting)) return;
     watcher.unobserve(more);
-    loadMore(more).finally(() => more.isConnected && ++loaded < PAGES && watcher.observe(more));
+    loadMore().catch(() => null).finally(() => more.isConnected && ++loaded < PAGES && watcher.observe(more));
   }, { rootMargin: "600px" });
   watcher.observe(more);
 }

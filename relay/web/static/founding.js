@@ -1,8 +1,8 @@
 // The page on which a community or a room is begun, or a community is changed.
 
 import { bring } from "./act.js";
-import { hold } from "./drafts.js";
 import { goTo, sendForm } from "./editor.js";
+import { hold } from "./held.js";
 import { personal } from "./me.js";
 import { me, ready } from "./who.js";
 
@@ -12,7 +12,9 @@ const { group } = form.dataset;
 
 // The address follows the name as long as nobody writes another one.
 const addressOf = (text) => text.normalize("NFKD").toLowerCase().replace(/\p{M}/gu, "").replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "").slice(0, 48);
+const isNamed = Boolean(id && name.value && !id.value); // before this script was there
 const { forget } = hold(form, () => personal(`draft.founding:${group ?? ""}`), () => localStorage);
+if (isNamed) id.value = ""; // that of another name
 let follows = !id?.value || id.value === addressOf(name.value);
 const derive = () => {
   if (id && follows) id.value = addressOf(name.value);
@@ -39,3 +41,4 @@ ready().then(() => {
   for (const each of form.querySelectorAll(".as")) each.textContent = me.name ? `as ${me.name}` : "";
   goTo(() => name);
 });
+dispatchEvent(new Event("alive"));

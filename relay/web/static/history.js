@@ -10,6 +10,8 @@ addEventListener("click", ({ target }) => {
   bring("./proof.js").then(({ show }) => show(button.closest(".item").dataset.id, given), (error) => complain(button, error));
 });
 
+dispatchEvent(new Event("alive"));
+
 // What a newer version took the place of is asked for over HTTP: the log has it no more.
 async function versions(url) {
   const answer = await fetch(url, { headers: { accept: "application/json" } });

@@ -21,6 +21,7 @@ const stale = new Set();
 const welcome = new Set(); // ids to put in even where order or place would leave them out
 const listeners = [];
 let texts; // texts.js, once something came
+export let renewals = 0; // how often something was asked for again
 let timer = 0;
 let turn = 0;
 const turns = new Map(); // id -> the newest request for it: what older ones say comes too late
@@ -38,6 +39,7 @@ export function changed(items) {
 
 // Ask for these again, soon and together; what is not here any more goes, what is new comes.
 export function renew(ids, mine = false) {
+  renewals += 1;
   for (const id of ids) {
     stale.add(id);
     if (mine) welcome.add(id);
@@ -80,7 +82,7 @@ addEventListener("online", () => {
 });
 
 // A list of one's own is read with one's key.
-async function read(url) {
+export async function read(url) {
   texts ??= await bring("./texts.js");
   const key = posts && "authors" in posts.dataset && me.token;
   const headers = { accept: "text/html", ...(key && { authorization: `Bearer ${key}` }) };
@@ -100,7 +102,7 @@ function settle(id, piece) {
   turns.delete(id);
 }
 
-function refresh(present, piece) {
+export function refresh(present, piece) {
   for (const part of present.querySelectorAll("[data-part]")) {
     const other = piece.querySelector(`[data-part="${part.dataset.part}"]`);
     if (!other || texts.markup(other) === texts.markup(part)) continue;
@@ -132,7 +134,7 @@ function leave(item) {
   if (empty) empty.hidden = Boolean(document.querySelector("li.item"));
 }
 
-function arrive(piece) {
+export function arrive(piece) {
   const item = document.adoptNode(piece);
   const mine = welcome.has(item.dataset.id);
   item.classList.add("fresh");
@@ -196,56 +198,6 @@ function arriveComment(item) {
   } else if (thread.dataset.sort === "new") comments.prepend(item);
   else comments.append(item);
   return true;
-}
-
-// Items of another page of the same list, or of this one read again; those that are here already are renewed.
-function merge(page, where) {
-  const added = [];
-  for (const item of page.querySelectorAll("li.item")) {
-    const present = find(item.dataset.id);
-    if (present) refresh(present, item);
-    else if (where === "end") {
-      added.push(document.adoptNode(item));
-      (posts ?? comments).append(item);
-    } else arrive(item);
-  }
-  changed(added);
-  return added;
-}
-
-// After a break: the beginning of the list and all that is shown, read again.
-export async function catchUp() {
-  renew(all().map((item) => item.dataset.id));
-  if (posts && posts.dataset.beginning !== "1") return;
-  try {
-    merge(await read(location.pathname + location.search), "place");
-  } catch {
-    // The next break, or a reload, tries again.
-  }
-}
-
-let loading = false;
-
-export async function loadMore(link) {
-  if (loading) return;
-  loading = true;
-  link.setAttribute("aria-busy", "true");
-  const label = (link.dataset.label ??= link.textContent);
-  try {
-    const page = await read(link.href);
-    link.textContent = label;
-    const added = merge(page, "end");
-    if (news) news.textContent = `${added.length} more ${posts ? "posts" : "comments"}`;
-    const next = page.getElementById("more");
-    if (next) link.href = next.getAttribute("href");
-    else if (document.activeElement === link) added[0]?.querySelector("a, button")?.focus({ preventScroll: true });
-    if (!next) link.parentElement.remove();
-  } catch {
-    link.textContent = "That did not work. Try again";
-  } finally {
-    loading = false;
-    link.removeAttribute("aria-busy");
-  }
 }
 
 function ago(at) {

@@ -24,7 +24,7 @@ function turn(button, side, done, who) {
   button.toggleAttribute("data-done", done);
 }
 
-let presses = 0; // what was asked before somebody pressed a button says nothing any more
+let presses = 0; // what was asked before somebody pressed a button, or while that was on its way, says nothing any more
 
 // The sides of an item's buttons, as its reader stands to it and its author.
 export async function tellStanding(item) {
@@ -40,7 +40,7 @@ export async function tellStanding(item) {
 
 // Presses a button that has two sides. `on` and `off` are what is said when it is done, `then` sends it, and `here` shows it on
 // this page.
-function toggle(button, side, who, { on, off, then, here = () => {} }) {
+function toggle(button, side, who, { on, off, then, here = () => {}, doubt = () => {} }) {
   const was = "done" in button.dataset;
   presses += 1;
   const set = (done) => {
@@ -51,11 +51,15 @@ function toggle(button, side, who, { on, off, then, here = () => {} }) {
     now: () => set(!was),
     then: async () => {
       const answer = await then(await lists(), !was);
+      presses += 1;
       if (!answer) throw new Error("Nothing was changed.");
       toast(was ? off : on);
       return answer;
     },
-    undo: () => set(was),
+    undo: () => {
+      set(was);
+      doubt();
+    },
   });
 }
 
@@ -81,6 +85,7 @@ export function muteAuthor(button, item) {
     off: `${who.name} is muted no more.`,
     then: ({ mute, unmute }, done) => (done ? mute : unmute)(who),
     here: (done) => (done ? away.mute : away.unmute)(who.pubkey),
+    doubt: away.doubt,
   });
 }
 

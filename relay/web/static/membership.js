@@ -11,6 +11,7 @@ const group = form.dataset.group;
 const listeners = [];
 
 let roles = null;
+let turn = 0; // of the newest question: what was asked before says nothing any more, nor what was asked before somebody pressed the button
 if (code) code.value = new URLSearchParams(location.search).get("code") ?? ""; // an invite's link
 
 export const onStanding = (listener) => listeners.push(listener);
@@ -36,7 +37,10 @@ function show() {
 }
 
 export async function lookAgain() {
-  roles = await standing(group).catch(() => roles);
+  const mine = ++turn;
+  const found = await standing(group).catch(() => roles);
+  if (mine !== turn) return;
+  roles = found;
   show();
 }
 
@@ -44,7 +48,10 @@ export async function lookAgain() {
 function move() {
   const joins = button.textContent === "Join";
   return act(button, {
-    now: () => name(joins),
+    now: () => {
+      turn += 1;
+      name(joins);
+    },
     then: async () => {
       const { joinGroup, leaveGroup } = await bring("./groups.js");
       if (joins) await joinGroup(group, code?.value.trim());

@@ -69,10 +69,12 @@ export function toggleMenu(menu) {
 
 const tellAll = () => document.querySelectorAll(".item:has(.menu .rows)").forEach(tellOwn);
 // In a thread, whether its reader moderates in the community that it stands in: its page asks that itself (membership.js).
+let turn = 0; // of the newest question
 async function learnRole() {
   if (!community) return;
+  const mine = ++turn;
   const roles = await standing(community).catch(() => null);
-  document.body.classList.toggle("moderates", moderates(roles));
+  if (mine === turn) document.body.classList.toggle("moderates", moderates(roles));
 }
 
 ready().then(() => {

@@ -16,26 +16,29 @@ const SCRIPTS = {
 };
 
 let shown = null; // the address of what is shown
+let turn = 0; // of the newest page that was asked for: others come too late
 let isBehind = false; // something came that may not be on the page that was asked for, and its script was not there to hear of it
 addEventListener("notified", () => { isBehind = true; });
 
 // The page at this address, as it is for whoever reads.
 export async function show(url) {
+  const mine = ++turn;
   place.setAttribute("aria-busy", "true");
   try {
     // What is pressed at once is heard: the script is there first, but for that of a feed, which looks for its list.
     const script = SCRIPTS[place.dataset.page];
     const isFeed = place.dataset.page === "following";
     const [page, early] = await Promise.all([read(url), isFeed ? undefined : script()]);
+    if (mine !== turn) return;
     place.replaceChildren(...document.adoptNode(page.getElementById("mine")).childNodes);
     shown = url;
     early?.begin(place, isBehind);
     if (isFeed) await script();
   } catch (error) {
     if (!me.token) ask();
-    complain(place.querySelector(".asks") ?? place, error);
+    if (mine === turn) complain(place.querySelector(".asks") ?? place, error);
   } finally {
-    place.removeAttribute("aria-busy");
+    if (mine === turn) place.removeAttribute("aria-busy");
   }
 }
 

@@ -8,10 +8,13 @@ const READ = "tidings.muted.read"; // whose list this session has read
 
 export async function learn() {
   try {
-    if (sessionStorage.getItem(READ) === me.id) return;
+    const { id } = me;
+    if (sessionStorage.getItem(READ) === id) return;
+    const before = stored(personal("muted"));
     const found = await api("GET", "/muted");
+    if (me.id !== id || stored(personal("muted")) !== before) return; // somebody was muted, or signed in, meanwhile: the next page asks again
     if (found.keys.length || found.words.length || stored(personal("muted"))) (await bring("./away.js")).learned(found);
-    sessionStorage.setItem(READ, me.id);
+    sessionStorage.setItem(READ, id);
   } catch {
     // the next page tries again
   }

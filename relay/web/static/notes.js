@@ -11,6 +11,22 @@ const unmark = (note) => {
   note.querySelector(".told .unseen")?.remove();
 };
 
+let acts = 0; // what was asked before its reader did something says less than is known
+let acting = Promise.resolve();
+let heard = 0; // news
+addEventListener("notified", () => { heard += 1; });
+
+// What changes the list at the relay, too. `left` says of the answer how many are unread then: where more came meanwhile, that is asked.
+function doing(sent, left) {
+  acts += 1;
+  const before = heard;
+  const count = () => api("GET", "/notifications/unread").then((answer) => answer.unread_count);
+  const done = sent.then(async (answer) => tell(heard === before ? left(answer) : await count().catch(() => left(answer))))
+    .finally(() => { acts += 1; });
+  acting = Promise.allSettled([acting, done]);
+  return done;
+}
+
 function readAll(place, button) {
   const notes = [...place.querySelectorAll(".happening.new")];
   return act(button, {
@@ -20,7 +36,7 @@ function readAll(place, button) {
       for (const note of notes) note.classList.remove("new");
     },
     then: async () => {
-      tell((await api("POST", "/notifications/read-all")).new_count);
+      await doing(api("POST", "/notifications/read-all"), ({ new_count: count }) => count);
       notes.forEach(unmark);
     },
     undo: () => {
@@ -35,9 +51,7 @@ function opened(place, note) {
   const { about } = note.dataset;
   if (!about || !note.classList.contains("new")) return;
   for (const each of place.querySelectorAll(`.happening[data-about="${CSS.escape(about)}"]`)) unmark(each);
-  api("POST", `/notifications/read-by-post/${about}`)
-    .then(({ unread_count }) => tell(unread_count))
-    .catch(() => null); // it stays unread, and can be opened again
+  doing(api("POST", `/notifications/read-by-post/${about}`), ({ unread_count: count }) => count).catch(() => null); // it stays unread, and can be opened again
 }
 
 // An invite is taken: one is in the group then, and goes there.
@@ -99,7 +113,13 @@ async function takeNews(place) {
     isDue = false;
     asked = performance.now();
     const at = location.href;
-    const page = (await read(at)).getElementById("mine");
+    let before;
+    let page;
+    do {
+      await acting;
+      before = acts;
+      page = (await read(at)).getElementById("mine");
+    } while (acts !== before);
     if (location.href === at) renew(place, page);
   }).catch(() => null); // it is there with the next one, or when the page is loaded again
 }

@@ -18,7 +18,10 @@ export async function show(content, shown) {
 // Shows it in the place of the field, or the field again.
 export async function toggle(button, field, shown) {
   const on = button.getAttribute("aria-pressed") !== "true";
-  if (on && !(await show(field.value, shown))) {
+  const said = field.value;
+  const isShown = on && await show(said, shown);
+  if (on && field.value !== said) return; // its writer went on
+  if (on && !isShown) {
     complain(button, "The preview does not come just now. What you wrote is still here.");
     return;
   }

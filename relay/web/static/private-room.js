@@ -1,6 +1,7 @@
 // What a room for members needs alone: the offer to be known by an extension, and for who has an API key its messages, over HTTP and
 // live by server-sent events. See sources.js.
 
+import { bring } from "./act.js";
 import { api } from "./api.js";
 import { me, ownKey, signer } from "./me.js";
 import { lookAgain } from "./membership.js";
@@ -33,6 +34,22 @@ export function offerExtension(gate, enter) {
     await enter();
   });
   gate.append(" ", button);
+}
+
+// What the page of a room says before it is known who reads is its name in the address. Answers the relay where it is at home, "" for this one.
+export async function introduce(source, group) {
+  const info = await source.info();
+  if (!info) return "";
+  const name = document.getElementById("room-name");
+  name.textContent = info.name || group;
+  document.title = document.title.replace(/^.*? · /, `${name.textContent} · `);
+  if (info.home) {
+    const words = document.getElementById("elsewhere");
+    words.querySelector("code").textContent = info.home;
+    words.hidden = false;
+  }
+  if (info.about) bring("./preview.js").then(({ show }) => show(info.about, document.getElementById("room-about"))).catch(() => null);
+  return info.home ?? "";
 }
 
 export function overApi(group) {

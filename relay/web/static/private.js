@@ -16,6 +16,7 @@ export async function read(url) {
 
 // What comes after the rows of this list goes to its end; `link` leads there, and then to what comes after that.
 export async function addMore(list, link) {
+  if (link.ariaBusy) return; // what comes is on its way
   link.setAttribute("aria-busy", "true");
   const label = (link.dataset.label ??= link.textContent);
   try {

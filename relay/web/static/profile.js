@@ -12,7 +12,7 @@ const lists = () => bring("./lists.js");
 
 let follows = false;
 let muted = false;
-let acted = false; // what was asked before somebody pressed a button says nothing any more
+let acts = 0; // what was asked before somebody pressed a button, or while that was on its way, says nothing any more
 
 function show() {
   const own = me.id === who.id || (who.pubkey && me.keys.has(who.pubkey));
@@ -33,7 +33,7 @@ function count(more) {
 }
 
 at("follow").addEventListener("click", () => needWriter(async () => {
-  acted = true;
+  acts += 1;
   const before = follows;
   const done = await act(at("follow"), {
     now: () => {
@@ -53,14 +53,15 @@ at("follow").addEventListener("click", () => needWriter(async () => {
       show();
     },
   });
+  acts += 1;
   if (!done) settled("follow", () => follows !== before && !count(before ? -1 : 1));
   else toast(before ? `You follow ${who.name} no more.` : `You follow ${who.name}.`);
 }));
 
 at("mute").addEventListener("click", () => needWriter(async () => {
-  acted = true;
-  const before = muted;
   const away = await bring("./away.js");
+  acts += 1;
+  const before = muted;
   const set = (value) => {
     muted = value;
     (value ? away.mute : away.unmute)(who.pubkey);
@@ -72,8 +73,12 @@ at("mute").addEventListener("click", () => needWriter(async () => {
       const { mute, unmute } = await lists();
       return (before ? unmute : mute)(who);
     },
-    undo: () => set(before),
+    undo: () => {
+      set(before);
+      away.doubt();
+    },
   });
+  acts += 1;
   if (!done) settled("mute", () => muted !== before);
   else toast(before ? `${who.name} is muted no more.` : `You muted ${who.name}: what they write is put away for you.`);
 }));
@@ -103,9 +108,9 @@ function settled(name, isDone) {
 }
 
 async function learn() {
-  acted = false;
+  const before = acts;
   const found = await (await lists()).standing(who);
-  if (acted || !found) return;
+  if (acts !== before || !found) return;
   ({ follows, muted } = found);
   show();
 }

@@ -5,9 +5,8 @@
 
 import { bring, holdsKeyboard, words } from "./act.js";
 import { boards } from "./board.js";
-import { hold } from "./drafts.js";
+import { hold } from "./held.js";
 import { signer } from "./me.js";
-import { proof } from "./nip98.js";
 import { call, watch } from "./tracking.js";
 
 const STORE = "tidings.app-token";
@@ -44,20 +43,31 @@ async function read(url) {
   return new DOMParser().parseFromString(await response.text(), "text/html");
 }
 
+let asked = 0; // views: what was asked for before the newest comes too late
+let shown = 0;
+let readings = 0; // again of what is shown
+let newest = 0;
+
 async function open(url) {
+  const mine = ++asked;
   const page = await read(url);
+  if (mine !== asked) return false;
+  shown += 1;
   for (const form of content.querySelectorAll("form[data-act]")) held.get(form)?.flush();
   content.replaceChildren(...document.adoptNode(page.getElementById("content")).childNodes);
   document.title = page.title;
   begin();
+  return true;
 }
 
 // The parts that may have changed, in their place. What is being filled in stays as it is, and so does where the keyboard is.
 async function refresh() {
-  const url = here();
+  const [url, before, mine] = [here(), shown, ++readings];
   const { become, holding } = await bring("./texts.js");
   const page = await read(url);
-  if (url !== here()) return refresh(); // another view is shown by now
+  if (url !== here() || shown !== before) return refresh(); // another view is shown by now
+  if (mine < newest) return undefined;
+  newest = mine;
   for (const part of document.querySelectorAll("[data-live]")) {
     const other = page.querySelector(`[data-live="${part.dataset.live}"]`);
     const isHeld = part.contains(document.activeElement) && document.activeElement.matches("input, textarea, select");
@@ -88,6 +98,7 @@ async function attempt(place, work) {
 }
 
 const byToken = async () => `Bearer ${stored()}`;
+const byProof = async (...request) => (await bring("./nip98.js")).proof(...request);
 
 // The form that asks who reads: in the place of what is closed, or below what everybody reads.
 function asking() {
@@ -112,7 +123,7 @@ function asking() {
     store(form.elements.token.value.trim());
     enter(byToken);
   });
-  document.getElementById("open-extension").addEventListener("click", () => enter(proof));
+  document.getElementById("open-extension").addEventListener("click", () => enter(byProof));
 }
 
 // Acts
@@ -140,7 +151,7 @@ function resume() {
     const name = `tidings.form.${main().dataset.issue ?? main().dataset.project}.${form.dataset.act}`;
     const kept = hold(form, () => name, () => sessionStorage);
     held.set(form, kept);
-    if (!kept.isKept) continue;
+    if (!kept.isBegun) continue;
     form.closest("[data-live]")?.setAttribute("data-touched", "");
     form.closest("details")?.setAttribute("open", "");
   }
@@ -190,7 +201,8 @@ content.addEventListener("click", (click) => {
   const within = path && (path.pathname === base || path.pathname.startsWith(`${base}/`));
   if (!authorize || !within || click.ctrlKey || click.metaKey) return;
   click.preventDefault();
-  open(path.href).then(() => {
+  open(path.href).then((isShown) => {
+    if (!isShown) return;
     history.pushState(null, "", path.href);
     content.focus();
   }, () => { location.href = path.href; });
@@ -213,6 +225,7 @@ function begin() {
 }
 
 begin();
+dispatchEvent(new Event("alive"));
 if (stored() && !authorize) {
   authorize = byToken;
   attempt(document.querySelector("#open .trouble") ?? document.createElement("p"), async () => {

@@ -1,10 +1,9 @@
-// Reactions to a message of a room: those that are there, and a few to choose from.
+// Reactions to a message of a room: those that are there.
 
 import { element } from "./dom.js";
 import { arrange, holding } from "./texts.js";
 
-const PALETTE = ["+", "❤️", "😂", "🎉", "👀", "🌊"];
-const FACES = { "+": "👍", "-": "👎" };
+export const FACES = { "+": "👍", "-": "👎" };
 
 function chipOf(content) {
   const chip = element("button", "", { type: "button", className: "reaction" }, element("bdi", FACES[content] ?? content), " ", element("span"));
@@ -23,18 +22,4 @@ export function show(place, { counts, mine }, change) {
   });
   if (chips.length === there.size && chips.every((chip, at) => place.children[at] === chip)) return;
   change(() => holding(place, () => arrange(place, chips)));
-}
-
-export function palette(button, item) {
-  const present = item.querySelector(".palette");
-  button.setAttribute("aria-expanded", String(!present));
-  if (present) return present.remove();
-  const row = element("span", "", { className: "palette" }, ...PALETTE.map((content) => {
-    const choice = element("button", FACES[content] ?? content, { type: "button", className: "reaction" });
-    choice.dataset.choose = content;
-    return choice;
-  }));
-  button.before(row);
-  row.firstElementChild.focus();
-  return undefined;
 }

@@ -2,7 +2,7 @@
 
 import { toast, words } from "./act.js";
 import { api } from "./api.js";
-import { make, open } from "./dialog.js";
+import { finish, make, open } from "./dialog.js";
 import { settled } from "./lists.js";
 import { me, signer } from "./me.js";
 import { sign } from "./signing.js";
@@ -54,19 +54,18 @@ export async function ask(target, opener) {
     trouble,
   );
   body.replaceChildren(form);
-  let done;
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     submit.disabled = true;
     trouble.textContent = "";
     try {
-      done = await send(target, form.elements.reason.value, more.value.trim());
-      dialog.close();
+      await send(target, form.elements.reason.value, more.value.trim());
+      toast("Reported. Thank you: whoever looks after this place will see it.");
+      finish(dialog, form);
     } catch (error) {
       trouble.textContent = words(error);
     }
     submit.disabled = false;
   });
-  await open(dialog, opener);
-  if (done) toast("Reported. Thank you: whoever looks after this place will see it.");
+  return open(dialog, opener);
 }

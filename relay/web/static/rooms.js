@@ -1,12 +1,13 @@
 // The rooms that this browser's reader is in, those of an organization together.
 
+import { bring } from "./act.js";
 import { api } from "./api.js";
 import { me, ready } from "./who.js";
-import { ask, begin } from "./wire.js";
 
 const MOST = 5; // pages of rooms
 const nav = document.getElementById("rooms");
 const none = document.getElementById("rooms-none");
+const marked = new Set(); // rooms in which something was said
 const here = document.getElementById("messages")?.dataset.group;
 
 const takesMessages = (room) => !room.kinds || room.kinds.includes(9);
@@ -19,21 +20,6 @@ async function overApi() {
     cursor = page.next_cursor;
   }
   return found;
-}
-
-async function overSocket() {
-  begin();
-  const places = await ask({ kinds: [9000, 9001], "#p": [me.own], limit: 500 });
-  places.sort((a, b) => a.created_at - b.created_at);
-  const kept = new Map(places.map((event) => [event.tags.find((tag) => tag[0] === "h")?.[1], event.kind]));
-  const ids = [...kept.keys()].filter((id) => id && kept.get(id) === 9000).slice(-100);
-  if (!ids.length) return [];
-  const events = await ask({ kinds: [39000], "#d": ids, limit: ids.length });
-  return events.map(({ tags }) => {
-    const value = (name) => tags.find((tag) => tag[0] === name)?.[1];
-    const kinds = tags.find((tag) => tag[0] === "supported_kinds")?.slice(1).map(Number);
-    return { id: value("d"), name: value("name"), type: value("type") ?? "thread", parent: value("parent"), kinds };
-  });
 }
 
 // Under the name of what is above all of them, as far as one is in it.
@@ -76,10 +62,12 @@ function draw(found) {
     return [element("h2", title), list];
   }));
   nav.hidden = !nav.childElementCount;
+  marked.forEach(mark); // perhaps before they stood here
 }
 
 // Something was said in another room.
 export function mark(id) {
+  marked.add(id);
   const link = nav.querySelector(`[data-room="${CSS.escape(id)}"]`);
   if (!link || link.querySelector(".new")) return;
   const dot = element("span", "new");
@@ -90,7 +78,7 @@ export function mark(id) {
 export async function showRooms() {
   await ready();
   if (!me.token && !me.own) return;
-  const found = await (me.token ? overApi() : overSocket()).catch(() => null);
+  const found = await (me.token ? overApi() : bring("./signed-rooms.js").then(({ rooms }) => rooms())).catch(() => null);
   if (!found) return;
   draw(found);
   if (none) none.hidden = !nav.hidden;

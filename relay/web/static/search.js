@@ -59,9 +59,11 @@ field.addEventListener("input", () => {
 // Arrows walk through what was found, Escape puts it away.
 form.addEventListener("keydown", (key) => {
   if (composes(key)) return;
-  if (key.key === "Escape" && !panel.hidden) {
+  if (key.key === "Escape") {
+    const isShown = !panel.hidden;
+    close(); // also what is asked for and not here yet
+    if (!isShown) return;
     key.preventDefault();
-    close();
     field.focus();
   } else if ((key.key === "ArrowDown" || key.key === "ArrowUp") && !panel.hidden) {
     key.preventDefault();
@@ -74,7 +76,7 @@ form.addEventListener("focusout", (event) => {
   if (event.relatedTarget && !form.contains(event.relatedTarget)) close();
 });
 addEventListener("click", (event) => {
-  if (!form.contains(event.target) && !panel.hidden) close();
+  if (!form.contains(event.target)) close();
 });
 form.addEventListener("submit", (submit) => {
   if (!field.value.trim()) submit.preventDefault();

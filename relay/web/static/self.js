@@ -2,7 +2,7 @@
 
 import { words } from "./act.js";
 import { api } from "./api.js";
-import { make, open } from "./dialog.js";
+import { finish, make, open } from "./dialog.js";
 import { me, signer } from "./me.js";
 import { signProfile, owedProfile } from "./signing.js";
 
@@ -55,7 +55,7 @@ export async function edit(opener) {
     try {
       await save(form);
       done = true;
-      dialog.close();
+      finish(dialog, form);
     } catch (error) {
       trouble.textContent = words(error);
     }

@@ -48,16 +48,22 @@ async function show(nameless) {
   body.replaceChildren(place);
   wire(body);
   let how = "";
+  let isOver = false;
+  const end = () => {
+    if (how === "new") welcome(card);
+    if (how) dispatchEvent(new Event("who")); // all is known of who writes from here now
+  };
   const leave = join(place, (known) => {
     how = known;
-    dialog.close();
+    if (isOver) end(); // it was put away while the name was on its way
+    else dialog.close();
   }, nameless);
   const closed = open(dialog, opener);
   (place.querySelector("#join-name") ?? place.querySelector("summary")).focus();
   await closed;
+  isOver = true;
   leave();
-  body.replaceChildren();
-  if (how === "new") welcome(card);
-  if (how) dispatchEvent(new Event("who")); // all is known of who writes from here now
+  place.remove();
+  end();
   return how;
 }

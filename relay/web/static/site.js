@@ -7,9 +7,15 @@ const root = document.documentElement;
 const themes = document.getElementById("themes");
 
 // A cookie for the relay, which reads it as it makes the next page. The relay sets it too: what scripts set Safari forgets after a week.
+// One after the other: the answer to an earlier choice sets that back.
+const chosen = {};
+let telling = Promise.resolve();
 function remember(name, value, door) {
-  document.cookie = `${name}=${value}; path=/; max-age=${value ? 31536000 : 0}; samesite=lax`;
-  fetch(door, { method: "POST", body: new URLSearchParams({ [name]: value }), redirect: "manual", keepalive: true }).catch(() => null);
+  const put = () => { document.cookie = `${name}=${value}; path=/; max-age=${value ? 31536000 : 0}; samesite=lax`; };
+  chosen[name] = put;
+  put();
+  const tell = () => fetch(door, { method: "POST", body: new URLSearchParams({ [name]: value }), redirect: "manual", keepalive: true });
+  telling = telling.then(tell).catch(() => null).then(() => put === chosen[name] || chosen[name]());
 }
 
 function paint(theme) {
@@ -37,7 +43,7 @@ addEventListener("click", (click) => {
 // What somebody asked for, and whose script does not come.
 const tell = (error) => toast(words(error));
 
-// What is pressed on a post, a comment, a message or a page of one's own before the script that sees to it has come: marked, and done once that is `alive`.
+// What is pressed on a post, a comment, a message or a page of one's own, or sends a form, before the script that sees to it has come: marked, and done once that is `alive`.
 // Where a script of the page itself does not come, that is told: nothing but loading the page again brings it.
 const early = new Set();
 let isWhole = true;
@@ -50,7 +56,7 @@ function lack() {
 addEventListener("error", ({ target }) => target.matches?.("script") && lack(), true);
 addEventListener("lacking", lack); // closed.js
 function keep(click) {
-  const pressed = click.target.closest?.(":is(.item, .message, #mine) :is([type=button], summary)");
+  const pressed = click.target.closest?.(":is(.item, .message, #mine) :is([type=button], .menu > summary), main [method=dialog] [type=submit]");
   if (!pressed) return;
   click.preventDefault();
   if (!isWhole) toast(LACKING, true);

@@ -5,9 +5,10 @@ import { me } from "./me.js";
 const LONGEST = 60_000; // milliseconds between two tries
 
 // Until it ends or breaks. Answers the id to go on after, or nothing where there is no use in coming again.
-async function read(path, after, signal, told, state) {
-  const headers = { accept: "text/event-stream", authorization: `Bearer ${me.token}`, ...(after && { "last-event-id": after }) };
-  const response = await fetch(`/api/v1${path}`, { headers, signal });
+async function read(path, after, signal, told, state, authorize) {
+  const url = `${location.origin}/api/v1${path}`;
+  const headers = { accept: "text/event-stream", authorization: await authorize("GET", url), ...(after && { "last-event-id": after }) };
+  const response = await fetch(url, { headers, signal, cache: "no-store" });
   if ([401, 403, 404].includes(response.status)) return undefined;
   if (!response.ok) throw new Error(`${response.status}`);
   state("live");
@@ -28,12 +29,13 @@ async function read(path, after, signal, told, state) {
 }
 
 // Tells what comes, and of the stream's state ("live", "lost", "refused"), until `signal` ends it; after a break it goes on where it was.
-export async function listen(path, signal, told, state = () => {}) {
+// `authorize(method, url)` makes the header of a request, that of the API key where nothing else is said.
+export async function listen(path, signal, told, state = () => {}, authorize = () => `Bearer ${me.token}`) {
   let after = "";
   for (let tries = 0; !signal.aborted; tries++) {
     const began = Date.now();
     try {
-      after = await read(path, after, signal, told, state);
+      after = await read(path, after, signal, told, state, authorize);
       if (after === undefined) return state("refused");
     } catch {
       // it is tried again

@@ -194,7 +194,7 @@ async function arrive() {
   } else if (!new URLSearchParams(location.search).has("parent")) {
     const apart = `${location.pathname}?parent=${id}`;
     const answer = await fetch(apart, { method: "HEAD" }).catch(() => null);
-    if (answer?.ok) location.replace(apart + location.hash);
+    if (answer?.ok && location.hash === `#c-${id}`) location.replace(apart + location.hash);
   }
   return undefined;
 }

@@ -8,11 +8,12 @@ import { me, ready } from "./who.js";
 const form = document.getElementById("write");
 const { content, group } = form.elements;
 const { quote, reference } = form.dataset;
-const { restore, sent } = attend(form, () => (quote ? `quote:${quote}` : "post:"));
+const { isWanting, restore, sent } = attend(form, () => (quote ? `quote:${quote}` : "post:"));
 
 form.addEventListener("submit", (submit) => {
   submit.preventDefault();
   sendForm(form, async () => {
+    if (isWanting()) await offered; // the community of a draft
     const given = Object.fromEntries(new FormData(form));
     const text = quote ? `${content.value.trimEnd()}\n\n${reference}`.trimStart() : content.value;
     const quoted = quote && { id: quote, pubkey: form.dataset.pubkey };
@@ -40,11 +41,13 @@ async function offer() {
 
 function welcome() {
   for (const each of form.querySelectorAll(".as")) each.textContent = me.name ? `as ${me.name}` : "";
-  offer();
+  offered = offer();
+  return offered;
 }
 
-ready().then(() => {
-  welcome();
+let offered = ready().then(() => {
   addEventListener("who", welcome); // who signs in here
   goTo(() => (form.elements.title.value ? content : form.elements.title));
+  return welcome();
 });
+dispatchEvent(new Event("alive"));

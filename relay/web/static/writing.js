@@ -59,6 +59,7 @@ export function resume(comment) {
 
 export function home(focus) {
   const comment = above();
+  if (focus) turn += 1;
   move(null);
   if (focus) comment?.querySelector("[data-reply]").focus();
 }
@@ -72,10 +73,16 @@ function selection(item) {
   return inside ? chosen.toString().trim() : "";
 }
 
+let turn = 0; // of the newest wish to answer something
+
 // With `quoting`, what is selected of it, or else all that it says, stands before the answer.
 export async function reply(item, quoting) {
+  const mine = ++turn;
   const words = quoting && (selection(item) || (await (await posting()).source(target(item))));
-  move(item.matches(".comment") ? item : null);
+  const under = item.matches(".comment") ? item : null;
+  const writes = answer.elements.content.value && answer.contains(document.activeElement);
+  if (mine !== turn || (words && writes && above() !== under)) return; // its writer went on elsewhere meanwhile
+  move(under);
   if (!words || holdsKeyboard(item)) answer.elements.content.focus();
   if (words) answering.add(marked(words));
   answer.scrollIntoView({ block: "nearest" });
