@@ -170,6 +170,7 @@ class Connections:
             lambda: settings.config.server.send_buffers,
             "slow readers over HTTP left up to %d bytes unread together: %d of them disconnected",
         )
+        self.leaving: set[object] = set()  # over HTTP; are told why, and what they still send is passed over
         self.requesting: set[UnfinishedRequest] = set()
         self.requests = ClientBuffers(
             self.requesting,

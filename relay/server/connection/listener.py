@@ -24,6 +24,7 @@ from relay.server.limits import addresses
 
 DATE = 1.0  # seconds
 LAST = 2.0  # seconds in which a client that is told why it is hung up on may take that
+MANY = 100  # such clients: those beyond are closed at once, since nothing else bounds them
 _OWED = (h11.IDLE, h11.SEND_BODY)  # the client has not finished its request
 _UNANSWERED = (h11.IDLE, h11.SEND_RESPONSE)  # nothing of an answer was sent
 # uvicorn warns of every request that is no HTTP: anybody could fill the log with these, and they are answered with 400.
@@ -111,8 +112,12 @@ class RequestProtocol(H11Protocol):
         self.transport.write(words)
         self._disarm()
         self._finished()
-        self.transport.write_eof()
-        self._last = self.loop.call_later(LAST, self.transport.abort)
+        if len(self._connections.leaving) < MANY:
+            self._connections.leaving.add(self)
+            self.transport.write_eof()
+            self._last = self.loop.call_later(LAST, self.transport.abort)
+        else:
+            self.transport.close()
         if self.cycle is not None:  # its answer would come too late
             self.cycle.disconnected = True
             self.cycle.message_event.set()
@@ -177,6 +182,7 @@ class RequestProtocol(H11Protocol):
         self._unstall()
         if self._last is not None:
             self._last.cancel()
+            self._connections.leaving.discard(self)
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:

@@ -105,6 +105,23 @@ async def test_what_comes_after_the_last_word_is_passed_over_for_a_moment(
     visitor.leave()
 
 
+async def test_of_those_who_are_told_why_so_many_are_waited_for(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "MANY", 2)
+    hub = relay()
+    visitors = [Visitor(hub) for _ in range(3)]
+    for visitor in visitors:
+        visitor.request.data_received(b"\x16\x03\x01\r\n\r\n")
+    assert [(visitor.ended, visitor.closed) for visitor in visitors] == [(True, False), (True, False), (False, True)]
+    assert all(visitor.written == visitors[0].written for visitor in visitors)
+    visitors[0].leave()
+    later = Visitor(hub)
+    later.request.data_received(b"\x16\x03\x01\r\n\r\n")
+    assert later.ended
+    for visitor in (*visitors[1:], later):
+        visitor.leave()
+    assert not hub.connections.leaving
+
+
 @pytest.mark.parametrize("body", [b"Content-Length: 1\r\n\r\nx", b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"])
 async def test_a_request_for_a_websocket_with_a_body_is_told_so(relay: Relay, body: bytes) -> None:
     hub = relay()
