@@ -7,9 +7,9 @@ reads none or ends no message, would fill the memory otherwise.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Set
 from functools import partial
-from operator import itemgetter
 from typing import Final, Generic, Protocol, TypeVar
 
 from websockets.frames import CloseCode
@@ -79,6 +79,8 @@ class OpenConnection(FlushedConnection, Protocol):
 class Cut(Protocol):
     """What can be cut off."""
 
+    address: str  # as limits count it; "" where nobody knows: then it counts alone
+
     def abort(self) -> None:
         """Cut it now."""
 
@@ -88,6 +90,8 @@ C = TypeVar("C", bound=Cut)
 
 class ClientBuffers(Generic[C]):
     """Bounds the bytes of one kind that are kept for all clients together: beyond it those with the most are disconnected.
+
+    Those of the address with the most in all come first: who has many connections does not fill the room of others with them.
 
     `told` is the line in the log; it gets the bound and how many were disconnected.
     """
@@ -107,13 +111,19 @@ class ClientBuffers(Generic[C]):
 
     def _count(self) -> None:
         """Count again, and disconnect those for whom most is kept until a part of the bound is free: so it is counted seldom."""
-        kept = sorted(((self._size(one), one) for one in self._open), key=itemgetter(0), reverse=True)
+        kept = [(self._size(one), one) for one in self._open]
         self._total = sum(size for size, _ in kept)
         most = self._most()
         if self._total <= most:
             return
-        cut = 0
+        of_address: Counter[str] = Counter()
         for size, connection in kept:
+            of_address[connection.address] += size
+        of_address[""] = 0
+        cut = 0
+        for size, connection in sorted(
+            kept, key=lambda one: (of_address[one[1].address] or one[0], one[0]), reverse=True
+        ):
             if self._total <= FREED * most:
                 break
             connection.abort()

@@ -81,7 +81,7 @@ class RequestProtocol(H11Protocol):
         self._gate = shared.gate
         self._connections = shared.connections
         self.unfinished = 0  # bytes of a request that has not come to its end
-        self._address = ""  # that it is counted by
+        self.address = ""  # that it is counted by
         self._seconds = shared.settings.config.server.open_timeout
         self._deadline: asyncio.TimerHandle | None = None
         self._patience = shared.settings.config.server.ping_timeout
@@ -99,13 +99,13 @@ class RequestProtocol(H11Protocol):
                     _refusal(b"429 Too Many Requests", "rate_limited", reason, "Close what you do not use.", _AGAIN)
                 )
                 return
-            self._address = address
+            self.address = address
         self._arm()
 
     def _leave(self) -> None:
-        if self._address:
-            self._gate.http_connections.leave(self._address)
-            self._address = ""
+        if self.address:
+            self._gate.http_connections.leave(self.address)
+            self.address = ""
 
     def _hang_up(self, words: bytes) -> None:
         """Say this and nothing more. What still comes is passed over: a reset, for that, would keep it from the client."""

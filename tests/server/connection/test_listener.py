@@ -28,8 +28,8 @@ async def _answering(_scope: Any, _receive: Any, send: Any) -> None:
 class Visitor(Wire):
     """A client of HTTP, which takes nothing of its answer while `stalled`."""
 
-    def __init__(self, hub: Hub, application: Any = _nothing) -> None:
-        super().__init__("203.0.113.1")
+    def __init__(self, hub: Hub, application: Any = _nothing, peer: str = "203.0.113.1") -> None:
+        super().__init__(peer)
         made = listener.make(hub.shared, application)
         made.config.load()
         self.request = listener.RequestProtocol(
@@ -71,6 +71,19 @@ async def test_of_many_that_take_nothing_of_their_answers_those_with_most_are_di
     for visitor in many:
         visitor.leave()
     assert not hub.connections.answering
+
+
+async def test_who_has_many_connections_does_not_fill_the_room_of_others_with_them(relay: Relay) -> None:
+    hub = relay(config=Config(server=Server(send_buffers=1_000_000)))
+    single = Visitor(hub, peer="203.0.113.2")
+    single.answer(300_000)
+    many = [Visitor(hub) for _ in range(20)]
+    for visitor in many:
+        visitor.answer(70_000)
+    assert not single.aborted
+    assert any(visitor.aborted for visitor in many)
+    for visitor in (single, *many):
+        visitor.leave()
 
 
 @pytest.mark.parametrize(
