@@ -64,7 +64,7 @@ from storage.tools import Info
 MAX_CONNECTIONS: Final = 8
 BACKLOG: Final = 100
 ALIVE_INTERVAL: Final = 1.0  # seconds between signs of life
-LAST: Final = 2.0  # seconds in which a command that is told what was wrong may take that
+HANG_UP_TIME: Final = 2.0  # seconds that a command has to read what was wrong with what it sent
 
 
 class Service(Protocol):
@@ -302,6 +302,6 @@ async def _hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, w
     await _send(writer, Failed(words))
     writer.write_eof()
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(LAST):
+        async with asyncio.timeout(HANG_UP_TIME):
             while await reader.read(65536):
                 pass

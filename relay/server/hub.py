@@ -321,7 +321,7 @@ class Hub:
             self._drain = self._tasks.start(self._close_all(), "the drain")
 
     async def _close_all(self) -> None:
-        """No CLOSED, and no close frame: there are libraries that take either as final; all of them resume after a lost socket."""
+        """No CLOSED, and no close frame: some libraries take either as final, and all of those resume after a lost socket."""
         await self.ingest.drained()
         self.connections.hang_up()
 

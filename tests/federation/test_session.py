@@ -455,6 +455,14 @@ class Relapsing(FakePeer):
         await super().compare(connection, comparisons, name, wanted, data)
 
 
+def prepared(peer: FakePeer, noticed: Callable[[], None]) -> tuple[PeerRecord, PeerRunner]:
+    """What keeps in step with this peer, and what is told of that."""
+    record = PeerRecord(PeerRow(peer.url, "", False, PeerPlace(), PeerStatus()), noticed)
+    parts = PeerParts(record, PeerMemory(peer.url, NoPeers(), execute), OpenDoor(), ShortLog())
+    settings = PeerSettings(url=peer.url, direction="down", allow_private=True)
+    return record, PeerRunner(settings, parts, Key(b"\1" * 32), Federation, Faults())
+
+
 async def until_it_waits(peer: FakePeer, walked: Callable[[], None] = lambda: None) -> PeerRecord:
     """What is told of a peer once its sessions are over and the next is waited for. `walked` is called when all was compared."""
     waiting = asyncio.Event()
@@ -465,10 +473,7 @@ async def until_it_waits(peer: FakePeer, walked: Callable[[], None] = lambda: No
         if record.place.walked_at:
             walked()
 
-    record = PeerRecord(PeerRow(peer.url, "", False, PeerPlace(), PeerStatus()), noticed)
-    parts = PeerParts(record, PeerMemory(peer.url, NoPeers(), execute), OpenDoor(), ShortLog())
-    settings = PeerSettings(url=peer.url, direction="down", allow_private=True)
-    runner = PeerRunner(settings, parts, Key(b"\1" * 32), Federation, Faults())
+    record, runner = prepared(peer, noticed)
     runner.start()
     await asyncio.wait_for(waiting.wait(), 20)
     await runner.close("stopped")
@@ -524,10 +529,7 @@ async def test_a_peer_that_is_left_before_it_has_said_who_it_is_is_left(monkeypa
 
     monkeypatch.setattr(peers, "own_key", own_key)
     async with FakePeer().serving() as peer:
-        record = PeerRecord(PeerRow(peer.url, "", False, PeerPlace(), PeerStatus()), lambda: None)
-        parts = PeerParts(record, PeerMemory(peer.url, NoPeers(), execute), OpenDoor(), ShortLog())
-        settings = PeerSettings(url=peer.url, direction="down", allow_private=True)
-        runner = PeerRunner(settings, parts, Key(b"\1" * 32), Federation, Faults())
+        _, runner = prepared(peer, lambda: None)
         runner.start()
         await asyncio.wait_for(asked.wait(), 20)
         await runner.close("stopped")

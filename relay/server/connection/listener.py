@@ -23,8 +23,10 @@ from relay.server.connection.websocket import Connection
 from relay.server.limits import addresses
 
 DATE = 1.0  # seconds
-LAST = 2.0  # seconds in which a client that is told why it is hung up on may take that
-MANY = 100  # such clients: those beyond are closed at once, since nothing else bounds them
+HANG_UP_TIME = 2.0  # seconds that a client has to read why it is hung up on
+MAX_HANG_UPS = (
+    100  # clients that are given this time together; those beyond are closed at once, since nothing else bounds them
+)
 _OWED = (h11.IDLE, h11.SEND_BODY)  # the client has not finished its request
 _UNANSWERED = (h11.IDLE, h11.SEND_RESPONSE)  # nothing of an answer was sent
 # uvicorn warns of every request that is no HTTP: anybody could fill the log with these, and they are answered with 400.
@@ -112,10 +114,10 @@ class RequestProtocol(H11Protocol):
         self.transport.write(words)
         self._disarm()
         self._finished()
-        if len(self._connections.leaving) < MANY:
+        if len(self._connections.leaving) < MAX_HANG_UPS:
             self._connections.leaving.add(self)
             self.transport.write_eof()
-            self._last = self.loop.call_later(LAST, self.transport.abort)
+            self._last = self.loop.call_later(HANG_UP_TIME, self.transport.abort)
         else:
             self.transport.close()
         if self.cycle is not None:  # its answer would come too late

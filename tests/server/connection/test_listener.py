@@ -105,7 +105,7 @@ async def test_what_comes_after_the_last_word_is_passed_over_for_a_moment(
     relay: Relay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A socket that is closed before it is read to its end is reset, and the client may never see why."""
-    monkeypatch.setattr(listener, "LAST", 0.0)
+    monkeypatch.setattr(listener, "HANG_UP_TIME", 0.0)
     visitor = Visitor(relay())
     visitor.request.data_received(b"\x16\x03\x01\r\n\r\n")
     assert visitor.ended
@@ -119,7 +119,7 @@ async def test_what_comes_after_the_last_word_is_passed_over_for_a_moment(
 
 
 async def test_of_those_who_are_told_why_so_many_are_waited_for(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listener, "MANY", 2)
+    monkeypatch.setattr(listener, "MAX_HANG_UPS", 2)
     hub = relay()
     visitors = [Visitor(hub) for _ in range(3)]
     for visitor in visitors:
