@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -29,7 +30,10 @@ def client(pool: Pool) -> httpx.AsyncClient:
 
 
 @pytest.mark.parametrize("path", ["/relay", "/nothing"])
-async def test_a_page_is_packed_for_whoever_takes_that(path):
+async def test_a_page_is_packed_for_whoever_takes_that(path, monkeypatch):
+    monkeypatch.setattr(
+        "relay.http.rendering.templates.time", SimpleNamespace(time=lambda: 1700000000.0)
+    )  # it is on them
     async with Browser() as browser:
         plain = await browser.get(path, headers=PLAIN)
         packed = await browser.get(path, headers=PACKED)
