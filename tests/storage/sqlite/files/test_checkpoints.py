@@ -155,18 +155,30 @@ def test_a_reader_that_needs_the_old_log_is_not_asked_for_it_with_every_commit(
 def test_a_disk_that_fails_is_told_and_tried_again_later(
     tmp_path: Path, writer: SqliteWriter, disk: Disk, caplog: pytest.LogCaptureFixture
 ) -> None:
+    def told() -> list[str]:
+        return [record.getMessage() for record in caplog.records]
+
     disk.broken = True
     disk.goes_on.set()
-    write(writer, 0, 75)
-    told = [record.getMessage() for record in caplog.records]
-    assert 1 <= len(told) <= 75 // 5  # LONG pages are those of more than five events
-    assert all("could not be copied into the database" in one and "Input/output error" in one for one in told)
+    write(writer, 0, 1)
+    reader = sqlite3.connect(tmp_path / FILE, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM events").fetchone()  # the log does not begin anew
+    written = 1
+    for times in (1, 2, 3):
+        while len(told()) < times:
+            assert pages_of_log(tmp_path) <= times * (TOO_LONG + ONE)
+            write(writer, written, written + 1)
+            written += 1
+        assert pages_of_log(tmp_path) >= times * LONG
+    reader.close()
+    assert all("could not be copied into the database" in one and "Input/output error" in one for one in told())
     disk.broken = False
     caplog.clear()
-    write(writer, 75, 150)
+    write(writer, written, written + 75)
     assert caplog.records == []
     writer.close()
-    assert stored(tmp_path) == 150
+    assert stored(tmp_path) == written + 75
 
 
 def test_compacting_and_closing_wait_for_a_checkpoint(tmp_path: Path, writer: SqliteWriter, patient: Disk) -> None:
