@@ -4,7 +4,6 @@ It is asked for each session. The answer is a stranger's: bounded in size and ti
 """
 
 import asyncio
-import ssl
 from typing import Any, Final
 
 import httpcore
@@ -14,7 +13,7 @@ import msgspec
 from relay.client.errors import BadUrl
 from relay.federation.addresses import normal
 from relay.protocol import kinds
-from relay.server.web_requests.outbound import NotPublic, PublicOnly, allow_body
+from relay.server.web_requests.outbound import NotPublic, PublicOnly, allow_body, trusted
 
 WITHIN: Final = 10.0  # seconds
 MOST: Final = 262_144  # bytes of the answer
@@ -78,10 +77,9 @@ def _may_answer_otherwise(status: int) -> bool:
 async def _get(url: str, allow_private: bool) -> tuple[int, bytes]:
     """The status and the first bytes of the body, more than MOST where there are more."""
     backend = PublicOnly(lambda: allow_private)
-    tls = _tls() if url.startswith("https:") else None
     try:
         async with httpcore.AsyncConnectionPool(
-            ssl_context=tls, max_connections=1, max_keepalive_connections=0, network_backend=backend
+            ssl_context=trusted(), max_connections=1, max_keepalive_connections=0, network_backend=backend
         ) as pool:
             headers = [(b"host", httpx.URL(url).netloc), *_HEADERS]
             async with pool.stream("GET", url, headers=headers) as answer:
@@ -94,8 +92,3 @@ async def _get(url: str, allow_private: bool) -> tuple[int, bytes]:
                 return answer.status, bytes(body)
     finally:
         backend.close()
-
-
-def _tls() -> ssl.SSLContext:
-    """It takes 30 ms, which a relay without TLS need not wait for."""
-    return httpx.create_ssl_context()

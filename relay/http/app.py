@@ -27,6 +27,7 @@ from relay.http.packing import packing
 from relay.http.routes import ROUTES
 from relay.server.limits.rates import Buckets
 from relay.server.pools import Pool
+from relay.server.web_requests import outbound
 
 RENDERERS: Final = 1  # threads: rendering is Python, and a second one would take its time from the event loop
 MAX_PAGES: Final = 100  # waiting to be rendered
@@ -45,6 +46,7 @@ def build(hub: RunningRelay, routes: Sequence[HTTPRouteHandler] = ROUTES) -> ASG
 def load(config: Config) -> None:
     """Make what is the same for every hub with these settings, so that the processes forked afterwards have it in common."""
     _application(tuple(ROUTES), config.limits.max_message_bytes)
+    outbound.load()
 
 
 @lru_cache(maxsize=8)

@@ -104,7 +104,11 @@ _loaded = cache(Loaded)
 
 
 def _load() -> None:
-    """What a relay loads before it starts its roles (`relay.processes.run`), and the command."""
+    """What a relay loads before it starts its roles (`relay.processes.run`), and the command.
+
+    And numpy, with the part that set operations load: it is most of what the start of the search role takes.
+    """
+    import numpy.ma  # noqa: F401
     import uvloop  # noqa: F401
 
     from relay import app, cli, processes  # noqa: F401

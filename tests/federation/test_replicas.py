@@ -12,7 +12,6 @@ from websockets.asyncio.server import ServerConnection
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
-from relay.federation import home
 from relay.federation.home import own_key
 from relay.federation.peer import believed
 from relay.protocol.event import Event
@@ -99,17 +98,6 @@ async def test_what_a_relay_says_of_its_key(status: int, body: bytes, key: str |
         assert await own_key(peer.url, allow_private=True) == key
         assert await own_key(peer.url, allow_private=False) is None
     assert await own_key(peer.url, allow_private=True) is None
-
-
-async def test_a_relay_without_tls_is_asked_without_making_ready_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """That takes 30 ms, in which no other peer is heard."""
-    made: list[None] = []
-    monkeypatch.setattr(home, "_tls", lambda: made.append(None))
-    async with Speaking().serving() as peer:
-        peer.status = 404
-        peer.body.set_result(b"")
-        assert await own_key(peer.url, allow_private=True) == ""
-    assert not made
 
 
 def self_of(server: Server) -> str:

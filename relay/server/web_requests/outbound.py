@@ -9,7 +9,8 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import lru_cache, partial
+from importlib import import_module
 from typing import Any, Final
 
 import httpcore
@@ -31,6 +32,18 @@ _WELL_KNOWN: Final = 1024  # ports below it are of services that speak something
 _WEB_PORTS: Final = frozenset((80, 443))
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@lru_cache(maxsize=1)
+def trusted() -> ssl.SSLContext:
+    """Whose certificates are trusted, read once."""
+    return httpx.create_ssl_context()
+
+
+def load() -> None:
+    """Make what the first request and the close of a pool would take long to make, so that processes forked afterwards have it."""
+    trusted()
+    import_module("anyio._backends._asyncio")  # httpcore's locks load it when they are first used
 
 
 class Undelivered(Exception):
@@ -209,7 +222,7 @@ class Poster:
         self._agent = agent
         self._backend = PublicOnly(private, most)
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=httpx.create_ssl_context(),
+            ssl_context=trusted(),
             max_connections=most,
             max_keepalive_connections=0,
             network_backend=self._backend,

@@ -16,7 +16,7 @@ import httpx
 from relay.errors import Reject
 from relay.server.pools import Pool, PoolFull
 from relay.server.web_requests import page_summary
-from relay.server.web_requests.outbound import NotPublic, PublicOnly, allow_body, checked_url, reason
+from relay.server.web_requests.outbound import NotPublic, PublicOnly, allow_body, checked_url, reason, trusted
 from relay.server.web_requests.page_summary import PageSummary
 
 MAX_BYTES: Final = 256 * 1024
@@ -50,7 +50,7 @@ class PageReader:
             "page heads", 1, _MAX_WAITING
         )  # of its own: a page that is slow to parse delays no other work
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=httpx.create_ssl_context(),
+            ssl_context=trusted(),
             max_connections=most,
             max_keepalive_connections=0,
             network_backend=self._backend,

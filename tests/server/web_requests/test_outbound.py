@@ -4,8 +4,11 @@ import asyncio
 import ipaddress
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpcore
@@ -22,6 +25,7 @@ from relay.server.web_requests.outbound import (
     is_public,
 )
 
+ROOT = Path(__file__).parents[3]
 PATIENCE = 30.0
 
 
@@ -228,3 +232,22 @@ async def test_what_does_not_answer_over_http_is_undelivered(
             await poster.send(Delivery(url, {}, b"{}"))
         with pytest.raises(Undelivered, match="could not be reached"):
             await poster.send(Delivery("http://name.invalid/", {}, b"{}"))
+
+
+def test_a_process_that_is_forked_after_loading_has_what_takes_long_to_make() -> None:
+    work = """
+import asyncio, sys, httpx
+from relay.server.web_requests import outbound, page_reading
+
+async def open_and_close():
+    for one in (outbound.Poster("agent", 1, bool), page_reading.PageReader("agent", 1, bool)):
+        await one.close()
+
+outbound.load()
+httpx.create_ssl_context = None
+before = set(sys.modules)
+asyncio.run(open_and_close())
+print(sorted(set(sys.modules) - before))
+"""
+    done = subprocess.run([sys.executable, "-c", work], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
