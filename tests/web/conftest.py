@@ -45,7 +45,10 @@ def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def window(browser: Chromium, relay: Server) -> Iterator[Callable[..., Reader]]:
-    """Opens windows, each of a browser of its own: `window("/path", identity)`; what went wrong in them fails the test."""
+    """Opens windows, each of a browser of its own: `window("/path", identity)`; what went wrong in them fails the test.
+
+    The WebSocket of a `wired` one can be cut, and what comes over it changed (`Reader`).
+    """
     readers: list[Reader] = []
 
     def open_window(
@@ -55,6 +58,7 @@ def window(browser: Chromium, relay: Server) -> Iterator[Callable[..., Reader]]:
         *,
         once: bool = False,
         first: bool = False,
+        wired: bool = False,
         **options: Any,
     ) -> Reader:
         context = browser.new_context(base_url=relay.http, **options)
@@ -67,7 +71,8 @@ def window(browser: Chromium, relay: Server) -> Iterator[Callable[..., Reader]]:
             context.add_init_script(WATCH)
         if key is not None:
             reader.install_extension(key)
-        context.route_web_socket("**", lambda route: _wired(reader, route))
+        if wired:
+            context.route_web_socket("**", lambda route: _wire(reader, route))
         if identity is not None:
             reader.sign_in(identity, once=once)
         reader.go(path)
@@ -80,8 +85,8 @@ def window(browser: Chromium, relay: Server) -> Iterator[Callable[..., Reader]]:
     assert troubles == [[] for _ in readers]
 
 
-def _wired(reader: Reader, route: WebSocketRoute) -> None:
-    """The page's WebSocket goes through here, so that a test can cut it or change what comes."""
+def _wire(reader: Reader, route: WebSocketRoute) -> None:
+    """The page's WebSocket goes through here."""
     if reader.cut:
         route.close()
         return
