@@ -48,7 +48,7 @@ SETTINGS = (
     "relay.setting_parts",
     "relay.write_policy_settings",
 )
-SERVED = (*ROLES, "relay.server", "relay.service_manager", *SETTINGS, "handlers", "keys")
+SERVED = (*ROLES, "relay.server", "relay.certificates", "relay.service_manager", *SETTINGS, "handlers", "keys")
 EVERYTHING = PACKAGES
 
 # Who may import what of ours; the longest row that a module's name starts with holds for it. A module may always import
@@ -56,6 +56,7 @@ EVERYTHING = PACKAGES
 RULES: dict[str, tuple[str, ...]] = {
     "relay.errors": (),
     "relay.api_types": GROUND,
+    "relay.certificates": (),
     "relay.protocol": GROUND,
     "keys": GROUND,
     "keys.schnorr": GROUND,
@@ -87,7 +88,7 @@ RULES: dict[str, tuple[str, ...]] = {
     "relay.opening": (*SERVED, "storage"),
     "relay.search": EVERYTHING,
     "relay.processes": EVERYTHING,
-    "relay.client": GROUND,
+    "relay.client": (*GROUND, "relay.certificates"),
     "relay.mcp": (*GROUND, "relay.client"),
     "tidings_client": ("relay.client",),
     "relay.cli": (*SERVED, "relay.app", "relay.commands"),

@@ -10,7 +10,18 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from relay.client.errors import HALF, MAX_WORDS, ApiError, BadKey, BadText, Disconnected, TimedOut, unreached
+from relay import certificates
+from relay.client.errors import (
+    HALF,
+    MAX_WORDS,
+    ApiError,
+    BadKey,
+    BadText,
+    ClientError,
+    Disconnected,
+    TimedOut,
+    unreached,
+)
 from relay.client.urls import check_hub, hub_root
 from relay.client.work import Work
 from relay.protocol import event as events
@@ -42,7 +53,10 @@ def is_key(text: str) -> bool:
 
 
 class Http:
-    """The HTTP API at a base URL such as `https://hub.example`. Raises BadUrl and BadKey for what cannot be one."""
+    """The HTTP API at a base URL such as `https://hub.example`. Raises BadUrl and BadKey for what cannot be one.
+
+    Raises ClientError where the certificates to trust cannot be read.
+    """
 
     def __init__(self, url: str, key: str | None, timeout: float, transport: httpx.AsyncBaseTransport | None) -> None:
         check_hub(url)
@@ -118,10 +132,11 @@ class Http:
         await self._client.aclose()
 
 
-@lru_cache(maxsize=1)
 def _trusted() -> ssl.SSLContext:
-    """Whose certificates are trusted. To read them takes longer than a call, so that they are read once."""
-    return httpx.create_ssl_context()
+    try:
+        return certificates.trusted()
+    except certificates.BadCertificates as error:
+        raise ClientError(str(error)) from None
 
 
 @lru_cache(maxsize=1)

@@ -10,10 +10,11 @@ import httpcore
 import httpx
 import msgspec
 
+from relay.certificates import trusted
 from relay.client.errors import BadUrl
 from relay.federation.addresses import normal
 from relay.protocol import kinds
-from relay.server.web_requests.outbound import NotPublic, PublicOnly, allow_body, trusted
+from relay.server.web_requests.outbound import NotPublic, PublicOnly, allow_body
 
 WITHIN: Final = 10.0  # seconds
 MOST: Final = 262_144  # bytes of the answer

@@ -11,9 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
+from relay.certificates import trusted
 from relay.client import Api
-from relay.client.errors import ApiError, Disconnected
-from relay.client.http import MAX_ANSWER, Http, _trusted
+from relay.client.errors import ApiError, ClientError, Disconnected
+from relay.client.http import MAX_ANSWER, Http
 
 
 async def called(content: bytes, packed: str) -> Any:
@@ -99,7 +100,7 @@ def test_certificates_are_read_once_and_where_they_are_needed(monkeypatch: pytes
     read: list[None] = []
     context = ssl.create_default_context()
     monkeypatch.setattr(httpx, "create_ssl_context", lambda **_: read.append(None) or context)
-    _trusted.cache_clear()
+    trusted.cache_clear()
     try:
         Api("http://hub.example")
         assert read == []
@@ -107,4 +108,12 @@ def test_certificates_are_read_once_and_where_they_are_needed(monkeypatch: pytes
         Api("HTTPS://hub.example", "tdi_0")
         assert len(read) == 1
     finally:
-        _trusted.cache_clear()
+        trusted.cache_clear()
+
+
+def test_certificates_that_cannot_be_read_are_told_with_what_names_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/no/such/file.pem")
+    trusted.cache_clear()
+    words = "^SSL_CERT_FILE is '/no/such/file.pem', where no .*: name a PEM file .* or unset it$"
+    with pytest.raises(ClientError, match=words):
+        Api("https://hub.example")

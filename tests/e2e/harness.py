@@ -42,7 +42,7 @@ HTTP = httpx.Client(
 
 TIDINGS = (sys.executable, "-m", "relay")  # the command as everybody starts it
 
-# Numpy as well, but here all processes may have it (`tests.e2e.loaded`); tests.test_layers sees that it is in none of the others.
+# And numpy, which here all processes have (`tests.e2e.loaded`); that the others do not load it themselves is in tests.test_layers.
 _HEAVY = re.compile("/(?:hnswlib|onnxruntime|wordllama|tokenizers)")
 _numbers = itertools.count(1000)
 

@@ -16,7 +16,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import CloseCode
 
-from tests.e2e.harness import PATIENCE, TIDINGS, Client, Server, client, command, fresh_key, serving
+from tests.e2e.harness import PATIENCE, ROOT, TIDINGS, Client, Server, client, command, environment, fresh_key, serving
 from tests.factories import make_event
 
 
@@ -277,6 +277,16 @@ def _refusal(*arguments: str, data: Path | None = None) -> str:
     assert len(lines) == 1, lines
     assert done.stdout == b""
     return lines[0]
+
+
+@pytest.mark.parametrize("processes", ["on", "off"])
+def test_certificates_that_cannot_be_read_stop_the_start_with_what_names_them(tmp_path: Path, processes: str) -> None:
+    start = [*TIDINGS, "serve", "--listen", "127.0.0.1:0", "--data", "data", "--set", f"server.processes={processes}"]
+    env = environment() | {"SSL_CERT_FILE": "/no/such/file.pem", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(start, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("tidings: SSL_CERT_FILE is '/no/such/file.pem', where no certificates can be read")
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_second_writer_of_one_directory_does_not_start(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def window(browser: Chromium, relay: Server) -> Iterator[Callable[..., Reader]]:
     """Opens windows, each of a browser of its own: `window("/path", identity)`; what went wrong in them fails the test.
 
-    The WebSocket of a `wired` one can be cut, and what comes over it changed (`Reader`).
+    With `intercept` their WebSockets can be cut, and what comes over them can be changed (`Reader`).
     """
     readers: list[Reader] = []
 
@@ -58,7 +58,7 @@ def window(browser: Chromium, relay: Server) -> Iterator[Callable[..., Reader]]:
         *,
         once: bool = False,
         first: bool = False,
-        wired: bool = False,
+        intercept: bool = False,
         **options: Any,
     ) -> Reader:
         context = browser.new_context(base_url=relay.http, **options)
@@ -71,8 +71,8 @@ def window(browser: Chromium, relay: Server) -> Iterator[Callable[..., Reader]]:
             context.add_init_script(WATCH)
         if key is not None:
             reader.install_extension(key)
-        if wired:
-            context.route_web_socket("**", lambda route: _wire(reader, route))
+        if intercept:
+            context.route_web_socket("**", lambda route: _intercept(reader, route))
         if identity is not None:
             reader.sign_in(identity, once=once)
         reader.go(path)
@@ -85,7 +85,7 @@ def window(browser: Chromium, relay: Server) -> Iterator[Callable[..., Reader]]:
     assert troubles == [[] for _ in readers]
 
 
-def _wire(reader: Reader, route: WebSocketRoute) -> None:
+def _intercept(reader: Reader, route: WebSocketRoute) -> None:
     """The page's WebSocket goes through here."""
     if reader.cut:
         route.close()

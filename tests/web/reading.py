@@ -201,8 +201,8 @@ class Reader:
         expect(self.page.locator("#live")).to_have_attribute("data-state", "live", timeout=45_000 + PATIENCE)
 
     def lose_connection(self) -> None:
-        """The WebSocket of a wired window breaks, and none comes about until `regain_connection`."""
-        assert self.sockets, "this window is not wired, or has no connection"
+        """The WebSocket, which is intercepted, breaks, and none comes about until `regain_connection`."""
+        assert self.sockets, "no WebSocket of this window is intercepted: it needs `intercept`, or is not connected"
         self.cut = True
         for socket in self.sockets:
             socket.close()

@@ -475,7 +475,7 @@ def test_what_one_has_read_stays_after_a_long_absence(relay, room, keeper):
     old = [make_event(author, 9, f"Before {number}", [["h", group]], at + number) for number in range(3)]
     new = [make_event(author, 9, f"Missed {number}", [["h", group]], at + 1000 + number) for number in range(60)]
     publish(relay, *old)
-    one = room(group, wired=True)
+    one = room(group, intercept=True)
     one.await_live()
     one.lose_connection()
     publish(relay, *new)

@@ -235,7 +235,7 @@ def test_what_a_page_loads_by_itself_may_fail_to_come(relay, window):
 
 
 def test_a_page_that_waits_for_its_next_try_connects_at_once_when_the_network_is_back(relay, window):
-    reader = window(wired=True)
+    reader = window(intercept=True)
     reader.await_live()
     reader.page.clock.install()  # time does not pass by itself: only the word of the browser can bring it back
     reader.page.clock.pause_at(4_000_000_000)

@@ -150,7 +150,7 @@ def test_a_remote_signer_answers_the_link_of_the_sheet_and_signs(relay, window, 
 
 
 def test_no_link_is_shown_that_a_signer_would_answer_in_vain(relay, window):
-    visitor = window("/account", wired=True)
+    visitor = window("/account", intercept=True)
     visitor.cut = True
     visitor.page.get_by_text("I have a Nostr key in an app elsewhere").click()
     expect(visitor.page.locator("[data-join=remote] .trouble")).to_contain_text("The connection was lost")

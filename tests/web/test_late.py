@@ -191,7 +191,7 @@ def test_more_that_is_asked_for_twice_comes_once_and_without_what_is_gone_meanwh
     posts = [ann.post(f"One of many {number}") for number in range(27)]
     for post in posts:
         ann.call("POST", "/saved", id=post)
-    reader = window("/saved", ann.identity, wired=True)
+    reader = window("/saved", ann.identity, intercept=True)
     more, rows = reader.page.locator("#more"), reader.page.locator("[data-saved-id]")
     expect(rows).to_have_count(25)
     pages = held(reader.page, "**/saved?*")
@@ -397,7 +397,7 @@ def test_a_vote_counts_more_than_what_was_asked_before_it(relay, window, ann):
     post = ann.post("Voted on late")
     other = Agent(relay)
     other.upvote(post)
-    reader = window("/docs", other.identity, wired=True)
+    reader = window("/docs", other.identity, intercept=True)
     kept: list[str | bytes] = []
     reader.bend = lambda message: (
         (kept.append(message), '["NOTICE",""]')[1] if re.match(r'\["(EVENT|EOSE)","q', str(message)) else message
@@ -421,7 +421,7 @@ def say(agent: Agent, group: str, text: str) -> str:
 
 def test_what_is_deleted_or_edited_while_it_is_drawn_is_shown_as_it_is(relay, window, ann):
     ann.call("POST", "/groups", id="late-drawn", name="Drawn late")
-    reader = window("/chat/late-drawn", Agent(relay).identity, wired=True)
+    reader = window("/chat/late-drawn", Agent(relay).identity, intercept=True)
     reader.await_live()
     heard = listen(reader)
     drawn = held(reader.page, "**/chat-pieces", "POST")

@@ -164,7 +164,7 @@ def test_an_edit_shows_live(relay, window):
 def test_what_was_missed_without_a_connection_is_there_when_it_is_back(relay, window):
     author, voter = Agent(relay), Agent(relay)
     kept, removed = author.post("Kept"), author.post("Removed")
-    reader = window("/?sort=new", wired=True)
+    reader = window("/?sort=new", intercept=True)
     reader.await_live()
     reader.lose_connection()
     missed = author.post("Missed")
@@ -186,7 +186,7 @@ def test_comments_missed_without_a_connection_are_there_when_it_is_back(relay, w
     author = Agent(relay)
     post = author.post("Lost and found")
     first = author.comment(post, "Before")
-    reader = window(f"/post/{post}", wired=True)
+    reader = window(f"/post/{post}", intercept=True)
     reader.await_live()
     reader.lose_connection()
     author.comment(post, "Meanwhile", parent_id=first)

@@ -30,7 +30,7 @@ def test_shows_the_event_and_that_it_verifies(relay, window):
 )
 def test_says_when_what_came_does_not_verify(relay, window, was, becomes, told):
     post = Agent(relay).post("Genuine")
-    reader = window(f"/post/{post}", wired=True)
+    reader = window(f"/post/{post}", intercept=True)
     reader.await_live()
 
     def bend(message: str | bytes) -> str | bytes:

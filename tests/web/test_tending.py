@@ -105,7 +105,7 @@ def test_moderators_remove_where_it_stands_and_what_another_one_did_before_is_do
     expect(reader.by_id(comment)).to_have_count(0)
     expect(stranger.by_id(comment)).to_have_count(0)  # live
 
-    one, two = (window("/c/flumes", each.identity, wired=True) for each in (keeper, helper))
+    one, two = (window("/c/flumes", each.identity, intercept=True) for each in (keeper, helper))
     for each in (one, two):
         expect(each.page.locator("body")).to_have_class("moderates")
         each.lose_connection()  # what the other one does is not heard

@@ -9,7 +9,7 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Callable, Iterable
-from functools import lru_cache, partial
+from functools import partial
 from importlib import import_module
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ import httpcore
 import httpx
 import msgspec
 
+from relay.certificates import trusted
 from relay.errors import Prefix, Reject
 from relay.protocol import urls
 from relay.protocol.hosts import is_host
@@ -34,14 +35,11 @@ _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-@lru_cache(maxsize=1)
-def trusted() -> ssl.SSLContext:
-    """Whose certificates are trusted, read once."""
-    return httpx.create_ssl_context()
-
-
 def load() -> None:
-    """Make what the first request and the close of a pool would take long to make, so that processes forked afterwards have it."""
+    """Make what the first request, and closing a pool, would take long to make, so that processes forked afterwards have it.
+
+    Raises BadCertificates.
+    """
     trusted()
     import_module("anyio._backends._asyncio")  # httpcore's locks load it when they are first used
 

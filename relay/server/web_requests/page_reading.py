@@ -13,10 +13,11 @@ from urllib.parse import urljoin
 import httpcore
 import httpx
 
+from relay.certificates import trusted
 from relay.errors import Reject
 from relay.server.pools import Pool, PoolFull
 from relay.server.web_requests import page_summary
-from relay.server.web_requests.outbound import NotPublic, PublicOnly, allow_body, checked_url, reason, trusted
+from relay.server.web_requests.outbound import NotPublic, PublicOnly, allow_body, checked_url, reason
 from relay.server.web_requests.page_summary import PageSummary
 
 MAX_BYTES: Final = 256 * 1024
