@@ -54,7 +54,7 @@ let keepDraft = () => {};
 
 const items = () => [...list.querySelectorAll(".message")];
 const find = (id) => list.querySelector(`.message[data-id="${CSS.escape(id)}"]`);
-const target = (item) => ({ id: item.dataset.id, pubkey: item.dataset.pubkey });
+const target = (item) => ({ id: item.dataset.id, pubkey: item.dataset.pubkey, at: Number(item.dataset.at) });
 const value = (event, name) => event.tags.find((tag) => tag[0] === name)?.[1];
 const atEnd = () => innerHeight + scrollY >= document.documentElement.scrollHeight - 120;
 const toEnd = () => scrollTo({ top: document.documentElement.scrollHeight });
