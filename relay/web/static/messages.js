@@ -27,7 +27,7 @@ let unseen = 0; // below what is read
 
 export const items = () => [...list.querySelectorAll(".message")];
 export const find = (id) => list.querySelector(`.message[data-id="${CSS.escape(id)}"]`);
-export const target = (item) => ({ id: item.dataset.id, pubkey: item.dataset.pubkey });
+export const target = (item) => ({ id: item.dataset.id, pubkey: item.dataset.pubkey, at: Number(item.dataset.at) });
 export const atEnd = () => innerHeight + scrollY >= document.documentElement.scrollHeight - 120;
 export const toEnd = () => scrollTo({ top: document.documentElement.scrollHeight });
 
