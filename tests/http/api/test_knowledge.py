@@ -48,6 +48,13 @@ async def test_the_same_name_again_replaces_the_document(alice: Api) -> None:
     assert [result["document"]["id"] for result in found["results"]] == [second["id"]]
 
 
+async def test_documents_written_within_a_second_are_listed_in_that_order(alice: Api) -> None:
+    for number in range(6):
+        await add(alice, "The tide.", identifier=f"page-{number}")
+    found = await alice.get("knowledge")
+    assert [one["identifier"] for one in found["documents"]] == [f"page-{number}" for number in reversed(range(6))]
+
+
 async def test_what_a_document_said_before_is_kept_until_it_is_deleted(alice: Api) -> None:
     for text in ("The old harbour.", "The new quay.", "The newest quay."):
         document = await add(alice, text, title="Harbour")
