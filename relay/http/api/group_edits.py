@@ -12,6 +12,7 @@ from relay.http.api.common import GivenPrincipal, GivenViewer
 from relay.http.api.editing import HistoryAnswer
 from relay.http.api.group_access import GROUP, TAGS, GroupPath
 from relay.http.api.group_messages import GroupMessageAnswer, MessagePath
+from relay.http.api.idempotency import idempotent
 from relay.http.api.shapes import Body
 from relay.http.hub import GivenHub
 from relay.http.problems import HttpProblem, invalid
@@ -25,7 +26,7 @@ class MessageText(Body, frozen=True):
     content: Content
 
 
-@patch(f"{GROUP}/messages/{{message_id:str}}", tags=TAGS, summary="Edit a message of a group")
+@patch(f"{GROUP}/messages/{{message_id:str}}", tags=TAGS, summary="Edit a message of a group", middleware=[idempotent])
 async def edit_message(
     group_id: GroupPath, message_id: MessagePath, data: JSONBody[MessageText], principal: GivenPrincipal, hub: GivenHub
 ) -> GroupMessageAnswer:

@@ -203,7 +203,12 @@ async def delete_message(
     return await group_access.act(hub, principal, there, kind, tags, by=by, message="Message deleted")
 
 
-@post(f"{GROUP}/messages/{{message_id:str}}/reactions", tags=TAGS, summary="React to a message of a group")
+@post(
+    f"{GROUP}/messages/{{message_id:str}}/reactions",
+    tags=TAGS,
+    summary="React to a message of a group",
+    middleware=[idempotent],
+)
 async def react(
     *,
     group_id: GroupPath,
