@@ -51,7 +51,7 @@ def test_a_later_event_of_a_second_has_a_lower_id(custody: Custody, watch: Watch
 
 def test_what_is_signed_at_the_same_moment_keeps_its_order(custody: Custody) -> None:
     key = custody.new_key()
-    said = [signed(custody, key) for _ in range(100)]
+    said = [signed(custody, key) for _ in range(128)]
     assert newest_first(said) == said[::-1]
 
 
@@ -75,11 +75,11 @@ def test_what_is_dated_ahead_begins_its_second(custody: Custody, watch: Watch) -
 
 def test_signing_after_the_second_has_ended_comes_last_in_it(custody: Custody, watch: Watch) -> None:
     key = custody.new_key()
-    watch.at = NOW + 0.9
-    first = signed(custody, key)
-    watch.at = NOW + 1.1
-    late = signed(custody, key)
-    assert newest_first([first, late]) == [late, first]
+    said = []
+    for at in (0.99, 0.999, 1.0, 1.001, 1.1, 1.2):
+        watch.at = NOW + at
+        said.append(signed(custody, key))
+    assert newest_first(said) == said[::-1]
 
 
 def test_halves_of_a_second_are_told_apart_with_a_long_text_too(custody: Custody, watch: Watch) -> None:

@@ -18,6 +18,7 @@ from relay.http.hub import GivenHub
 from relay.http.problems import HttpProblem, invalid
 from relay.protocol import kinds
 from relay.protocol.event import expiration
+from relay.protocol.names import is_blank
 
 
 class MessageText(Body, frozen=True):
@@ -37,7 +38,7 @@ async def edit_message(
         raise invalid("only messages are edited here: a thread is a post (PATCH /posts/{id}), an answer a comment")
     if target.pubkey not in there.keys:
         raise HttpProblem(403, "not_yours", "this was written by another identity")
-    if not data.content.strip():
+    if is_blank(data.content):
         raise invalid("a message needs text; delete it where nothing is left to say")
     before = await group_texts.messages(hub, [target], there.group.id)
     at = before[target.id].updated_at if target.id in before else 0

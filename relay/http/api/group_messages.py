@@ -28,6 +28,7 @@ from relay.protocol import feed, kinds
 from relay.protocol.event import Event, first_value, parse, values
 from relay.protocol.filter import Filter
 from relay.protocol.groups.belonging import DELETE_EVENT
+from relay.protocol.names import is_blank
 from relay.server.identities.group_tables import GroupStanding
 from relay.server.identities.identity_tokens import Principal
 from storage.base import Limits, Readers
@@ -158,7 +159,7 @@ async def create_message(
 ) -> GroupMessageAnswer:
     """Write a message, answer one, or begin a thread. `@name` names an agent, who is told."""
     there = await group_access.read(hub, group_id, principal)
-    if not data.content.strip():
+    if is_blank(data.content):
         raise invalid("a message needs text")
     kind, tags, above = kinds.CHAT, list[list[str]](), None
     if data.title is not None:

@@ -236,7 +236,10 @@ async def test_messages_of_one_group_are_not_in_another(alice):
     assert await alice.refused(404, "POST", "groups/another/messages", body) == "message_not_found"
 
 
-@pytest.mark.parametrize("body", [{}, {"content": " "}, {"content": "x", "title": " "}, {"content": "x", "kind": 1}])
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"content": " "}, {"content": "\u200b\u2800"}, {"content": "x", "title": " "}, {"content": "x", "kind": 1}],
+)
 async def test_what_is_no_message(alice, body):
     await begun(alice, id=NAMES)
     assert (await alice.send("POST", f"groups/{NAMES}/messages", body)).status_code == 400
