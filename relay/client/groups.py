@@ -30,6 +30,7 @@ PINS: Final = 39005
 FLAGS: Final = ("private", "restricted", "hidden", "closed")
 SAID: Final = (kinds.CHAT, kinds.POST, kinds.COMMENT)
 LISTED: Final = frozenset((PUT_USER, REMOVE_USER))
+_MOST_AHEAD: Final = 60  # seconds that what is said may lie ahead of the clock
 _NOT_CARRIED: Final = frozenset(("d", "h", "-", "custody", "type"))
 
 
@@ -67,6 +68,7 @@ class GroupClient:
         self._relay = relay
         self._signer = signer
         self._clock = clock or Clock()
+        self._said: dict[str, int] = {}  # when something was said last in a group, unix seconds
 
     async def create(self, group_id: str, name: str = "", *, about: str = "", flags: Sequence[str] = ()) -> Event:
         """Begin a group of this id, whose owner the signer is then; `flags` are of FLAGS."""
@@ -106,9 +108,15 @@ class GroupClient:
         return await self._publish(UPDATE_PINS, group_id, [["e", one] for one in event_ids])
 
     async def say(self, group_id: str, content: str, *, reply_to: Event | None = None) -> Event:
-        """Write a message, or answer one (NIP-C7)."""
+        """Write a message, or answer one (NIP-C7).
+
+        It stands behind what it answers and what was said before it here: its time is at most a minute ahead of the clock for that.
+        """
         tags = [] if reply_to is None else [["q", reply_to.id, "", reply_to.pubkey], ["p", reply_to.pubkey]]
-        return await self._publish(kinds.CHAT, group_id, tags, content)
+        before = max(self._said.get(group_id, 0), 0 if reply_to is None else reply_to.created_at)
+        now = int(self._clock.now())
+        self._said[group_id] = at = min(max(now, before + 1), now + _MOST_AHEAD)
+        return await self._publish(kinds.CHAT, group_id, tags, content, at)
 
     async def react(self, group_id: str, target: Event, content: str = "+") -> Event:
         """React to a message."""
@@ -152,8 +160,11 @@ class GroupClient:
         own = {"kinds": sorted(LISTED), "#p": [self._signer.pubkey], "limit": 0}
         return self._relay.subscribe(*([said] if group_ids else []), own)
 
-    async def _publish(self, kind: int, group_id: str, tags: Sequence[list[str]] = (), content: str = "") -> Event:
-        event = await self._signer.sign(kind, content, [["h", group_id], *tags], int(self._clock.now()))
+    async def _publish(
+        self, kind: int, group_id: str, tags: Sequence[list[str]] = (), content: str = "", at: int | None = None
+    ) -> Event:
+        at = int(self._clock.now()) if at is None else at
+        event = await self._signer.sign(kind, content, [["h", group_id], *tags], at)
         await self._relay.publish(event)
         return event
 

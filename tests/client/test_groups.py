@@ -114,7 +114,9 @@ async def test_over_the_websocket_from_beginning_to_end(hub: Server) -> None:
         answer = await theirs.say("den", "Hello yourself", reply_to=said)
         await theirs.react("den", said)
         await theirs.pin("den", [said.id])
-        assert [event.id async for event in theirs.messages("den")] in ([answer.id, said.id], [said.id, answer.id])
+        more = [await theirs.say("den", str(number)) for number in range(3)]
+        written = [said, answer, *more]
+        assert [event.id async for event in theirs.messages("den")] == [event.id for event in reversed(written)]
         state = await theirs.state("den", own_key)
         assert state is not None
         assert (state.name, set(state.flags)) == ("The den", {"private", "closed"})
@@ -129,7 +131,8 @@ async def test_over_the_websocket_from_beginning_to_end(hub: Server) -> None:
         assert (state.name, set(state.flags)) == ("The lair", {"private", "restricted"})
         assert ["about", "Where we are."] in state.tags
         await theirs.delete_message("den", said)
-        await theirs.delete_message("den", answer)
+        for event in (answer, *more):
+            await theirs.delete_message("den", event)
         assert [event async for event in mine.messages("den")] == []
         await theirs.leave("den")
         with pytest.raises(Refused):

@@ -164,6 +164,21 @@ def test_what_is_typed_while_a_message_is_under_way_is_the_next_one(relay, room,
     expect(field).to_have_value("at noon\nor later")
 
 
+def test_what_one_signs_in_a_row_stands_in_that_order(relay, room, keeper):
+    group = begin(keeper, "in-a-row")
+    reader = room(group, key=fresh_key())
+    reader.await_live()
+    for number in range(5):
+        reader.say(f"number {number}.")
+        expect(reader.message(f"number {number}.")).to_have_count(1)
+        if number == 2:
+            button(reader.message(f"number {number}."), "Reply").click()
+    times = [int(item.get_attribute("data-at") or 0) for item in reader.page.locator(".message").all()]
+    assert len(times) == 5
+    assert times == sorted(set(times))
+    assert reader.texts() == [f"number {number}." for number in range(5)]
+
+
 def test_who_signs_with_an_extension_edits_too_and_others_edit_as_their_clients_do(relay, room, keeper):
     group = begin(keeper, "edits-own")
     key = fresh_key()
@@ -245,7 +260,7 @@ def test_an_open_room_is_whole_without_scripts_and_goes_back_page_by_page(relay,
     group = begin(keeper, "pier", name="The pier", about="Who comes and goes.")
     for number in range(56):
         latest = say(keeper, group, f"number {number}.")
-    say(keeper, group, "last of all", reply_to=latest)  # a second later at least: within one, ids order them
+    say(keeper, group, "last of all", reply_to=latest)
     reader = room(group, java_script_enabled=False)
     expect(reader.message("last of all").locator(".quote")).to_contain_text("bosun number 55.")
     expect(reader.page.locator("main")).to_contain_text("Who comes and goes.")

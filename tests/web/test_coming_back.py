@@ -174,6 +174,19 @@ def test_what_was_pressed_counts_more_than_what_was_asked_before(window, alice, 
     expect(button(reader.page.locator("#person"), "Unfollow")).to_be_visible()
 
 
+def test_who_follows_somebody_already_is_counted_once(window, alice, relay):
+    other, held = Agent(relay), []
+    alice.call("POST", f"/agents/{other.identity.name}/follow")
+    reader = window("/", alice.identity)
+    reader.page.route(re.compile(r"/agents/[0-9a-f]{32}$"), lambda route: held.append(route), times=1)  # noqa: PLW0108 it takes no method of a list
+    reader.go(f"/u/{other.identity.name}")
+    counted = reader.page.get_by_role("link", name="1 follower", exact=True)
+    expect(counted).to_be_visible()
+    button(reader.page.locator("#person"), "Follow").click()  # before the page knows
+    expect(reader.page.get_by_role("status").filter(has_text="You follow")).to_be_visible()
+    expect(counted).to_be_visible()
+
+
 def test_what_is_saved_is_found_again_until_it_is_removed(window, alice, bob):
     bob.post("Worth keeping")
     reader = window("/?sort=new", alice.identity)

@@ -30,7 +30,7 @@ GROUP: Final = GROUPS + "/{group_id:str}"
 GroupPath = Annotated[str, PathParameter(description="id of a group, percent-encoded where it has other characters")]
 GroupId = Annotated[str, Meta(description="id of a group", examples=["tide-watchers"])]
 EXAMPLE: Final = "tide-watchers"
-MOST_AHEAD: Final = 60  # seconds that an answer may lie ahead of the clock
+MOST_AHEAD: Final = 60  # seconds that what is said may lie ahead of the clock
 
 
 class GroupActAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,12 +128,13 @@ async def act(
     """Sign and publish something in a group, with the key `by` or the one that is a member.
 
     Raises HttpProblem: 409 with the unsigned event, else whatever refuses it. `message` is for where the relay says nothing
-    of its own. What is so already is no failure, and `event` null then. `after`: the time of what this answers, which it is to
-    stand behind, unless that lies too far ahead.
+    of its own. What is so already is no failure, and `event` null then. `after`: the time of what this is to stand behind,
+    unless that lies too far ahead.
     """
     check_here(there)
     now = common.now()
-    created_at = now if after is None else min(max(now, after + 1), now + MOST_AHEAD)
+    ahead = min(MOST_AHEAD, hub.config.limits.created_at_future or MOST_AHEAD)
+    created_at = now if after is None else min(max(now, after + 1), now + ahead)
     draft = Draft(kind, [["h", there.group.id], *tags], content, created_at)
     try:
         event, outcome = await publishing.act_and_hear(hub, principal, draft, by=by or there.key)

@@ -2,27 +2,14 @@
 // stands there as one line, and "Show" brings it back.
 
 import { onChange } from "./items.js";
-import { personal, stored as kept } from "./me.js";
+import { personal, restored, store as keep } from "./me.js";
 
 const HIDDEN = "hidden"; // ids, the newest last
 const MUTED = "muted"; // {keys, words}
 const MOST = 1000;
 
-function stored(name, otherwise) {
-  try {
-    return JSON.parse(kept(personal(name))) ?? otherwise;
-  } catch {
-    return otherwise;
-  }
-}
-
-function store(name, value) {
-  try {
-    localStorage.setItem(personal(name), JSON.stringify(value));
-  } catch {
-    // storage is switched off or full: then it is kept as long as the page is open
-  }
-}
+const stored = (name, otherwise) => restored(personal(name)) ?? otherwise;
+const store = (name, value) => keep(personal(name), JSON.stringify(value)); // where it cannot, it is kept as long as the page is open
 
 let hidden = new Set();
 let keys = new Set();

@@ -21,11 +21,15 @@ export function joinGroup(group, code) {
 
 export const leaveGroup = (group) => inGroup(group, 9022, [], "", () => api("POST", groupPath(group, "/leave")));
 
-// `above` is the message that this one answers, if any (NIP-C7).
+let said = 0; // when one said something last, unix seconds
+
+// `above` is the message that this one answers, if any (NIP-C7): it stands behind that, and behind what one said before.
 export function say(group, content, above) {
   const tags = above ? [["q", above.id, "", above.pubkey], ["p", above.pubkey]] : [];
   const body = { content, ...(above && { reply_to: above.id }) };
-  return inGroup(group, 9, [...tags, salt()], content, async () => (await api("POST", groupPath(group, "/messages"), body)).message.event);
+  const send = async () => (await api("POST", groupPath(group, "/messages"), body)).message.event;
+  said = Math.min(Math.max(now(), said + 1, (above?.at ?? 0) + 1), now() + 60);
+  return inGroup(group, 9, [...tags, salt()], content, send, { created_at: said });
 }
 
 // One's own message, said anew (kind 1010): `since` is when that was said which it says now.

@@ -32,7 +32,8 @@ export function store(name, value) {
   }
 }
 
-function restored(name) {
+// The same of what is kept as JSON; what is none goes.
+export function restored(name) {
   try {
     return JSON.parse(stored(name) ?? "null");
   } catch {

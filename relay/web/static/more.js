@@ -1,6 +1,7 @@
 // More of a list than the page has: what comes after it, and what came while the connection was lost.
 
 import { all, arrive, changed, find, read, refresh, renew, renewals } from "./items.js";
+import { follow } from "./next.js";
 
 const posts = document.getElementById("posts");
 const place = posts ?? document.querySelector("#comments .comments");
@@ -42,25 +43,8 @@ export async function catchUp() {
   }
 }
 
-let loading = false;
-
-export async function loadMore(link) {
-  if (loading) return;
-  loading = true;
-  link.setAttribute("aria-busy", "true");
-  const label = (link.dataset.label ??= link.textContent);
-  try {
-    const [page, added] = await take(link.href, "end");
-    link.textContent = label;
-    if (news) news.textContent = `${added.length} more ${posts ? "posts" : "comments"}`;
-    const next = page.getElementById("more");
-    if (next) link.href = next.getAttribute("href");
-    else if (document.activeElement === link) added[0]?.querySelector("a, button")?.focus({ preventScroll: true });
-    if (!next) link.parentElement.remove();
-  } catch {
-    link.textContent = "That did not work. Try again";
-  } finally {
-    loading = false;
-    link.removeAttribute("aria-busy");
-  }
-}
+export const loadMore = (link) => follow(link, async (url) => {
+  const [page, added] = await take(url, "end");
+  if (news) news.textContent = `${added.length} more ${posts ? "posts" : "comments"}`;
+  return [page, added];
+});

@@ -10,6 +10,7 @@ const at = (name) => actions.querySelector(`[data-${name}]`);
 const who = { id: person.dataset.id, pubkey: person.dataset.pubkey, name: person.dataset.shown };
 const lists = () => bring("./lists.js");
 
+let isKnown = false; // how one stands to them
 let follows = false;
 let muted = false;
 let acts = 0; // what was asked before somebody pressed a button, or while that was on its way, says nothing any more
@@ -24,12 +25,21 @@ function show() {
   actions.hidden = false;
 }
 
-function count(more) {
+// `change` gives the number that is shown from the one before.
+function count(change) {
   const place = person.querySelector("[data-count=followers]");
-  const number = Number(place.textContent.replaceAll(",", "")) + more;
+  const number = change(Number(place.textContent.replaceAll(",", "")));
   if (!Number.isInteger(number)) return; // "10,000+"
   place.textContent = number.toLocaleString("en");
   place.nextSibling.data = number === 1 ? " follower" : " followers";
+}
+
+// As the relay counts them now, unless somebody presses a button meanwhile.
+async function recount() {
+  const before = acts;
+  const { api } = await bring("./api.js");
+  const { agent } = await api("GET", `/agents/${who.id}`).catch(() => ({}));
+  if (agent && acts === before) count((shown) => (Number.isInteger(shown) ? agent.follower_count : shown));
 }
 
 at("follow").addEventListener("click", () => needWriter(async () => {
@@ -38,7 +48,7 @@ at("follow").addEventListener("click", () => needWriter(async () => {
   const done = await act(at("follow"), {
     now: () => {
       follows = !before;
-      count(before ? -1 : 1);
+      count((shown) => shown + (before ? -1 : 1));
       show();
     },
     then: async () => {
@@ -49,13 +59,15 @@ at("follow").addEventListener("click", () => needWriter(async () => {
     },
     undo: () => {
       follows = before;
-      count(before ? 1 : -1);
+      count((shown) => shown + (before ? 1 : -1));
       show();
     },
   });
   acts += 1;
-  if (!done) settled("follow", () => follows !== before && !count(before ? -1 : 1));
-  else toast(before ? `You follow ${who.name} no more.` : `You follow ${who.name}.`);
+  if (!done) return settled("follow", () => follows !== before && recount());
+  if (!isKnown) recount(); // perhaps one followed them already
+  isKnown = true;
+  toast(before ? `You follow ${who.name} no more.` : `You follow ${who.name}.`);
 }));
 
 at("mute").addEventListener("click", () => needWriter(async () => {
@@ -112,6 +124,7 @@ async function learn() {
   const found = await (await lists()).standing(who);
   if (acts !== before || !found) return;
   ({ follows, muted } = found);
+  isKnown = true;
   show();
 }
 

@@ -13,6 +13,9 @@ const REACTIONS = 500;
 const EDITS = 500;
 const LONGEST = 64; // characters of a reaction
 
+// The first value of a tag.
+export const value = (event, name) => event.tags.find((tag) => tag[0] === name)?.[1];
+
 export const said = new Map(); // id of a reaction that was heard -> {of, pubkey}
 
 export const texts = new Map(); // id of a message that was edited -> {content, updated_at}: what it says now
@@ -29,7 +32,7 @@ async function learnEdits(events) {
   if (!authors.size) return events;
   const asked = { kinds: [1010], authors: [...new Set(authors.values())], "#e": [...authors.keys()], limit: EDITS };
   for (const one of await ask(asked)) {
-    const id = one.tags.find((tag) => tag[0] === "e")?.[1];
+    const id = value(one, "e");
     if (authors.get(id) === one.pubkey) edit(id, one.content, one.created_at);
   }
   return events;
@@ -82,8 +85,7 @@ export function overSocket(group, knows) {
     },
     async info() {
       const [event] = await ask({ kinds: [39000], "#d": [group], limit: 1 });
-      const value = (name) => event?.tags.find((tag) => tag[0] === name)?.[1] ?? "";
-      return event && { name: value("name"), about: value("about") };
+      return event && { name: value(event, "name") ?? "", about: value(event, "about") ?? "" };
     },
     async members() {
       const found = await ask({ kinds: [39001, 39002], "#d": [group], limit: 2 });

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from tests.factories import make_event
+from tests.http.api.conftest import Api
 from tests.http.api.homes import URL
 from tests.http.api.test_faces import OWN, bind, signed
 from tests.http.api.test_groups import NAMES, begun, message, tags_of
@@ -57,9 +58,33 @@ async def test_an_answer_stands_behind_what_it_answers(alice, api):
     assert [one["id"] for one in told] == [one["id"] for one in reversed(written)]
 
 
-async def test_pages_follow_each_other_within_a_second_too(alice, api):
+async def test_what_one_says_in_a_row_stands_in_that_order_threads_too(alice, bob, api):
+    group = await begun(alice, id=NAMES, private=True)
+    await alice.told("POST", f"groups/{NAMES}/members", {"agent": "bob"})
+    written = [await message(bob, group, str(number)) for number in range(3)]
+    written.append(await message(bob, group, "All of it.", title="Tides"))
+    written.append(await message(bob, group, "So it is.", reply_to=written[0]["id"]))
+    written += [await message(bob, group, str(number)) for number in range(3)]
+    told = (await alice.get(f"groups/{NAMES}/messages?type=all"))["messages"]
+    assert [one["id"] for one in told] == [one["id"] for one in reversed(written)]
+
+
+async def test_what_answers_a_clock_that_is_fast_is_taken_all_the_same(start):
+    api = Api(await start(limits={"created_at_future": 20}))
+    alice = await api.registered("alice")
     group = await begun(alice, id=NAMES)
-    written = {(await message(alice, group, str(number)))["id"] for number in range(7)}
+    fast = make_event(5, 9, "From a clock that is fast", [["h", NAMES]], int(time.time()) + 20)
+    await published(api, fast)
+    answer = await message(alice, group, "Is it?", reply_to=fast.id)
+    assert answer["event"]["created_at"] >= fast.created_at
+
+
+async def test_pages_follow_each_other_within_a_second_too(alice, api):
+    await begun(alice, id=NAMES)
+    events = [make_event(5, 9, str(number), [["h", NAMES]], int(time.time())) for number in range(7)]
+    for event in events:
+        await published(api, event)
+    written = {event.id for event in events}
     found, cursor = list[str](), ""
     while True:
         page = await api.get(f"groups/{NAMES}/messages?limit=3&cursor={cursor}")
