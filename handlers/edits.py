@@ -8,7 +8,7 @@ newest live edit counts; deleting it brings back what was before. What is delete
 from collections.abc import Iterable
 from typing import Final
 
-from handlers import groups
+from handlers import groups, issues
 from handlers.authorship import check_text, is_strict, sign_in
 from handlers.base import Admit
 from handlers.posts import check_title
@@ -45,7 +45,8 @@ def admit_edit(relay: RelayRules) -> Admit:
     """Of what has no edits, or is not here, an edit is any event.
 
     Raises Reject: `blocked:` when a key of the same identity, a moderator or the operator has deleted it, `restricted:` when it is
-    another's, `invalid:` where it leaves a post without a title or the rest without text.
+    another's, or changes an issue that is not its author's to change, `invalid:` where it leaves a post without a title or the rest
+    without text.
     """
 
     def admit(event: Event, facts: Facts, now: int, door: Door) -> Admission:
@@ -54,6 +55,7 @@ def admit_edit(relay: RelayRules) -> Admit:
             return Admission()
         if not facts.deleters[edited_id].isdisjoint((*facts.siblings[event.pubkey], OPERATOR, GROUP_MODERATOR)):
             raise Reject(Prefix.BLOCKED, f"{outdated.DELETED_WITH_EDITED}, and its edits with it")
+        issues.check_change(event, [edited_id], facts, door, relay)
         edited = facts.events[edited_id]
         if edited is not None and edited.kind == kinds.CHAT and facts.group_of[edited_id] is not None:
             if is_strict(door):

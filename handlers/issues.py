@@ -1,29 +1,29 @@
-"""Issues (kind 1621, NIP-34) and their states (1630 to 1633): anybody's outside of groups, in a group of this relay its members'.
+"""Issues (kind 1621, NIP-34) and their states (1630 to 1633): anybody's outside of groups. In a group of this relay whoever may
+write in it writes issues; its members change all of them, others their own.
 
 An issue is numbered when it comes, in its group or, without one, in the repository that it is about.
 """
 
 from collections.abc import Iterable
 
+from handlers import groups
 from handlers.authorship import is_strict
+from handlers.base import Admit
 from relay.errors import Prefix, Reject
 from relay.protocol import kinds
 from relay.protocol.admission import Admission, Door
 from relay.protocol.control_plane import issues, subjects
 from relay.protocol.event import Event, first_value, has_tag
 from relay.protocol.facts import Facts, Need
-
-
-def needs_of_issue(event: Event, _facts: Facts) -> Iterable[Need]:
-    """The group that it names."""
-    group_id = first_value(event, "h")
-    return () if group_id is None else (("groups", group_id),)
+from relay.protocol.groups.case import is_above
+from relay.protocol.relay import RelayRules
 
 
 def admit_issue(event: Event, facts: Facts, _now: int, door: Door) -> Admission:
     """Raises Reject(invalid) for an issue in a group whose tags cannot be read."""
-    group_id = first_value(event, "h")
-    group = None if group_id is None else facts.groups[group_id]
+    group = groups.home(event, facts)
+    if group is not None and group.home:
+        return Admission()  # its home numbers it
     if group is not None and is_strict(door):
         wrong = issues.fault(event)
         if wrong is not None:
@@ -43,15 +43,39 @@ def needs_of_status(event: Event, facts: Facts) -> Iterable[Need]:
             yield "events", issue
 
 
-def admit_status(event: Event, facts: Facts, _now: int, door: Door) -> Admission:
-    """Raises Reject(invalid) for a state that will be over some day and, in a group, for one of what is no issue of it."""
-    if is_strict(door):
-        if has_tag(event, "expiration"):
-            raise Reject(Prefix.INVALID, "the state of an issue does not expire: leave the expiration tag out")
-        group_id = first_value(event, "h")
-        if group_id is not None and facts.groups[group_id] is not None:
-            _check_issues(event, group_id, facts)
-    return Admission()
+def admit_status(relay: RelayRules) -> Admit:
+    """Raises Reject: `invalid:` for a state that will be over some day and, in a group, for one of what is no issue of it,
+    `restricted:` there for whom it is not to set.
+    """
+
+    def admit(event: Event, facts: Facts, _now: int, door: Door) -> Admission:
+        if is_strict(door):
+            if has_tag(event, "expiration"):
+                raise Reject(Prefix.INVALID, "the state of an issue does not expire: leave the expiration tag out")
+            group_id = first_value(event, "h")
+            if group_id is not None and facts.groups[group_id] is not None:
+                _check_issues(event, group_id, facts)
+        check_change(event, subjects.issues(event), facts, door, relay)
+        return Admission()
+
+    return admit
+
+
+def check_change(event: Event, named: Iterable[str], facts: Facts, door: Door, relay: RelayRules) -> None:
+    """Raises Reject(restricted) where who is not in a group of this relay changes there what may be an issue of somebody else."""
+    group = groups.home(event, facts) if has_tag(event, "h") and door is not Door.IMPORT else None
+    if (
+        group is None
+        or group.home
+        or groups.is_member(event, facts, group)
+        or is_above(event.pubkey, facts, relay.groups)
+    ):
+        return
+    for one in map(facts.events.__getitem__, named):
+        if one is None or (one.kind == kinds.ISSUE and one.pubkey != event.pubkey):
+            raise Reject(
+                Prefix.RESTRICTED, "only members of a group change issues of others in it, or what is not here"
+            )
 
 
 def _check_issues(event: Event, group_id: str, facts: Facts) -> None:

@@ -79,10 +79,8 @@ HANDLERS: Final[tuple[KindRow, ...]] = (
     KindRow("comments", _only(kinds.COMMENT), comments.admit_comment, comments.needs, nips=(22,)),
     KindRow("votes", _only(kinds.REACTION), votes.admit_vote, votes.needs, nips=(25,)),
     KindRow("chat", _only(kinds.CHAT), _anywhere(chat.admit), needs=chat.needs),
-    KindRow("issues", _only(kinds.ISSUE), _anywhere(issues.admit_issue), needs=issues.needs_of_issue, nips=(34,)),
-    KindRow(
-        "states", (kinds.ISSUE_STATUSES,), _anywhere(issues.admit_status), needs=issues.needs_of_status, nips=(34,)
-    ),
+    KindRow("issues", _only(kinds.ISSUE), _anywhere(issues.admit_issue), nips=(34,)),
+    KindRow("states", (kinds.ISSUE_STATUSES,), issues.admit_status, needs=issues.needs_of_status, nips=(34,)),
     KindRow("repositories", _REPOSITORIES, _anywhere(repositories.admit), nips=(34,)),
     KindRow("records", _only(kinds.APP_DATA), records.admit_app_data, needs=records.needs, nips=(78,)),
     KindRow("moderation", (groups.KINDS,), groups.admit_moderation, needs=groups.needs_of_moderation, nips=(29,)),

@@ -84,12 +84,12 @@ def _rows(key: str, sources: Sources) -> tuple[AgentFields, ...]:
 def _organizations(slug: str, group_id: str, sources: Sources) -> Live | None:
     """The newest of those who may define agents there."""
     about, by = subjects.of_agent(group_id, slug)
-    group, live = records.group(group_id, sources, "organization"), sources.newest(kinds.APP_DATA, by, about=about)
-    return live if group is not None and live is not None and live.group == group_id else None
+    group = records.group(group_id, sources, "organization")
+    return None if group is None else sources.newest(kinds.APP_DATA, by, about=about, group=group_id)
 
 
 def _operators(slug: str, sources: Sources) -> Live | None:
-    found = [sources.version(kinds.address(kinds.APP_DATA, one, subjects.AGENT + slug)) for one in sources.operators]
+    found = [sources.version(kinds.address(kinds.APP_DATA, one, kinds.AGENT + slug)) for one in sources.operators]
     return newest_of(one for one in found if one is not None and not first_value(one.event, "h"))
 
 

@@ -1,8 +1,8 @@
 """`issue_rows`: live issues (kind 1621, NIP-34) of a group of this relay or, in public, of a repository.
 
-In a group every member edits an issue and sets its state. Of a repository, who wrote the issue and whose repository it is edit it,
-and its other maintainers set its state, too (NIP-34). The newest live edit (kind 1010) gives the text, the newest live state
-(1630 to 1633) the status. Its identifier was given when it came.
+In a group every member edits an issue and sets its state (handlers.issues). Of a repository, who wrote the issue and whose
+repository it is edit it, and its other maintainers set its state, too (NIP-34). The newest live edit (kind 1010) gives the text,
+the newest live state (1630 to 1633) the status. Its identifier was given when it came.
 """
 
 from collections.abc import Iterable
@@ -107,8 +107,8 @@ def _said(live: Live, others: Iterable[str], sources: Sources, some: tuple[int, 
     """
     if live.group is not None:
         about, by = subjects.of_issue(live.event.id, live.group)
-        found = [sources.newest(kind, one, about=about) for kind in some for one in (by, live.event.pubkey)]
-        return newest_of([one for one in found if one is not None and one.group == live.group])
+        names = (by, live.event.pubkey)
+        return newest_of([sources.newest(kind, one, about=about, group=live.group) for kind in some for one in names])
     authors = dict.fromkeys([live.event.pubkey, *others])
     said = [sources.newest(kind, by, about=live.event.id) for by in authors for kind in some]
     return newest_of([one for one in said if one is not None and one.group is None and not feed.in_group(one.event)])

@@ -73,5 +73,4 @@ def links(live: Live, name: str) -> list[str]:
 
 def _newest(kind: int, group_id: str, sources: Sources) -> Live | None:
     about, by = subjects.of_group(group_id)
-    found = sources.newest(kind, by, about=about)
-    return found if found is not None and found.group == group_id else None
+    return sources.newest(kind, by, about=about, group=group_id)

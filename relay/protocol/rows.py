@@ -77,11 +77,12 @@ class Sources(Protocol):
     def event(self, event_id: str) -> Live | None:
         """The live event with this id."""
 
-    def newest(self, kind: int, pubkey: str, about: str = "") -> Live | None:
+    def newest(self, kind: int, pubkey: str, about: str = "", group: str = "") -> Live | None:
         """The newest live event of a kind by this key that everybody may read, of equals the one with the lowest id.
 
         With `about`, among those that are about it: public ones whose subject (relay.protocol.feed.subject) it is, and all that
         have it among their subjects in the control plane (relay.protocol.control_plane.subjects), where a name stands for the key.
+        With `group`, among those that belong to this group: one of another relay may be called the same.
         """
 
     def edited(self, name: str) -> bool:

@@ -51,8 +51,8 @@ class FakeSources:
     def event(self, event_id: str) -> Live | None:
         return next((live for live in self.lives if live.event.id == event_id), None)
 
-    def newest(self, kind: int, pubkey: str, about: str = "") -> Live | None:
-        named = [live for live in self.lives if live.event.kind == kind]
+    def newest(self, kind: int, pubkey: str, about: str = "", group: str = "") -> Live | None:
+        named = [live for live in self.lives if live.event.kind == kind and (not group or live.group == group)]
         theirs = [live for live in named if live.event.pubkey == pubkey and live.audience is None]
         if about:
             theirs = [live for live in theirs if feed.subject(live.event) == about]

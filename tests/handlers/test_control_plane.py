@@ -3,9 +3,11 @@
 import pytest
 
 from handlers import table
+from relay.errors import Reject
 from relay.protocol.admission import Door, NumberIssue
 from relay.protocol.event import Event
 from relay.protocol.groups.state import ADMIN, MODERATOR, OWNER, Group, Member, member_key
+from relay.protocol.relay import GroupRules
 from tests.factories import NOW, keypair, make_event
 from tests.handlers.known import RELAY, FakeLog, admit, decide, refused
 
@@ -57,6 +59,24 @@ def test_a_record_that_is_refused_says_why(event: Event, roles: tuple[str, ...],
 
 
 @pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        (record("{}", "proj", IN_PROJ, key=2), "only those who may edit a group"),
+        (record("{}", "agent:pilot", IN_ORG, key=2), "only owners"),
+        (record("{", "proj", IN_PROJ), "must be a JSON object"),
+    ],
+)
+def test_a_peer_brings_no_record_that_a_client_could_not_write(event: Event, reason: str) -> None:
+    with pytest.raises(Reject, match=reason):
+        decide(table.meaning(RELAY), event, log(), door=Door.PEER)
+
+
+def test_what_a_peer_brings_of_groups_that_are_not_here_is_its_own_business() -> None:
+    for event in (record("{", "proj", key=2), record("{", "there", ["h", "there"]), record("{", "agent:a b", key=2)):
+        assert decide(table.meaning(RELAY), event, log(), door=Door.PEER).store
+
+
+@pytest.mark.parametrize(
     "event",
     [
         record("not JSON", "app", key=2),
@@ -104,6 +124,38 @@ def test_tags_of_an_issue_are_looked_at_in_groups_of_this_relay_only() -> None:
 def test_a_state_is_of_an_issue_of_its_group(tags: list[list[str]], reason: str) -> None:
     found = refused(make_event(2, 1632, "", tags), log(ISSUE))
     assert (reason in found) if reason else found == ""
+
+
+OWN_ISSUE = make_event(3, 1621, "Mine.", [["h", "proj"]])
+
+
+@pytest.mark.parametrize("kind", [1010, 1630, 1632])
+@pytest.mark.parametrize("door", [Door.CLIENT, Door.HTTP, Door.PEER])
+def test_who_is_not_in_an_open_group_changes_own_issues_only(kind: int, door: Door) -> None:
+    """Whoever may write in it writes issues."""
+
+    def change(key: int, issue: str) -> str:
+        event = make_event(key, kind, "text", [["h", "proj"], ["e", issue]])
+        try:
+            return str(decide(table.meaning(RELAY), event, known, door=door).refusal or "")
+        except Reject as refusal:
+            return str(refusal)
+
+    known = log(ISSUE, OWN_ISSUE)
+    assert [change(1, issue.id) for issue in (ISSUE, OWN_ISSUE)] == ["", ""]  # a member
+    assert change(3, OWN_ISSUE.id) == ""
+    assert change(3, ISSUE.id).startswith("restricted: only members of a group change")
+    assert change(3, "f" * 64) != ""  # it may be anybody's
+
+
+def test_what_changes_issues_is_taken_of_an_import_and_elsewhere_of_anybody() -> None:
+    state = make_event(3, 1632, "", [["h", "proj"], ["e", ISSUE.id]])
+    assert decide(table.meaning(RELAY), state, log(ISSUE), door=Door.IMPORT).store
+    operator = GroupRules(operators=frozenset([keypair(3).pubkey]))
+    assert decide(table.meaning(RELAY, groups=operator), state, log(ISSUE)).store
+    for tags in ([["e", ISSUE.id]], [["h", "proj"], ["e", make_event(3, 9, "mine", [["h", "proj"]]).id]]):
+        mine = make_event(3, 9, "mine", [["h", "proj"]])
+        assert refused(make_event(3, 1010, "text", tags), log(ISSUE, mine)) == ""
 
 
 def test_a_repository_has_a_name() -> None:

@@ -428,6 +428,7 @@ def issues(world: Plane) -> list[Row]:
 def about(world: Plane, issue: Stored, repo: str | None) -> list[Stored]:
     """What those who may say something of an issue have said: of each of them and of each kind the last word."""
     told = [one for one in world.of(1010, *STATUS) if said_of(issue.event.id, one)]
+    told = [one for one in told if not issue.group or one.group == issue.group]
     found = [[one for one in told if issue.group and first(one.event, "h") == issue.group]]
     who = {issue.event.pubkey} | ({repo.split(":")[1]} if repo and not issue.group else set())
     helping = set() if issue.group else {key for one in world.of(30617) for key in helpers(one, repo)}

@@ -87,6 +87,19 @@ def test_a_public_project_is_whole_without_scripts(relay, window, ann):
     expect(columns.filter(has=page.get_by_role("heading", name="Closed"))).to_contain_text("Paint the mark")
 
 
+def test_who_is_no_member_of_a_public_project_is_offered_to_change_own_issues_only(relay, ann):
+    there, ben = ann.project(public=True), Worker(relay)
+    hers, his = ann.issue(there, "It leaks"), ben.issue(there, "It drips")
+    for who, changed in ((ann, {hers, his}), (ben, {his}), (Worker(relay), set())):
+        headers = {"accept": "text/html", "authorization": f"Bearer {who.token}"}
+        board = HTTP.get(f"{relay.http}/project/{there}?view=board", headers=headers).text
+        assert {one for one in (hers, his) if f'data-key="up-{one}"' in board} == changed
+        assert board.count("draggable=true") == len(changed)
+        for one in (hers, his):
+            page = HTTP.get(f"{relay.http}/project/{there}/issue/{one}", headers=headers).text
+            assert ("Change it" in page, "Say it" in page, "New issue" in board) == (one in changed, True, True)
+
+
 def test_a_private_project_looks_as_one_that_is_not_here(relay, ann):
     there = ann.project(name="Smugglers")
     ann.issue(there, "Hide the barrels")

@@ -2,7 +2,8 @@
 
 A public project is whole without scripts. One that is for its members is the same empty page to strangers as one that is not
 with an app token or a signing extension the browser asks for it again, with an `Authorization` header as the API takes it. Who
-asks so and may write there is given what it takes to change issues; the browser sends that to the API.
+asks so and may write there is given what it takes to write issues and to change them, own ones or, as a member, all; the browser
+sends that to the API.
 """
 
 from collections.abc import Sequence
@@ -175,6 +176,8 @@ async def _acting(request: common.AnyRequest, hub: RunningRelay, there: acting.G
     """What the page of whoever may write in the project has beside: who is in it, and what an issue may be."""
     fields: dict[str, Any] = {
         "may_write": False,
+        "changes_all": False,
+        "own_key": "",
         "people": {},
         "marks": [status for status in STATUSES if status != "all"],
         "priorities": PRIORITIES,
@@ -191,7 +194,9 @@ async def _acting(request: common.AnyRequest, hub: RunningRelay, there: acting.G
             for member in tables.plane_members(group_id, None, MEMBERS)
         }
 
-    return fields | {"may_write": True, "people": await hub.identities.workspaces.look(find)}
+    people = await hub.identities.workspaces.look(find)
+    may = {"may_write": True, "changes_all": there.member is not None, "own_key": there.key}
+    return fields | may | {"people": people}
 
 
 def _named(user: User | None, pubkey: str) -> str:

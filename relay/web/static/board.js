@@ -26,7 +26,7 @@ export function boards(content, act) {
   });
   let dragged = null;
   content.addEventListener("dragstart", (drag) => {
-    dragged = drag.target.closest?.(".board .issue");
+    dragged = drag.target.closest?.(".board .issue[draggable]");
   });
   content.addEventListener("dragend", () => { dragged = null; });
   content.addEventListener("dragover", (drag) => {

@@ -15,7 +15,8 @@ from storage.sqlite.groups.known import KnownGroups
 from storage.sqlite.live_events import decode_columns, lives_of
 from storage.sqlite.statements import SIZES, blob, listed, named, padded, parts
 
-Newest = tuple[int, str, str]  # kind, pubkey, about
+Newest = tuple[int, str, str, str]  # kind, pubkey, about, group
+_SaidAt = tuple[bytes | int | str, ...]  # a key of `entries`, a kind, the id of a group where that counts
 _numbered: Final = msgspec.json.Decoder(list[tuple[int, int, int, int | None, str, str | None]])
 _owners: Final = msgspec.json.Decoder(list[tuple[str, str, int, int, str]])
 _names: Final = msgspec.json.Decoder(tuple[str, ...])
@@ -39,14 +40,19 @@ def events(connection: sqlite3.Connection, ids: list[str]) -> dict[str, Live | N
 
 
 def newest(connection: sqlite3.Connection, wanted: list[Newest]) -> dict[Newest, Live | None]:
-    """The newest live event of each kind, key and event that it is about."""
+    """The newest live event of each kind, key, event that it is about and group."""
     known: dict[Newest, Live | None] = dict.fromkeys(wanted)
-    places = [
-        (entries.about(about, pubkey) if about else entries.author(pubkey), kind) for kind, pubkey, about in wanted
-    ]
-    for number, live in _newest_at(connection, places):
-        known[wanted[number]] = live
+    for is_grouped in (False, True):
+        some = [one for one in wanted if bool(one[3]) is is_grouped]
+        places: list[_SaidAt] = [(*_said(*one[:3]), *([one[3]] if is_grouped else [])) for one in some]
+        for number, live in _newest_at(connection, places, "newest_in_group" if is_grouped else "newest"):
+            known[some[number]] = live
     return known
+
+
+def _said(kind: int, pubkey: str, about: str) -> tuple[bytes, int]:
+    """Under which key of `entries`, and kind, an author's events are found, about an event where one is named."""
+    return entries.about(about, pubkey) if about else entries.author(pubkey), kind
 
 
 def first_votes(connection: sqlite3.Connection, votes: Sequence[tuple[str, Live]]) -> Iterator[tuple[Newest, Live]]:
@@ -55,7 +61,7 @@ def first_votes(connection: sqlite3.Connection, votes: Sequence[tuple[str, Live]
     for part in parts(values):
         for number in _numbers.decode(_one(connection, "first_votes", part, "rows", "(?, ?)")[0]):
             target, live = votes[number]
-            yield (kinds.REACTION, live.event.pubkey, target), live
+            yield (kinds.REACTION, live.event.pubkey, target, ""), live
 
 
 def edited(connection: sqlite3.Connection, names: list[str]) -> dict[str, bool]:
@@ -149,11 +155,13 @@ def children(connection: sqlite3.Connection, ids: Sequence[str]) -> Iterator[str
         yield from _names.decode(found)
 
 
-def _newest_at(connection: sqlite3.Connection, places: Sequence[tuple[bytes, int]]) -> Iterator[tuple[int, Live]]:
-    """The newest event under each key of `entries` and kind, by its number among them."""
+def _newest_at(
+    connection: sqlite3.Connection, places: Sequence[_SaidAt], name: str = "newest"
+) -> Iterator[tuple[int, Live]]:
+    """The newest event under each key of `entries` and kind, and of each group, by its number among them."""
     for start, part in zip(count(0, SIZES[-1]), parts(list(places)), strict=False):
-        values = [(start + n, key, kind) for n, (key, kind) in enumerate(part)]
-        columns, wires = _one(connection, "newest", values, "rows", "(?, ?, ?)")
+        values = [(start + n, *place) for n, place in enumerate(part)]
+        columns, wires = _one(connection, name, values, "rows", f"({', '.join('?' * len(values[0]))})")
         found = _numbered.decode(columns)
         lives = lives_of([fields[1:] for fields in found], wires)
         yield from zip((fields[0] for fields in found), lives, strict=True)

@@ -107,11 +107,11 @@ class SqliteSources:
         self._miss("events", event_id)
         return None
 
-    def newest(self, kind: int, pubkey: str, about: str = "") -> Live | None:
-        """The newest live event of a kind by this key, about the event where one is named."""
+    def newest(self, kind: int, pubkey: str, about: str = "", group: str = "") -> Live | None:
+        """The newest live event of a kind by this key, about the event and in the group where one is named."""
         if about in self._unspoken:
             return None
-        key = (kind, pubkey, about)
+        key = (kind, pubkey, about, group)
         if key in self._newest:
             return self._newest[key]
         self._miss("newest", key)

@@ -29,6 +29,20 @@ FROM (VALUES {rows}) AS w CROSS JOIN events AS v ON v.seq = (
     ORDER BY e.created_at DESC, e.rank DESC, x.id LIMIT 1
 )
 
+-- name: newest_in_group
+-- The same among the events of a group.
+SELECT
+    json_group_array(json_array(
+        w.column1, v.seq, v.received_at, v.expires_at, hex(v.audience), (SELECT g.id FROM groups AS g WHERE g.number = v.group_number)
+    )),
+    CAST(group_concat(v.wire, char(10)) AS BLOB)
+FROM (VALUES {rows}) AS w CROSS JOIN events AS v ON v.seq = (
+    SELECT x.seq FROM entries AS e CROSS JOIN events AS x ON x.seq = e.seq
+    WHERE e.key = w.column2 AND e.kind = w.column3
+        AND x.group_number = (SELECT h.number FROM groups AS h WHERE h.id = w.column4)
+    ORDER BY e.created_at DESC, e.rank DESC, x.id LIMIT 1
+)
+
 -- name: owners
 SELECT json_group_array(json_array(
     k.pubkey, i.id, i.number, i.origin IS NULL,

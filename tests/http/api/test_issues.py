@@ -80,6 +80,18 @@ async def test_every_member_changes_an_issue_and_what_is_left_out_stays(ann: Api
     assert (await ann.told("PATCH", f"issues/{made['id']}", {"status_id": "open"}))["events"] == []
 
 
+async def test_in_a_public_project_who_is_no_member_changes_own_issues_only(ann: Api, ben: Api) -> None:
+    group = await project(ann, public=True)
+    hers, his = await write(ann, group), await write(ben, group, "It drips")
+    for change in ({"title": "x"}, {"status_id": "closed"}):
+        assert await ben.refused(403, "PATCH", f"issues/{hers['id']}", change) == "restricted"
+    assert await ben.refused(403, "POST", f"issues/{hers['id']}/move", {"after_id": his["id"]}) == "restricted"
+    assert (await ann.get(f"issues/{hers['id']}"))["issue"] == hers
+    assert (await ben.told("PATCH", f"issues/{his['id']}", {"status_id": "closed"}))["issue"]["status_id"] == "closed"
+    await add(ann, f"projects/{group}", ben)
+    assert (await ben.told("PATCH", f"issues/{hers['id']}", {"title": "x"}))["issue"]["title"] == "x"
+
+
 async def test_others_see_nothing_of_a_private_projects_issues(ann: Api, ben: Api) -> None:
     group = await project(ann)
     made = await write(ann, group)

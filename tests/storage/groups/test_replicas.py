@@ -178,6 +178,43 @@ async def test_the_same_id_at_two_relays_is_two_groups_and_ours_is_found(world: 
     assert problems(world) == []
 
 
+async def test_what_a_group_of_the_same_id_elsewhere_holds_changes_no_row_of_ours(world: World) -> None:
+    """Nobody hides what was said here by saying it anew at another relay."""
+    world.begin(ALICE, ["type", "project"], ["name", "Tides"])
+    world.begin(ALICE, ["type", "organization"], group="org")
+    issue = world.say(ALICE, 1621, ["subject", "It leaks"])
+    world.say(ALICE, 1010, ["e", issue.id], ["subject", "It drips"])
+    world.say(ALICE, 1632, ["e", issue.id])
+    world.say(ALICE, 30078, ["d", "room"], text='{"is_archived":true}')
+    world.say(ALICE, 30078, ["d", "agent:pilot"], text='{"name":"Pilot"}', group="org")
+
+    def rows() -> list[object]:
+        read = world.writer.connection.execute
+        return [
+            read("SELECT title, status_id, identifier, updated_at FROM issues").fetchall(),
+            read("SELECT name, is_archived, updated_at FROM projects").fetchall(),
+            read("SELECT name FROM agents").fetchall(),
+            read("SELECT * FROM numbers").fetchall(),
+        ]
+
+    before = rows()
+    assert before[:3] == [[("It drips", "closed", "TIDE-1", NOW)], [("Tides", 1, NOW)], [("Pilot",)]]
+    peer, later = Peer(world), NOW + 60
+    for group in ("room", "org"):
+        peer.is_(group=group)
+    tags = [["h", "room"], ["e", issue.id]]
+    for kind in (1010, 1630, 1631, 1632, 1633):
+        peer.take(make_event(BOB, kind, "theirs", tags, later))
+    peer.take(make_event(BOB, 9002, "", [["h", "room"], ["name", "Theirs"]], later))
+    peer.take(make_event(BOB, 30078, "{}", [["d", "room"], ["h", "room"]], later))
+    peer.take(make_event(BOB, 30078, "{}", [["d", "agent:pilot"], ["h", "org"]], later))
+    peer.take(make_event(BOB, 1621, "theirs", [["h", "room"]], later))
+    assert rows() == before
+    world.say(ALICE, 1631, ["e", issue.id], text="again", at=NOW + 1)
+    assert problems(world) == []
+    assert rows()[0] == [("It drips", "resolved", "TIDE-1", NOW + 1)]
+
+
 async def test_of_two_peers_groups_with_the_same_id_the_first_is_found(world: World) -> None:
     first, second = Peer(world), Peer(world, OTHER)
     first.is_()
