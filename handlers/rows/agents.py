@@ -89,7 +89,7 @@ def _organizations(slug: str, group_id: str, sources: Sources) -> Live | None:
 
 
 def _operators(slug: str, sources: Sources) -> Live | None:
-    found = [sources.version(kinds.address(kinds.APP_DATA, one, subjects.AGENT + slug)) for one in sources.operators]
+    found = [sources.version(kinds.address(kinds.APP_DATA, one, kinds.AGENT + slug)) for one in sources.operators]
     return newest_of(one for one in found if one is not None and not first_value(one.event, "h"))
 
 

@@ -35,6 +35,7 @@ LEAVE: Final = 28936
 LONG_FORM: Final = 30023  # NIP-23
 ROLE: Final = 33534  # NIP-43
 APP_DATA: Final = 30078  # NIP-78
+AGENT: Final = "agent:"  # how the `d` tag of such an event begins that defines a chat agent
 REPOSITORY: Final = 30617  # NIP-34, as the next
 REPOSITORY_STATE: Final = 30618
 WIKI: Final = 30818  # NIP-54

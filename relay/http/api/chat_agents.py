@@ -21,7 +21,6 @@ from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import not_found
 from relay.protocol import kinds
 from relay.protocol.control_plane.records import Text, Word
-from relay.protocol.control_plane.subjects import AGENT
 from relay.protocol.event import Draft, Event, parse
 from storage.control_plane import AgentRow
 
@@ -131,7 +130,7 @@ async def put_chat_agent(
     )
     fields = {name: value for name, value in msgspec.structs.asdict(data).items() if value is not None}
     fields["created_at"] = common.now() if present is None else present.created_at
-    tags, content = [["d", AGENT + slug], ["h", organization_id]], msgspec.json.encode(fields).decode()
+    tags, content = [["d", kinds.AGENT + slug], ["h", organization_id]], msgspec.json.encode(fields).decode()
     draft = Draft(kinds.APP_DATA, tags, content, common.now())
     await acting.replace(hub, caller, draft, there.readers, organization_id)
     return ChatAgentAnswer(message="Agent defined", agent=described(await _row(hub, slug, organization_id)))

@@ -15,7 +15,6 @@ from relay.protocol.groups.belonging import EDIT_METADATA
 Subject = tuple[str, str]
 
 KINDS: Final = (kinds.EDIT, *kinds.ISSUE_STATUSES, EDIT_METADATA, kinds.APP_DATA)  # that may have names
-AGENT: Final = "agent:"  # how the `d` tag of an agent's definition begins
 MAX_ABOUT: Final = 100  # issues, since each has its row made again
 _ID: Final = 64
 
@@ -32,7 +31,7 @@ def of_group(group_id: str) -> Subject:
 
 def of_agent(group_id: str, slug: str) -> Subject:
     """Of an agent's definitions in a group; "" is for those of the operator."""
-    return digest(AGENT + slug), digest(group_id)
+    return digest(kinds.AGENT + slug), digest(group_id)
 
 
 def of_issue(issue_id: str, group_id: str) -> Subject:
@@ -64,7 +63,8 @@ def recorded(event: Event) -> str | None:
 def defined(event: Event) -> str | None:
     """The slug of the agent that this defines: kind 30078 with `d` = agent:<slug>."""
     name = first_value(event, "d") if event.kind == kinds.APP_DATA else None
-    return name.removeprefix(AGENT) if name is not None and name.startswith(AGENT) and name != AGENT else None
+    begins = name is not None and name.startswith(kinds.AGENT) and name != kinds.AGENT
+    return name.removeprefix(kinds.AGENT) if name is not None and begins else None
 
 
 def issues(event: Event) -> list[str]:

@@ -24,8 +24,8 @@ from relay.protocol import event as events
 from relay.protocol import feed, kinds
 from relay.protocol.admission import GROUP_MODERATOR, RemoveAddress, RemoveEdits, RemoveEvent
 from relay.protocol.event import Event
-from relay.protocol.facts import Facts, Need
-from relay.protocol.groups import editing, joining, members, timeline
+from relay.protocol.facts import Facts, Need, Target
+from relay.protocol.groups import editing, joining, members, roles, timeline
 from relay.protocol.groups.belonging import (
     CREATE_GROUP,
     CREATE_INVITE,
@@ -39,9 +39,9 @@ from relay.protocol.groups.belonging import (
     REMOVE_USER,
     UPDATE_PINS,
 )
-from relay.protocol.groups.case import MAX_TARGETS, Case, GroupDecision, invalid, is_secret, short
+from relay.protocol.groups.case import MAX_TARGETS, Case, GroupDecision, invalid, is_secret, restricted, short
 from relay.protocol.groups.fold import fold, hash_of
-from relay.protocol.groups.state import Group, invite_key, member_key
+from relay.protocol.groups.state import OWNER, Group, invite_key, member_key
 from relay.protocol.relay import GroupRules
 
 __all__ = ["KINDS", "MAX_SKEW", "GroupDecision", "decide", "fold", "needs"]
@@ -152,12 +152,24 @@ def _delete(case: Case) -> GroupDecision:
                 invalid(f"the event {target_id} is not one of this group")
             if target.kind in _UNDELETABLE:
                 invalid(f"an event of kind {target.kind} cannot be deleted")
+            _check_record(case, target)
             if target.address is not None:
                 removals.append(RemoveAddress(target.address, target.created_at, target_id))
             if target.kind in feed.EDITED:
                 removals.append(RemoveEdits((target_id,), target.pubkey))
         removals.append(RemoveEvent(target_id, GROUP_MODERATOR))
     return GroupDecision(removals=tuple(removals))
+
+
+def _check_record(case: Case, target: Target) -> None:
+    """Raises Reject(restricted) where it is the group's record, or an organization's agent, which not every moderator writes."""
+    if target.kind != kinds.APP_DATA or target.address is None:
+        return
+    name = target.address.split(":", 2)[2]
+    if name == case.group.id:
+        case.require_role(EDIT_METADATA)
+    elif name.startswith(kinds.AGENT) and case.group.type == "organization" and case.rank < roles.ROLES[OWNER].rank:
+        restricted("only owners of an organization define its agents, and delete what others of them defined")
 
 
 def _targets(event: Event) -> list[str]:

@@ -1,5 +1,6 @@
 """Every rule of groups, one after the other: what is refused and in which words, and what changes."""
 
+import msgspec
 import pytest
 
 from relay.protocol.admission import GROUP_MODERATOR, RemoveAddress, RemoveEdits, RemoveEvent
@@ -638,6 +639,21 @@ def test_who_deletes_messages(author: str, allowed: bool) -> None:
     answer = hub.send(said(author, 9005, ["e", target]))
     assert answer == "" if allowed else answer.startswith("restricted: only an owner, admin or moderator of this group")
     assert (target in hub.live) is not allowed
+
+
+@pytest.mark.parametrize(
+    ("author", "record", "agent"), [(ALICE, True, True), (BOB, True, False), (CAROL, False, False)]
+)
+def test_who_may_not_write_records_and_agents_does_not_delete_those_of_others(
+    author: str, record: bool, agent: bool
+) -> None:
+    hub = room()
+    hub.groups[ROOM] = msgspec.structs.replace(hub.groups[ROOM], type="organization")
+    for name, allowed in ((ROOM, record), ("agent:pilot", agent), ("other", True)):
+        target = message(hub, ALICE, 30078, ["d", name])
+        answer = hub.send(said(author, 9005, ["e", target]))
+        assert answer == "" if allowed else answer.startswith("restricted: only ")
+        assert (target in hub.live) is not allowed
 
 
 def test_what_a_moderator_removes_stays_away() -> None:
