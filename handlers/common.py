@@ -8,7 +8,7 @@ from typing import Final
 from relay.errors import Prefix, Reject
 from relay.protocol import kinds, outdated
 from relay.protocol.admission import GROUP_MODERATOR, OPERATOR, Admission, AllowTime, Removal, RemoveAddress
-from relay.protocol.event import Event, address_of, expiration, first_value, values
+from relay.protocol.event import Event, address_of, first_value, values
 from relay.protocol.facts import Facts, Need, Target
 from relay.protocol.groups.belonging import MODERATION
 
@@ -41,9 +41,9 @@ def refusal(event: Event, facts: Facts, now: int) -> Admission | None:
     if event.kind in PROOFS:
         proof = PROOFS[event.kind]
         raise Reject(Prefix.INVALID, f"kind {event.kind} proves a key to one server and is never published ({proof})")
-    expires = expiration(event)
-    if expires is not None and expires <= now:
-        raise Reject(Prefix.INVALID, f"{outdated.EXPIRED} {expires} (NIP-40)")
+    expired = outdated.expired(event, now)
+    if expired is not None:
+        raise expired
     deleters = facts.deleters[event.id]
     if OPERATOR in deleters:
         raise Reject(Prefix.BLOCKED, "this event was removed by the operator")

@@ -16,7 +16,7 @@ from keys.tokens import Kind
 from relay.errors import Prefix, Reject
 from relay.protocol import membership, profile
 from relay.protocol.admission import AcceptInvite, Action, Admission, BindKey, Door, NameIdentity, UnbindKey
-from relay.protocol.event import Draft, Event, values
+from relay.protocol.event import Draft, Event, has_tag, values
 from relay.protocol.facts import Facts, Need
 from relay.protocol.groups import joining
 from relay.protocol.relay import RelayRules
@@ -151,11 +151,11 @@ def _spent(action: Action, message: str, told: Draft) -> Admission:
 
 
 def admit_profile(event: Event, facts: Facts, now: int, door: Door) -> Admission:
-    """A kind 0, replaceable; one by a bound key also says what is shown of its identity."""
+    """A kind 0, replaceable; one by a bound key also says what is shown of its identity: nothing, where it is for a group."""
     admission = replaceable.admit(event, facts, now, door)
     identity_id = facts.identity_of(event.pubkey)
     if identity_id is None:
         return admission
-    shown = profile.read(event.content)
+    shown = profile.ProfileTexts() if has_tag(event, "h") else profile.read(event.content)
     named = NameIdentity(identity_id, shown.display_name, shown.about)
     return msgspec.structs.replace(admission, actions=(named,))

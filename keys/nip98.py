@@ -75,9 +75,14 @@ def authenticated_key(
     if method is not None and _only(event, "method").upper() != method.upper():
         raise Reject(Prefix.INVALID, f"the proof is for another method; this one is {method.upper()}")
     given = required or any(tag[0] == "payload" for tag in event.tags)
-    if payload is not None and given and not hmac.compare_digest(_only(event, "payload").encode(), payload.encode()):
+    if payload is not None and given and not _same_hex(_only(event, "payload"), payload):
         raise Reject(Prefix.INVALID, "the proof's payload tag is not the SHA-256 of what it must cover")
     return event.pubkey
+
+
+def _same_hex(given: str, ours: str) -> bool:
+    """Hex digits in either case: NIP-98 does not say which."""
+    return hmac.compare_digest(given.lower().encode(), ours.encode())
 
 
 def payload_of(data: bytes) -> str | None:

@@ -9,7 +9,8 @@ words, which go through every door as they are.
 
 from typing import Final
 
-from relay.errors import Reject
+from relay.errors import Prefix, Reject
+from relay.protocol.event import Event, expiration
 
 NEWER_VERSION: Final = "a newer version is here"
 DELETED: Final = "this event was deleted"
@@ -30,6 +31,12 @@ _WORDS: Final = (
     EXPIRED,
     PAST_ITS_DAYS,
 )
+
+
+def expired(event: Event, now: int) -> Reject | None:
+    """The refusal of what has expired by now (NIP-40), whether it is still in the log or not. Raises as `expiration` does."""
+    expires = expiration(event)
+    return None if expires is None or expires > now else Reject(Prefix.INVALID, f"{EXPIRED} {expires} (NIP-40)")
 
 
 def is_outdated(refusal: Reject) -> bool:

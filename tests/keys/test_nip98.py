@@ -70,6 +70,11 @@ def test_where_the_payload_may_be_left_out_what_it_says_is_right_all_the_same() 
         key(proof(body=b"another"))
 
 
+def test_the_payload_may_be_in_capitals() -> None:
+    digest = hashlib.sha256(BODY).hexdigest().upper()
+    assert check(make_event(1, 27235, tags=[["u", URL], ["method", "POST"], ["payload", digest]])) == keypair(1).pubkey
+
+
 def test_a_request_without_a_body_needs_no_payload() -> None:
     event = make_event(1, 27235, tags=[["u", URL], ["method", "GET"]])
     assert check(event, method="GET", body=b"") == keypair(1).pubkey

@@ -304,6 +304,12 @@ class Contract:
         assert await log.reader.get(event.id, PUBLIC, NOW + 10) is None
         assert await log.reader.fetch([1, 2], NOW + 10) == [events.wire(notes("lasting")[0])]
 
+    async def test_takes_for_no_duplicate_what_has_expired_but_was_not_swept(self, log: Log) -> None:
+        brief = incoming([make_event(0, tags=[["expiration", str(NOW + 10)]])])
+        assert [log.writer.write(brief, now)[0].status for now in (NOW, NOW + 9)] == [Status.STORED, Status.DUPLICATE]
+        (again,) = log.writer.write(brief, NOW + 10)
+        assert str(again.refusal) == f"invalid: the event expired at {NOW + 10} (NIP-40)"
+
     async def test_sweeps_what_has_expired_a_few_at_a_time(self, log: Log) -> None:
         log.write(*(make_event(0, content=f"{n}", tags=[["expiration", str(NOW + n)]]) for n in range(1, 5)))
         assert [log.writer.execute(Sweep(2), NOW + 3) for _ in range(3)] == [2, 1, 0]

@@ -14,7 +14,7 @@ import msgspec
 
 from relay.errors import Changed, Prefix, Reject
 from relay.protocol import event as events
-from relay.protocol import feed, hll, kinds
+from relay.protocol import feed, hll, kinds, outdated
 from relay.protocol.admission import (
     OPERATOR,
     Admission,
@@ -294,7 +294,8 @@ class MemoryWriter:
     def _write(self, incoming: Incoming, now: int) -> Outcome:
         event = incoming.event
         if event.id in self._log.live:
-            return Outcome(Status.DUPLICATE)
+            expired = outdated.expired(event, now)
+            return Outcome(Status.DUPLICATE) if expired is None else Outcome(Status.REFUSED, refusal=expired)
         if now - self._passed_on.get(event.id, -60) < 60:
             return Outcome(Status.DUPLICATE)
         if incoming.expected is not None and self._newest(incoming.expected.filter, now) != incoming.expected.id:

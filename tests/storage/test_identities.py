@@ -15,8 +15,9 @@ from keys.tokens import Kind
 from relay.protocol import kinds
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, wire
+from relay.protocol.filter import Filter
 from storage.base import Incoming, Outcome, Status
-from storage.commands import Compact
+from storage.commands import Command, Compact, RemoveMatching, Sweep
 from storage.errors import StorageError
 from storage.identities import decisions
 from storage.identities.commands import (
@@ -40,6 +41,7 @@ from storage.sqlite import backend
 from storage.sqlite.identities import writes
 from storage.sqlite.writing.writer import SqliteWriter
 from tests.factories import NOW, keypair, make_event
+from tests.storage.groups.world import Own
 from tests.stores import with_schema
 
 RELAY = "ws://relay.example"
@@ -250,6 +252,85 @@ def test_with_its_last_key_an_identity_is_anonymised(writer: SqliteWriter) -> No
     assert writer.tables.identity_named("Alice") is None
     assert [token.revoked_at for token in writer.tables.tokens("identity", ALICE)] == [NOW]
     assert writer.tables.identity_claim(tokens.digest("claim Alice")) is None
+
+
+def says(key: int, text: str, at: int = NOW, *tags: list[str]) -> Event:
+    return make_event(key, kinds.METADATA, text, tags, at)
+
+
+def texts_of(writer: SqliteWriter) -> tuple[str | None, str | None]:
+    identity = writer.tables.identity(ALICE)
+    assert identity is not None
+    return identity.display_name, identity.description
+
+
+PROFILE = says(2, '{"name":"al","about":"Counts."}', NOW, ["expiration", f"{NOW + 10}"])
+ADDRESS = kinds.address(kinds.METADATA, PROFILE.pubkey, "")
+
+
+@pytest.mark.parametrize(
+    "leaves",
+    [
+        make_event(2, kinds.DELETION, tags=[["e", PROFILE.id]], created_at=NOW),
+        make_event(2, kinds.DELETION, tags=[["a", ADDRESS]], created_at=NOW),
+        vanish(2),
+        Sweep(10),
+        RemoveMatching(Filter(ids=frozenset([PROFILE.id])), 10),
+    ],
+)
+def test_a_profile_that_leaves_is_not_shown_any_more(writer: SqliteWriter, leaves: Event | Command[int]) -> None:
+    register(writer)
+    writer.execute(BindProven(PROFILE.pubkey, ALICE), NOW)
+    write(writer, PROFILE)
+    assert texts_of(writer) == ("al", "Counts.")
+    if isinstance(leaves, Event):
+        write(writer, leaves)
+    else:
+        assert writer.execute(leaves, NOW + 20) == 1
+    assert texts_of(writer) == (None, None)
+
+
+def test_what_else_is_shown_stays_when_a_profile_leaves(writer: SqliteWriter) -> None:
+    register(writer)
+    writer.execute(BindProven(PROFILE.pubkey, ALICE), NOW)
+    newer, deletion = (
+        says(2, '{"name":"al","about":"Sings."}', NOW + 2),
+        make_event(2, kinds.DELETION, tags=[["e", PROFILE.id]], created_at=NOW),
+    )
+    write(writer, PROFILE, newer)  # replaced
+    assert texts_of(writer) == ("al", "Sings.")
+    write(
+        writer,
+        make_event(2, kinds.DELETION, tags=[["a", ADDRESS]], created_at=NOW + 2),
+        says(2, newer.content, NOW + 3),
+    )
+    assert texts_of(writer) == ("al", "Sings.")
+    write(writer, says(1, '{"about":"Reads."}', NOW + 3), deletion, vanish(2, NOW + 3))  # of another key, and shown now
+    assert texts_of(writer) == (None, "Reads.")
+
+
+def test_what_the_held_key_had_said_before_stays_when_a_profile_leaves(writer: SqliteWriter) -> None:
+    register(writer)
+    writer.execute(BindProven(PROFILE.pubkey, ALICE), NOW)
+    write(writer, says(1, '{"name":"Alice","about":"Counts."}'), PROFILE)
+    write(writer, make_event(2, kinds.DELETION, tags=[["e", PROFILE.id]], created_at=NOW))
+    assert texts_of(writer) == (None, "Counts.")
+
+
+def test_a_profile_for_a_group_is_nobody_elses_to_read(tmp_path: Path) -> None:
+    writer = open_writer(tmp_path, provision=True)
+    writer.hand_signer(Own())
+    register(writer)
+    writer.execute(BindProven(PROFILE.pubkey, ALICE), NOW)
+    begun = make_event(2, 9007, tags=[["h", "pizza"], ["private"]], created_at=NOW)
+    joined = make_event(2, 9000, tags=[["h", "pizza"], ["p", keypair(5).pubkey]], created_at=NOW)
+    told = [says(key, '{"name":"secret","about":"secret"}', NOW + 1, ["h", "pizza"]) for key in (2, 5)]
+    outcomes = write(writer, PROFILE, begun, joined, *told, post(5))
+    assert {outcome.status for outcome in outcomes} == {Status.STORED}
+    assert texts_of(writer) == (None, None)
+    (provisioned,) = writer.tables.identities_of_keys([keypair(5).pubkey]).values()
+    assert (provisioned.name[:4], provisioned.display_name, provisioned.description) == ("npub", None, None)
+    writer.close()
 
 
 def test_nothing_is_noted_of_who_follows_somebody_who_vanished_or_had_vanished(writer: SqliteWriter) -> None:

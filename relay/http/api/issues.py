@@ -163,7 +163,7 @@ async def get_issue(issue_id: FromPath[str], caller: GivenCaller, hub: GivenHub)
     return IssueAnswer(issue=described(await _readable(hub, caller, issue_id)))
 
 
-@patch(f"{BASE}/issues/{{issue_id:str}}", tags=TAGS, summary="Change an issue")
+@patch(f"{BASE}/issues/{{issue_id:str}}", tags=TAGS, summary="Change an issue", middleware=[idempotent_for_users])
 async def edit_issue(
     issue_id: FromPath[str], data: JSONBody[IssueChange], caller: GivenCaller, hub: GivenHub
 ) -> IssueAnswer:
@@ -181,7 +181,13 @@ async def edit_issue(
     return IssueAnswer(message=message, issue=described(await _row(hub, row.id)), events=events)
 
 
-@post(f"{BASE}/issues/{{issue_id:str}}/move", tags=TAGS, summary="Move an issue", status_code=200)
+@post(
+    f"{BASE}/issues/{{issue_id:str}}/move",
+    tags=TAGS,
+    summary="Move an issue",
+    status_code=200,
+    middleware=[idempotent_for_users],
+)
 async def move_issue(
     issue_id: FromPath[str], data: JSONBody[IssueMove], caller: GivenCaller, hub: GivenHub
 ) -> IssueAnswer:

@@ -28,7 +28,7 @@ from relay.server.settings import Settings
 from relay.server.supervision import Tasks
 from storage.base import PUBLIC, Expected, Incoming, Log, PrimaryTables, Status
 from storage.errors import StorageError
-from storage.identities.types import BoundKey, Identity, Lookups
+from storage.identities.types import UNNAMED, BoundKey, Identity, Lookups
 
 QUIET: Final = 1.0  # seconds in which further profiles are gathered before the held keys follow
 MAX_WAITING: Final = 1000  # keys whose profile has changed; of more at once, the held keys follow at the next change
@@ -74,9 +74,12 @@ class Profiles:
         for live in applied.events:
             if live.event.kind == kinds.METADATA:
                 self.changed(live.event.pubkey)
+        for kind, pubkey in applied.changes:
+            if kind == UNNAMED:
+                self.changed(pubkey)
 
     def changed(self, pubkey: str) -> None:
-        """A key has a new kind 0: if it is an identity's, the key that the relay holds for that follows soon."""
+        """A key has a new kind 0, or none any more: if it is an identity's, the key that the relay holds for that follows soon."""
         if len(self._waiting) < MAX_WAITING:
             self._waiting.add(pubkey)
         if self._timer is None:
@@ -102,20 +105,28 @@ class Profiles:
     async def _follow(self) -> None:
         waiting, self._waiting = self._waiting, set()
 
-        def look(tables: Lookups) -> list[tuple[str, str]]:
+        def look(tables: Lookups) -> list[tuple[str, str, str, bool]]:
             found = []
             for pubkey, identity in tables.identities_of_keys(sorted(waiting)).items():  # most are strangers'
                 key, held = tables.key(pubkey), tables.held_key(identity.id)
-                if key is not None and key.revoked_at is None and held is not None and held.pubkey != pubkey:
-                    found.append((identity.id, pubkey))
+                if key is not None and held is not None and held.pubkey != pubkey:
+                    found.append((identity.id, pubkey, held.pubkey, key.revoked_at is None))
             return found
 
         try:
-            for identity_id, pubkey in await self._tables.ask(look):
-                theirs = _content(await self._signing.newest(pubkey, kinds.METADATA))
-                await self.introduce(identity_id, {name: theirs[name] for name in FOLLOWED if name in theirs})
+            for identity_id, pubkey, held, is_bound in await self._tables.ask(look):
+                theirs = await self._signing.newest(pubkey, kinds.METADATA)
+                if theirs is None or is_bound:
+                    more = await self._left(identity_id, held) if theirs is None else _content(theirs)
+                    await self.introduce(identity_id, {name: more[name] for name in FOLLOWED if name in more})
         except StorageError as error:
             log.error("a held key does not follow its identity's profile: %s", error)
+
+    async def _left(self, identity_id: str, held: str) -> dict[str, str]:
+        """In place of what the held key had from a profile that is gone: nothing, but for a picture that was uploaded here."""
+        pictured = await self._tables.ask(lambda tables: tables.avatar_digests([identity_id]))
+        said = _content(await self._signing.newest(held, kinds.METADATA))
+        return {name: "" for name in FOLLOWED if name in said and not (name == "picture" and pictured)}
 
     async def introduce(
         self,

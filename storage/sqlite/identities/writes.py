@@ -50,7 +50,7 @@ class Change(Protocol):
     """The transaction that a change is part of, and the log as it will be."""
 
     def profile_of(self, pubkey: str) -> Event | None:
-        """The key's live kind 0."""
+        """The key's live kind 0, unless that is for a group."""
 
     def forget_key(self, pubkey: str) -> None:
         """Whose key this is has changed, or what a code is good for."""

@@ -168,6 +168,12 @@ DELETE FROM invites WHERE code_hash = ?
 -- name: describe
 UPDATE posting_identities SET display_name = ?, description = ? WHERE id = ? AND anonymised_at IS NULL
 
+-- name: unname
+UPDATE posting_identities SET
+    display_name = CASE WHEN display_name = ?1 THEN NULL ELSE display_name END,
+    description = CASE WHEN description = ?2 THEN NULL ELSE description END
+WHERE id = ?3 AND anonymised_at IS NULL AND (display_name = ?1 OR description = ?2)
+
 -- name: rebind
 UPDATE identity_keys SET revoked_at = NULL WHERE pubkey = ?
 

@@ -31,6 +31,7 @@ from storage.sqlite.groups.events import GroupEvents
 from storage.sqlite.groups.known import KnownGroups
 from storage.sqlite.groups.reads import moving_groups
 from storage.sqlite.identities.reads import Bindings
+from storage.sqlite.identities.unnaming import unname
 from storage.sqlite.log_rows import AT_ONCE, Audience, LogRow
 from storage.sqlite.reading import every, lookup, scope
 from storage.sqlite.reading.query import FOR_EVER
@@ -268,6 +269,8 @@ class Transaction:
         live = None if address is None else facts.versions.get(address)
         if live is not None and live.id == event.id:
             facts.versions[address or ""] = None
+        if event.kind == kinds.METADATA and not replaced:
+            unname(self._connection, row, self)
         asked = event.id in facts.group_of or address in facts.group_of
         if (row.group or asked) and self.group_events.went(row):
             self._is_complete = False
@@ -339,10 +342,11 @@ class Transaction:
                 self._touch(row.event)
 
     def profile_of(self, pubkey: str) -> Event | None:
-        """The key's live kind 0."""
+        """The key's live kind 0, unless that is for a group."""
         address = kinds.address(kinds.METADATA, pubkey, "")
         live = self.require(("closed", address)).versions[address]
-        return None if live is None else self.require(("events", live.id)).events[live.id]
+        found = None if live is None else self.require(("events", live.id)).events[live.id]
+        return None if found is None or events.has_tag(found, "h") else found
 
     def _count(self, event: Event, sign: int) -> None:
         """Keep the number of the author's passages."""

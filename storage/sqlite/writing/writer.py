@@ -16,7 +16,7 @@ import msgspec
 
 from relay.errors import Changed, Prefix, Reject
 from relay.protocol import event as events
-from relay.protocol import kinds
+from relay.protocol import kinds, outdated
 from relay.protocol.admission import Action, Meaning, NumberIssue, ProvisionIdentity
 from relay.protocol.facts import GivenToken
 from relay.protocol.groups import succession
@@ -341,7 +341,8 @@ class SqliteWriter:
         if transaction.holds(event.id):
             if incoming.home and self._known.any:
                 transaction.group_events.brought_home(transaction.row(event.id))
-            return _DUPLICATE
+            expired = outdated.expired(event, now)
+            return _DUPLICATE if expired is None else Outcome(Status.REFUSED, refusal=expired)
         if self._passed_on.holds(event.id, now):
             return _DUPLICATE
         expected = incoming.expected

@@ -11,7 +11,7 @@ import pytest
 from relay.protocol import kinds
 from relay.protocol.event import Event, values
 from relay.protocol.filter import Filter
-from tests.factories import keypair, make_event
+from tests.factories import PNG, keypair, make_event
 from tests.http.api.homes import BASE, URL, Home, home
 from tests.http.api.proofs import ORIGIN, proof
 
@@ -133,6 +133,40 @@ async def test_the_held_key_follows_a_profile_that_an_own_key_publishes(hub: Hom
     assert (said["name"], said["display_name"], said["about"]) == ("Alice", "Al", "Moved")
     assert said["picture"] == "https://x.example/a.png"
     assert "lud16" not in said
+
+
+async def test_a_profile_that_is_deleted_is_not_shown_and_the_held_key_says_it_no_more(hub: Home) -> None:
+    agent = await hub.register("Alice")
+    await bind(hub, agent)
+    text = (
+        '{"display_name":"Al","about":"Moved","picture":"https://x.example/a.png","banner":"https://x.example/b.png"}'
+    )
+    profile = make_event(5, 0, text, created_at=_now())
+    assert (await hub.hand_in(profile))[0] == 201
+    await hub.site.identities.profiles.settle()
+    assert (await hub.ask("GET", "/agents/alice"))[1]["description"] == "Moved"
+    assert (await hub.hand_in(make_event(5, kinds.DELETION, tags=[["e", profile.id]], created_at=_now())))[0] == 201
+    await hub.site.identities.profiles.settle()
+    found = (await hub.ask("GET", "/agents/alice"))[1]
+    assert (found["display_name"], found["description"]) == ("Alice", None)
+    said = json.loads((await newest(hub, agent["pubkey"])).content)
+    assert said == {"name": "Alice", "nip05": "alice@relay.example:7447", "picture": "", "banner": ""}
+
+
+async def test_the_held_key_follows_a_profile_that_vanished_but_for_a_picture_of_its_own(hub: Home) -> None:
+    agent = await hub.register("Alice")
+    await bind(hub, agent)
+    await hub.hand_in(make_event(5, 0, '{"about":"Moved"}', created_at=_now()))
+    files = {"file": ("a.png", PNG, "image/png")}
+    token = {"authorization": f"Bearer {agent['api_key']}"}
+    url = (await hub.post(f"{BASE}/agents/me/avatar", files=files, headers=token)).json()["avatar_url"]
+    await hub.site.identities.profiles.settle()
+    assert json.loads((await newest(hub, agent["pubkey"])).content)["about"] == "Moved"
+    vanish = make_event(5, kinds.VANISH, tags=[["relay", "ALL_RELAYS"]], created_at=_now())
+    assert (await hub.hand_in(vanish))[0] == 201
+    await hub.site.identities.profiles.settle()
+    said = json.loads((await newest(hub, agent["pubkey"])).content)
+    assert said == {"name": "Alice", "nip05": "alice@relay.example:7447", "picture": url}
 
 
 async def test_the_held_key_follows_where_the_front_died_before_it_could(
