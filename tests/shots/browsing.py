@@ -11,13 +11,14 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.shots.pages import PageRow
 from tests.shots.world import World
 from tests.web.chromium import ARGUMENTS, Chromium
+from tests.web.reading import until_true
 
 Theme = Literal["light", "dark"]
 THEMES: Final[tuple[Theme, ...]] = ("light", "dark")
 SIZES: Final = {1280: 900, 768: 1024, 390: 844}  # width and height of a window
 
 # Nothing was loaded for a while. The bell's stream, which has no end, does not count.
-AT_REST: Final = """() => document.readyState === "complete" && performance.now() - Math.max(
+AT_REST: Final = """document.readyState === "complete" && performance.now() - Math.max(
   0, ...performance.getEntriesByType("resource").map((one) => one.responseEnd)) > 500"""
 
 
@@ -59,4 +60,4 @@ def window(
 def visit(page: Page, row: PageRow, world: World) -> None:
     """Go there and wait until its scripts have come to rest."""
     page.goto(row.at(world))
-    page.wait_for_function(AT_REST)
+    until_true(page, AT_REST)

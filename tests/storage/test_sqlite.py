@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import msgspec
 import pytest
@@ -19,7 +20,7 @@ from relay.protocol.facts import Facts, Need
 from storage.base import PUBLIC, Status
 from storage.commands import Compact, DropForeign, RemoveMatching, TryRoom
 from storage.errors import Locked, StorageError
-from storage.sqlite import backend, entries
+from storage.sqlite import backend, entries, tools
 from storage.sqlite.files import database_file
 from storage.sqlite.files.database_file import FILE
 from storage.sqlite.statements import migrations
@@ -416,6 +417,25 @@ def test_an_upgrade_says_that_the_disk_is_full(tmp_path: Path, monkeypatch: pyte
         with pytest.raises(StorageError, match="the disk is full"):
             backend.open_writer(tmp_path, MEANING)
     backend.open_writer(tmp_path, MEANING).close()  # nothing of it is there
+
+
+def test_a_database_that_cannot_be_brought_up_to_date_is_told_with_the_way_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend.open_writer(tmp_path, MEANING).close()
+    number = migrations()[-1][0]
+    monkeypatch.setattr(database_file, "migrations", lambda: [*migrations(), (number + 1, "DROP TRIGGER no_such;")])
+    with pytest.raises(StorageError) as caught:
+        backend.open_writer(tmp_path, MEANING)
+    assert f"cannot be brought up to date from schema {number} (no such trigger: no_such); restore" in str(caught.value)
+
+
+def test_a_copy_that_a_full_disk_has_no_room_for_is_named_and_not_kept(tmp_path: Path) -> None:
+    full = sqlite3.OperationalError("database or disk is full")
+    full.sqlite_errorcode = sqlite3.SQLITE_FULL
+    with pytest.raises(StorageError, match=r"copy\.sqlite cannot be written: the disk is full; free some space there$"):
+        tools._copy(Mock(execute=Mock(side_effect=full)), tmp_path / "copy.sqlite")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_start_that_breaks_off_while_it_makes_the_tables_leaves_none(

@@ -19,6 +19,7 @@ from tests.shots.browsing import Theme, window
 from tests.shots.pages import NO_PAGES, PAGES
 from tests.shots.world import SETTINGS, World, build
 from tests.web.chromium import Chromium
+from tests.web.reading import until_true
 
 NARROWEST: Final = 320
 TABLET: Final = 768
@@ -105,7 +106,7 @@ def looked(request: pytest.FixtureRequest, world: tuple[str, World], browser: Ch
             page.add_init_script(axe)
             for row in (row for row in PAGES if row.signed_in == signed_in):
                 page.goto(row.at(there))
-                page.wait_for_function(f"{BEGUN} && {COME if signed_in else TITLED}")
+                until_true(page, f"{BEGUN} && {COME if signed_in else TITLED}")
                 seen = page.evaluate(LOOK, [RULES[theme, width], width, MOVES])
                 found[f"{row.name}, {theme}, {width}"] = msgspec.convert(seen, Looked)
     return found
@@ -130,12 +131,12 @@ def test_nothing_moves_when_the_scripts_come_late(world: tuple[str, World], brow
                 continue
             drawn = False
             page.goto(row.at(there), wait_until="commit")
-            page.wait_for_function("document.readyState !== 'loading'")
+            until_true(page, "document.readyState !== 'loading'")
             page.evaluate(DRAWN)
             drawn = True
             while held:
                 held.pop().continue_()
-            page.wait_for_function(BEGUN)
+            until_true(page, BEGUN)
             page.evaluate(DRAWN)
             moved = page.evaluate("window.shifted.filter(([value]) => value >= 0.001)")
             wrong += [f"{row.name}: {value:.4f} {what}" for value, what in moved]

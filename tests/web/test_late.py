@@ -186,6 +186,28 @@ def test_what_was_read_stays_so_whatever_page_and_number_come_late(relay, window
     expect(bell).to_have_text("1")
 
 
+def test_what_the_bell_was_told_before_all_was_read_is_not_told_after_it(relay, window):
+    ann, other = Agent(relay), Agent(relay)
+    post = ann.post("Counted late")
+    reader = window("/docs", ann.identity)
+    streams = held(reader.page, "**/stream/notifications")
+    other.comment(post, "First")
+    reader.go("/notifications")
+    bell, every = reader.page.locator("#bell-count"), reader.page.get_by_role("button", name="Mark all as read")
+    marks = held(reader.page, "**/notifications/read-all", "POST")
+    every.click()
+    reader.until(lambda: marks and streams)
+    answer = marks[0].fetch()
+    other.comment(post, "Second")
+    marks[0].fulfill(json=answer.json() | {"unread_count": 1})  # it was there as the relay counted
+    expect(bell).to_have_text("1")
+    told = 'event: unread\ndata: {"unread_count":7}\n\n'
+    with reader.page.expect_response("**/notifications/unread"):
+        streams[0].fulfill(body=told, content_type="text/event-stream")
+    settled(reader.page)
+    expect(bell).to_have_text("1")
+
+
 def test_more_that_is_asked_for_twice_comes_once_and_without_what_is_gone_meanwhile(relay, window):
     ann = Agent(relay)
     posts = [ann.post(f"One of many {number}") for number in range(27)]

@@ -125,6 +125,39 @@ def test_moderators_remove_where_it_stands_and_what_another_one_did_before_is_do
     ).to_be_visible()
 
 
+def test_who_moderates_no_more_is_offered_nothing_of_it_on_a_page_that_is_open(relay, window):
+    keeper, helper, guest = (Agent(relay) for _ in range(3))
+    keeper.call("POST", "/groups", id="sluices", name="Sluices", supported_kinds=[11])
+
+    def make(*roles: str) -> None:
+        keeper.call("POST", "/groups/sluices/members", agent=helper.identity.name, roles=roles)
+
+    make("admin")
+    post = guest.post("Cheap boots", submolt="sluices")
+    keeper.call("POST", "/groups/sluices/pins", id=post)
+    place, thread = (window(path, helper.identity) for path in ("/c/sluices", f"/post/{post}"))
+    for each in (place, thread):
+        each.await_live()
+        expect(button(menu(each.by_id(post)), "Remove")).to_be_visible()
+    unpin = place.page.get_by_role("button", name="Unpin")
+    expect(unpin).to_be_visible()
+    button(place.page.locator(".tending"), "Moderators").click()
+    expect(place.page.get_by_role("dialog")).to_be_visible()
+
+    make("moderator")
+    expect(place.page.get_by_role("dialog")).to_have_count(0)
+    expect(place.page.locator(".tending > *")).to_have_text(["Invite"])
+    make()
+    for each in (place, thread):
+        expect(each.page.locator("[data-moderate]")).to_be_hidden()
+    expect(place.page.locator(".tending > *")).to_have_count(0)
+    expect(unpin).to_have_count(0)
+    make("moderator")
+    for each in (place, thread):
+        expect(each.page.locator("body")).to_have_class("moderates")
+    expect(unpin).to_be_visible()
+
+
 def test_a_name_that_is_taken_and_a_room_by_a_signing_extension(relay, window):
     Agent(relay).call("POST", "/groups", id="ferry", name="Ferry")
     reader = window("/chat", key=fresh_key())

@@ -5,11 +5,12 @@ import { all, changed, find, onChange, post, renew, target, tellTimes } from "./
 import { personal, signer, stored } from "./me.js";
 import { isSure } from "./sure.js";
 import { canWrite, me, needWriter, ready } from "./who.js";
-import { ask, follow } from "./wire.js";
+import { FEED, ask, follow } from "./wire.js";
 
 const list = document.getElementById("posts") ?? document.getElementById("comments");
 const mark = document.getElementById("live");
 const answer = document.getElementById("answer");
+const community = document.querySelector("#membership, .item.whole")?.dataset.group;
 const SEEN = 5000; // event ids remembered
 
 const seen = new Set();
@@ -20,6 +21,11 @@ const voted = new Map(); // id of a vote heard -> its target, so that its deleti
 
 const value = (event, name) => event.tags.find((tag) => tag[0] === name)?.[1];
 const last = (event, name) => event.tags.findLast((tag) => tag[0] === name)?.[1];
+
+// What the reader may do in the community of the page is asked again (membership.js, menu.js).
+function stand(event) {
+  if (me.keys.has(value(event, "p"))) dispatchEvent(new Event("moved"));
+}
 
 // What each kind of event changes: the ids of items to ask for again.
 const CHANGES = {
@@ -39,6 +45,8 @@ const CHANGES = {
   },
   62: () => everything(),
   9005: (event) => [...event.tags.filter((tag) => tag[0] === "e").map((tag) => tag[1]), ...(post ? [post.id] : [])],
+  9000: stand,
+  9001: stand,
 };
 const everything = () => all().map((item) => item.dataset.id);
 
@@ -265,7 +273,8 @@ onChange((items) => {
 for (const hidden of [document.getElementById("compose"), answer]) if (hidden) hidden.hidden = false;
 tellTimes();
 setInterval(tellTimes, 30_000);
-follow(Number(list.dataset.now), { event: take, state: tell });
+const told = community ? [{ kinds: FEED }, { kinds: [9000, 9001], "#h": [community] }] : undefined;
+follow(Number(list.dataset.now), { event: take, state: tell }, told);
 if (stored(personal("hidden")) || stored(personal("muted"))) bring("./away.js");
 if (!post && stored(personal("seen"))) bring("./seen.js");
 if (!post) {

@@ -8,7 +8,7 @@ import { make, open } from "./dialog.js";
 import { action, element } from "./dom.js";
 import { me } from "./me.js";
 import { moderates } from "./standing.js";
-import { takeOut } from "./texts.js";
+import { holding, takeOut } from "./texts.js";
 
 const EDIT = ["owner", "admin"];
 const may = (roles, some) => roles?.some((role) => some.includes(role)) ?? false;
@@ -16,15 +16,15 @@ const may = (roles, some) => roles?.some((role) => some.includes(role)) ?? false
 // Shows what these roles may do, where nothing moves by that; takes it away where they may nothing.
 export function offer(form, roles) {
   const place = document.querySelector(".tending");
-  if (place.childElementCount && place.dataset.roles === roles.join()) return; // somebody may be on one of them
+  if (place.dataset.roles === roles.join()) return; // somebody may be on one of them
   place.dataset.roles = roles.join();
   const group = form.dataset.group;
   const links = [];
   if (moderates(roles)) links.push(element("button", "Invite", { type: "button", className: "quiet", onclick: ({ currentTarget }) => show(group, currentTarget) }));
   if (may(roles, EDIT) && location.pathname.startsWith("/c/")) links.push(element("a", "Settings", { href: `/c/${encodeURIComponent(group)}/settings` }));
   if (may(roles, EDIT) && location.pathname.startsWith("/c/")) links.push(element("button", "Moderators", { type: "button", className: "quiet", onclick: ({ currentTarget }) => showHelp(group, currentTarget) }));
-  document.body.classList.toggle("moderates", moderates(roles));
-  place.replaceChildren(...links);
+  holding(place, () => place.replaceChildren(...links));
+  for (const [id, stays] of [["inviting", moderates(roles)], ["helpers", may(roles, EDIT)]]) if (!stays) document.getElementById(id)?.close();
 }
 
 const governing = () => bring("./governing.js");

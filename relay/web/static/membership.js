@@ -29,8 +29,8 @@ function show() {
     code.required = !member;
   }
   form.hidden = false;
-  if (roles?.length) bring("./inviting.js").then(({ offer }) => roles?.length && offer(form, roles));
-  else document.querySelector(".tending").replaceChildren();
+  document.body.classList.toggle("moderates", moderates(roles));
+  if (roles?.length || document.querySelector(".tending").childElementCount) bring("./inviting.js").then(({ offer }) => offer(form, roles ?? []));
   const reported = document.getElementById("reported"); // for those who moderate
   if (reported) reported.hidden = !moderates(roles);
   for (const listener of listeners) listener(roles);
@@ -72,5 +72,5 @@ form.addEventListener("submit", (submit) => {
 
 ready().then(() => {
   lookAgain();
-  addEventListener("who", lookAgain);
+  for (const each of ["who", "moved"]) addEventListener(each, lookAgain);
 });

@@ -80,6 +80,7 @@ async function learnRole() {
 ready().then(() => {
   tellAll();
   learnRole();
+  addEventListener("moved", learnRole);
   addEventListener("who", () => {
     tellAll();
     learnRole();

@@ -2,7 +2,7 @@
 
 import { act, bring } from "./act.js";
 import { api } from "./api.js";
-import { tell } from "./bell.js";
+import { tellRead } from "./bell.js";
 import { addMore, read } from "./private.js";
 import { arrange, holding } from "./texts.js";
 
@@ -16,13 +16,11 @@ let acting = Promise.resolve();
 let heard = 0; // news
 addEventListener("notified", () => { heard += 1; });
 
-// What changes the list at the relay, too. `left` says of the answer how many are unread then: where more came meanwhile, that is asked.
-function doing(sent, left) {
+// What changes the list at the relay, too.
+function doing(sent) {
   acts += 1;
   const before = heard;
-  const count = () => api("GET", "/notifications/unread").then((answer) => answer.unread_count);
-  const done = sent.then(async (answer) => tell(heard === before ? left(answer) : await count().catch(() => left(answer))))
-    .finally(() => { acts += 1; });
+  const done = sent.then(({ unread_count: unread }) => tellRead(unread, heard !== before)).finally(() => { acts += 1; });
   acting = Promise.allSettled([acting, done]);
   return done;
 }
@@ -36,7 +34,7 @@ function readAll(place, button) {
       for (const note of notes) note.classList.remove("new");
     },
     then: async () => {
-      await doing(api("POST", "/notifications/read-all"), ({ new_count: count }) => count);
+      await doing(api("POST", "/notifications/read-all"));
       notes.forEach(unmark);
     },
     undo: () => {
@@ -51,7 +49,7 @@ function opened(place, note) {
   const { about } = note.dataset;
   if (!about || !note.classList.contains("new")) return;
   for (const each of place.querySelectorAll(`.happening[data-about="${CSS.escape(about)}"]`)) unmark(each);
-  doing(api("POST", `/notifications/read-by-post/${about}`), ({ unread_count: count }) => count).catch(() => null); // it stays unread, and can be opened again
+  doing(api("POST", `/notifications/read-by-post/${about}`)).catch(() => null); // it stays unread, and can be opened again
 }
 
 // An invite is taken: one is in the group then, and goes there.

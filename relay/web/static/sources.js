@@ -94,6 +94,6 @@ export function overSocket(group, knows) {
       const all = tags(39002).map((tag) => [tag[1], ...(roles.get(tag[1]) ?? [])]);
       return { count: all.length, members: all };
     },
-    live: (since, told) => follow(since, told, { kinds: KINDS, "#h": [group] }, knows),
+    live: (since, told) => follow(since, told, [{ kinds: KINDS, "#h": [group] }], knows),
   };
 }

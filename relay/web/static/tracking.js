@@ -17,7 +17,7 @@ export async function call(authorize, method, path, body) {
 export function watch(project, authorize, since, changed) {
   const state = (now) => now === "live" && changed();
   if (!authorize) {
-    follow(since, { event: changed, state }, { kinds: KINDS, "#h": [project] });
+    follow(since, { event: changed, state }, [{ kinds: KINDS, "#h": [project] }]);
     begin();
   } else {
     const told = (about) => about.group_id === project && changed();

@@ -1,6 +1,6 @@
 // The relay over its WebSocket (NIP-01): one connection that comes back by itself.
 //
-// `follow` tells of every event of the feed, or of another filter, and of the connection's state; `ask` reads stored events;
+// `follow` tells of every event of the feed, or of other filters, and of the connection's state; `ask` reads stored events;
 // `publish` sends one and answers with the relay's OK. What waits is bounded by what the page itself asks.
 
 import { now } from "./clock.js";
@@ -22,7 +22,7 @@ let number = 0;
 let challenge = "";
 let heard = 0; // when the connection was last known to be good, unix seconds
 let caughtUp = false;
-let following = null; // {event, state, filter, knows}
+let following = null; // {event, state, filters, knows}
 let proving = null; // that the extension's key is this connection's (NIP-42): a promise, once it was asked for
 const questions = new Map(); // subscription id -> {filters, found, resolve, reject}
 const publishing = new Map(); // event id -> {event, resolve, reject}
@@ -137,8 +137,7 @@ function hear([verb, name, payload, message]) {
 
 // What came while nobody listened, and from now on whatever its author's clock says.
 function listen() {
-  const { filter } = following;
-  send("REQ", LIVE, { ...filter, since: heard - OVERLAP, limit: BEHIND }, { ...filter, limit: 0 });
+  send("REQ", LIVE, ...following.filters.flatMap((filter) => [{ ...filter, since: heard - OVERLAP, limit: BEHIND }, { ...filter, limit: 0 }]));
 }
 
 function connect() {
@@ -156,8 +155,7 @@ function connect() {
     challenge = "";
     proving = null;
     if (following) following.tried = false;
-    for (const id of [...publishing.keys()]) settle(publishing, id, "reject", new Error("The connection was lost."));
-    for (const name of [...questions.keys()]) settle(questions, name, "reject", new Error("The connection was lost."));
+    for (const table of [publishing, questions]) for (const key of [...table.keys()]) settle(table, key, "reject", new Error("The connection was lost."));
     waiting.length = 0;
     following?.state("lost");
     pause = setTimeout(connect, Math.min(30_000, 500 * 2 ** retries++) * (0.5 + Math.random() / 2));
@@ -166,9 +164,9 @@ function connect() {
 
 // `since`: when what the page shows was read. `told`: {event(event), state("live" | "lost" | "refused")}. With `knows` the
 // relay may ask who listens.
-export function follow(since, told, filter = { kinds: FEED }, knows = false) {
+export function follow(since, told, filters = [{ kinds: FEED }], knows = false) {
   heard = since;
-  following = { ...told, filter, knows };
+  following = { ...told, filters, knows };
   if (!socket) connect();
   else if (open()) listen();
 }
