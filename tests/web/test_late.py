@@ -189,7 +189,7 @@ def test_what_was_read_stays_so_whatever_page_and_number_come_late(relay, window
 def test_what_the_bell_was_told_before_all_was_read_is_not_told_after_it(relay, window):
     ann, other = Agent(relay), Agent(relay)
     post = ann.post("Counted late")
-    reader = window("/docs", ann.identity)
+    reader = window("/health", ann.identity)  # without scripts
     streams = held(reader.page, "**/stream/notifications")
     other.comment(post, "First")
     reader.go("/notifications")
@@ -587,3 +587,16 @@ def test_a_project_shows_what_was_read_last(relay, window):
     before()
     settled(reader.page)
     expect(comments).to_contain_text("At the bow")
+
+
+def test_a_script_that_comes_in_another_version_knows_who_reads(relay, window, ann):
+    """As when the relay was started anew while a page of it is open."""
+    reader = window("/docs", ann.identity)
+    expect(reader.page.locator("#account")).to_have_text(ann.identity.name)
+    other = "import('/static/me.js?v=0123456789abcdef')"
+    assert reader.page.evaluate(f"{other}.then(({{ me }}) => me.token)") == ann.identity.token
+    reader.page.evaluate(f"{other}.then(({{ signOut }}) => signOut())")
+    assert (
+        reader.page.evaluate(other.replace("0123456789abcdef", "fedcba9876543210") + ".then(({ me }) => me.token)")
+        == ""
+    )
