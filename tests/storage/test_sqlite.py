@@ -1,8 +1,10 @@
 """The SQLite log keeps the contract, and what it does with files, locks and broken databases."""
 
+import asyncio
 import os
 import shutil
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 from unittest.mock import Mock
@@ -117,6 +119,30 @@ class TestOpening:
     async def test_a_reader_needs_a_database(self, tmp_path: Path) -> None:
         with pytest.raises(StorageError, match="no database"):
             await backend.open_reader(tmp_path)
+
+    @pytest.mark.parametrize("opened", [0, 1, 2])
+    async def test_of_readers_that_cannot_all_be_opened_nothing_stays_open(
+        self, tmp_path: Path, writer: SqliteWriter, monkeypatch: pytest.MonkeyPatch, opened: int
+    ) -> None:
+        connections: list[sqlite3.Connection] = []
+        threads = set(threading.enumerate())
+
+        def add_functions(connection: sqlite3.Connection) -> None:
+            connections.append(connection)
+            if len(connections) > opened:
+                raise sqlite3.OperationalError("no room for another file")
+
+        monkeypatch.setattr(database_file, "add_functions", add_functions)
+        with pytest.raises(StorageError, match=rf"no room for another file: .*{FILE}"):
+            await backend.open_reader(tmp_path, readers=2)
+        assert len(connections) == opened + 1
+        for connection in connections:
+            with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+                connection.execute("SELECT 1")
+        left = [one for one in threading.enumerate() if one not in threads and "_connection_worker" in one.name]
+        for thread in left:
+            await asyncio.to_thread(thread.join, 10)
+            assert not thread.is_alive()
 
     async def test_readers_cannot_write(self, store: SqliteStore) -> None:
         with pytest.raises(StorageError, match="cannot be written"):
