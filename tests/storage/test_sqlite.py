@@ -27,6 +27,7 @@ from storage.sqlite.files import database_file
 from storage.sqlite.files.database_file import FILE
 from storage.sqlite.statements import migrations
 from storage.sqlite.tools import SqliteStore
+from storage.sqlite.writing import writer as writing
 from storage.sqlite.writing.writer import SqliteWriter
 from storage.tools import Inconsistency
 from tests.factories import make_event
@@ -115,6 +116,27 @@ class TestOpening:
         (tmp_path / "file").touch()
         with pytest.raises(StorageError, match="file/data cannot be used"):
             backend.open_writer(tmp_path / "file" / "data", MEANING)
+
+    @pytest.mark.parametrize(
+        "fault", [sqlite3.OperationalError("no room"), OSError(24, "Too many open files", FILE), KeyboardInterrupt()]
+    )
+    def test_a_writer_that_cannot_be_opened_leaves_nothing_open(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: BaseException
+    ) -> None:
+        with_schema(tmp_path)
+        connections: list[sqlite3.Connection] = []
+
+        def broken(connection: sqlite3.Connection, file: Path) -> None:
+            connections.append(connection)
+            raise fault
+
+        with monkeypatch.context() as patch:
+            patch.setattr(writing, "Checkpoints", broken)
+            with pytest.raises((StorageError, KeyboardInterrupt)):
+                backend.open_writer(tmp_path, MEANING)
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            connections[0].execute("SELECT 1")
+        backend.open_writer(tmp_path, MEANING).close()
 
     async def test_a_reader_needs_a_database(self, tmp_path: Path) -> None:
         with pytest.raises(StorageError, match="no database"):
