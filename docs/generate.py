@@ -21,7 +21,9 @@ A setting has one name, `section.field`, and five places; the later wins:
 4. the environment: `TIDINGS_LIMITS_MAX_SUBSCRIPTIONS=50` (lists with commas between, or as in the file),
 5. the command line: `--set limits.max_subscriptions=50`.
 
-An unknown name or a value that cannot be used stops the start and is named. `tidings config` prints the values in force.
+An unknown name or a value that cannot be used stops the start and is named, with where it was set. `tidings config` prints the
+values in force. Files are UTF-8, with or without a byte order mark; a relative path (`server.data`, `identities.jwt_keys`) is
+looked for where the command runs.
 Settings marked *live* change on SIGHUP; the others at the next start. What a limit does to clients is advertised in NIP-11
 and on the relay's page. Peers stand in `[[peers]]`, see [federation.md](federation.md); which events are kept for how long in
 `[[retention]]`, see [operating.md](operating.md#how-long-events-are-kept).

@@ -5,7 +5,8 @@ row it belongs to: a ciphertext moved elsewhere opens as little as one under ano
 """
 
 import secrets
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from keys import nip49, schnorr
+from keys import nip49, salts, schnorr
 from relay.protocol import kinds
 from relay.protocol.event import Draft, Event, compute_id
 from storage.identities.types import Held, Resealed
@@ -31,9 +32,10 @@ SIGNED: Final = frozenset(
         *(1984, 10000, 10002, 10003, 10050, 30078, 30617, 30618, 30818),
     )
 )
+# What is listed by time and id: what one writes in a second is to be read in that order.
+ORDERED: Final = frozenset((kinds.CHAT, kinds.POST, kinds.COMMENT, kinds.ISSUE, kinds.WIKI))
 _VERSION: Final = b"\x01"
 _NONCE: Final = 12
-_SALT: Final = 8  # bytes
 
 
 class CustodyError(Exception):
@@ -43,13 +45,14 @@ class CustodyError(Exception):
 class Custody:
     """Seals, opens and signs under one master secret (32 bytes)."""
 
-    __slots__ = ("_cipher", "_master")
+    __slots__ = ("_cipher", "_master", "_salts")
 
-    def __init__(self, master: bytes) -> None:
+    def __init__(self, master: bytes, clock: Callable[[], float] = time.time) -> None:
         if len(master) != MASTER_BYTES:
             raise ValueError(f"a master secret has {MASTER_BYTES} bytes")
         self._master = master
         self._cipher = AESGCM(_derived(master, b"tidings custody"))
+        self._salts = salts.Salts(clock)
 
     def __repr__(self) -> str:
         return "Custody()"
@@ -95,6 +98,7 @@ class Custody:
         """An event by a held key, which says that this relay (its pubkey) signed. Raises CustodyError for a kind it never signs.
 
         The same draft never gives the same event twice: what is asked for again within a second, say after a deletion, is new.
+        Of what is ORDERED a later one of the same second has a lower id, as NIP-01 lists them.
         """
         if draft.kind not in SIGNED:
             raise CustodyError(f"the relay signs no kind {draft.kind} with a key it holds")
@@ -109,8 +113,10 @@ class Custody:
     def _sign(self, key: Held, relay: str, draft: Draft) -> Event:
         if key.retired and draft.kind not in AFTER_RETIREMENT:
             raise CustodyError("this key is retired: the relay only deletes with it")
-        tags = [tag for tag in draft.tags if tag[0] != TAG] + [[TAG, relay, secrets.token_hex(_SALT)]]
-        event = unsigned(key.pubkey, msgspec.structs.replace(draft, tags=tags))
+        draft = msgspec.structs.replace(draft, tags=[tag for tag in draft.tags if tag[0] != TAG])
+        said = [TAG, relay]
+        salt = self._salts.ordered(key.pubkey, draft, said) if draft.kind in ORDERED else salts.random()
+        event = unsigned(key.pubkey, msgspec.structs.replace(draft, tags=[*draft.tags, [*said, salt]]))
         return schnorr.signed(event, self.open(TABLE, COLUMN, key.pubkey, key.ciphertext))
 
     def export(self, key: Held, password: str) -> str:
@@ -120,7 +126,7 @@ class Custody:
 
 def salted(draft: Draft) -> Draft:
     """The draft with a salt, so that what its owner is asked to sign twice within a second is two events."""
-    return msgspec.structs.replace(draft, tags=[*draft.tags, ["salt", secrets.token_hex(_SALT)]])
+    return msgspec.structs.replace(draft, tags=[*draft.tags, ["salt", salts.random()]])
 
 
 def unsigned(pubkey: str, draft: Draft) -> Event:

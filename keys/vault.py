@@ -159,8 +159,8 @@ def _read(file: Path) -> dict[str, str]:
         with file.open("rb") as stream:
             if os.fstat(stream.fileno()).st_mode & 0o077:
                 raise VaultError(f"{file} can be read by others; run: chmod 600 {file}")
-            content = tomllib.load(stream)
-    except FileNotFoundError:
+            content = tomllib.loads(stream.read().decode("utf-8-sig"))
+    except (FileNotFoundError, NotADirectoryError):  # who opens the directory says what is wrong with it
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not TOML"

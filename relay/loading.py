@@ -24,6 +24,7 @@ from relay.protocol import json_errors, kinds, urls
 from relay.setting_parts import GREATEST, LONGEST, ConfigError
 
 KEPT: Final = "settings.toml"  # in the data directory
+_LONGEST_SHOWN: Final = 40  # characters of a wrong value that are repeated
 _NEAR: Final = 0.75  # how alike a name and what is meant by it are, of 1
 # What other programs call a setting.
 _USUAL: Final = dict.fromkeys(("server.port", "server.host", "server.address", "server.bind"), "server.listen")
@@ -59,11 +60,13 @@ def kept_file(config: Config) -> Path | None:
 def _load(files: Sequence[Path], environ: Mapping[str, str], flags: Mapping[str, str]) -> Config:
     tables: dict[str, dict[str, Any]] = {}
     lists: dict[str, list[Any]] = {PEERS: [], RETENTION: []}
+    places: dict[str, str] = {}  # where each setting that is set was set last
     for file in files:
-        lists |= {name: found for name, found in _merge_file(tables, file).items() if found}
+        lists |= {name: found for name, found in _merge_file(tables, places, file).items() if found}
     for setting in SETTINGS:
         if setting.variable in environ:
-            _put(tables, setting, environ[setting.variable], f"environment variable {setting.variable}")
+            places[setting.name] = f"environment variable {setting.variable}"
+            _put(tables, setting, environ[setting.variable], places[setting.name])
     known = {setting.variable for setting in SETTINGS} | {f"{PREFIX}CONFIG"}
     for variable in environ:
         if variable.startswith(PREFIX) and variable not in known:
@@ -73,28 +76,45 @@ def _load(files: Sequence[Path], environ: Mapping[str, str], flags: Mapping[str,
     for name, text in flags.items():
         if name not in _BY_NAME:
             raise ConfigError(f"{name!r} is no setting{_did_you_mean(likely_setting(name))}")
-        _put(tables, _BY_NAME[name], text, "command line")
+        places[name] = "command line"
+        _put(tables, _BY_NAME[name], text, places[name])
     config = msgspec.convert(tables | lists, Config)
-    _check(config)
+    try:
+        _check(config)
+    except ConfigError as error:
+        raise ConfigError(f"{error}{_set_where(str(error), places)}") from None
     return config
 
 
-def _merge_file(tables: dict[str, dict[str, Any]], file: Path) -> dict[str, list[Any]]:
-    """Put the file's settings into `tables`; its lists of tables, by name."""
+def _set_where(said: str, places: Mapping[str, str]) -> str:
+    """Where the settings were set that an error names; "" where it names none that was."""
+    named = dict.fromkeys(name for name in re.findall(r"\w+\.\w+", said) if name in places)
+    return f" ({', '.join(f'{name} is set by {places[name]}' for name in named)})" if named else ""
+
+
+def content_of(file: Path) -> dict[str, Any]:
+    """What stands in a file of settings, by table; editors of Windows put a byte order mark before it. Raises ConfigError."""
     try:
-        text = file.read_text(encoding="utf-8")
-        content = tomllib.loads(text)
+        text = file.read_text(encoding="utf-8-sig")
+        return tomllib.loads(text)
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file}: it is no UTF-8 text (byte {error.start + 1}); save it as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{file}: {error}{_unquoted(text, str(error))}") from None
+        raise ConfigError(f"{file}: {error}{_remedy(text, str(error))}") from None
+
+
+def _merge_file(tables: dict[str, dict[str, Any]], places: dict[str, str], file: Path) -> dict[str, list[Any]]:
+    """Put the file's settings into `tables`, and into `places` where they stand; its lists of tables, by name."""
+    content = content_of(file)
     lists: dict[str, list[Any]] = {
         PEERS: _peers(content.pop(PEERS, []), file),
         RETENTION: retention_settings.read(content.pop(RETENTION, []), file),
     }
     for section, values in content.items():
+        if isinstance(values, list) and hasattr(Config, section):
+            raise ConfigError(f"{file}: write [{section}] with one bracket, and once")
         if not isinstance(values, dict):
             raise ConfigError(
                 f"{file}: {section!r} stands outside a table; settings are written as [section] name = value"
@@ -106,6 +126,7 @@ def _merge_file(tables: dict[str, dict[str, Any]], file: Path) -> dict[str, list
                 raise ConfigError(f"{file}: {name} is no setting{_did_you_mean(likely_setting(name))}")
             _convert(setting, value, str(file))
             tables.setdefault(section, {})[field] = value
+            places[setting.name] = f"file {file}"
     return lists
 
 
@@ -128,12 +149,19 @@ def _did_you_mean(likely: str) -> str:
     )
 
 
-def _unquoted(text: str, error: str) -> str:
-    """What to do where the line that `error` names has a text without quotes."""
+def _remedy(text: str, error: str) -> str:
+    """What to do about the line that `error` names: a name that is there twice, or a text without quotes."""
     place = re.search(r"at line (\d+)", error)
     line = (text.split("\n")[int(place[1]) - 1 :] or [""])[0] if place is not None else ""
+    if error.startswith(("Cannot overwrite", "Cannot declare")):
+        again = re.match(r"\s*(\[[^\]]*\]|[\w.\"-]+)", line)
+        return f"; {again[1]} stands there twice: keep one" if again is not None else ""
     bare = re.fullmatch(r"\s*([\w.-]+)\s*=\s*([^\s\"'\[{#][^\"'#]*?)\s*(#.*)?", line)
-    return f'; a text stands in quotes: {bare[1]} = "{bare[2]}"' if bare is not None else ""
+    if bare is None:
+        return ""
+    if (word := bare[2].lower()) in ("true", "false"):
+        return f"; it is written small: {bare[1]} = {word}"
+    return f'; a text stands in quotes: {bare[1]} = "{bare[2]}"'
 
 
 def _peer(given: Any, number: int, file: Path) -> PeerSettings:
@@ -210,7 +238,7 @@ def _convert(setting: Setting, value: Any, where: str, strict: bool = True) -> A
         raise ConfigError(f"{where}: {_unfit(setting, value, str(error))} ({setting.help})") from None
     most = {int: GREATEST, float: LONGEST}.get(type(converted))
     if most is not None and converted > most:
-        raise ConfigError(f"{where}: {setting.name} must be at most {most} ({setting.help})")
+        raise ConfigError(f"{where}: {setting.name} must be at most {most}, not {value} ({setting.help})")
     return converted
 
 
@@ -223,7 +251,19 @@ def _unfit(setting: Setting, value: Any, error: str) -> str:
     said = said if said.startswith(setting.name) else f"{setting.name}{said}"  # of an item of a list, by its place
     if "hex digits" in said and str(value).startswith(("npub1", "nsec1", "['npub1")):
         return f"{said}; `tidings key convert` prints them"
-    return said
+    return said if setting.secret else _with_value(said, value)
+
+
+def _with_value(said: str, value: Any) -> str:
+    """What is wrong with a number or a switch, and what was given; texts are not repeated, since one may be a secret."""
+    place = re.match(r"[\w.]+(?:\[(\d+)\])? must be (?:a whole number|a number|true or false|at least|at most)", said)
+    if place is None:
+        return said
+    given = value[int(place[1])] if place[1] and isinstance(value, list) else value
+    shown = str(given).lower() if isinstance(given, bool) else repr(given)
+    if not isinstance(given, str | int | float) or len(shown) > _LONGEST_SHOWN:
+        return said
+    return f"{said.partition(', not ')[0]}, not {shown}"
 
 
 def _choices(kind: Any) -> list[str]:

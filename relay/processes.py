@@ -150,8 +150,11 @@ def _roles(
 @contextlib.contextmanager
 def _inner_socket(path: Path) -> Any:
     """A listening Unix socket for roles alone, removed at the end; the lock says that no other relay uses it."""
-    path.unlink(missing_ok=True)
     control_messages.check_path(path)
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError(f"{path} is in the way: {error.strerror}; move it elsewhere") from None
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         previous = os.umask(0o177)
         try:

@@ -84,12 +84,12 @@ class FeedCalls:
         return await _either(target_id, lambda: self.edit(target_id, title=title, content=content), comment)
 
     async def history(self, target_id: str) -> list[TextVersion]:
-        """All that a post or a comment said, each version with its signed event, the oldest first. Raises ApiError 404."""
+        """All that a post, comment or document said, each version with its signed event, the oldest first. Raises ApiError 404."""
 
         async def of(things: str) -> list[TextVersion]:
             return (await self._http.call("GET", f"/{things}/{segment(target_id)}/history", _History)).versions
 
-        return await _either(target_id, lambda: of("posts"), lambda: of("comments"))
+        return await _either(target_id, lambda: of("posts"), lambda: of("comments"), lambda: of("knowledge"))
 
     async def comment(
         self, post_id: str, content: str, *, parent_id: str | None = None, idempotency_key: str | None = None

@@ -200,6 +200,7 @@ class News(AnswerPart, frozen=True):
     comment_id: str | None = None
     group_id: str | None = None
     message_id: str | None = None
+    invite_code: str | None = None
     excerpt: str = ""
 
 

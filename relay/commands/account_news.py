@@ -103,9 +103,12 @@ def _news(one: "News") -> str:
 
 
 def _where(entry: str | None, one: "Notification | News") -> str:
-    """The id of what it is about; of what happened in a group also the group's; "" for what is about the agent itself."""
+    """The id of what it is about; of what happened in a group also the group's, and the code of an invite; "" for what is about
+    the agent itself.
+    """
     if entry is not None:
         return shown(entry)
     if one.group_id is None:
         return ""
-    return " ".join([*([shown(one.message_id)] if one.message_id else []), f"in {one.group_id}"])
+    code = [f"by --code {one.invite_code}"] if one.invite_code else []
+    return " ".join([*([shown(one.message_id)] if one.message_id else []), f"in {one.group_id}", *code])

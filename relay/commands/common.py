@@ -5,11 +5,13 @@ What may come from strangers is never printed to a terminal as it came.
 """
 
 import asyncio
+import codecs
+import contextlib
 import errno
 import math
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import IO, Any, Final, TypeVar
 
@@ -120,10 +122,21 @@ def done(words: str, as_json: bool, **facts: str | int) -> None:
         say(printable(words))
 
 
+@contextlib.contextmanager
+def naming(file: Path | str) -> Iterator[None]:
+    """While this file is written: an error names it, as a full disk's does not by itself."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno != errno.EPIPE:
+            error.filename = str(file)
+        raise
+
+
 def filter_argument(value: str) -> Filter:
     """A NIP-01 filter given as an argument: JSON, or @FILE that holds it. Raises click.BadParameter."""
     try:
-        text = Path(value[1:]).read_bytes() if value.startswith("@") else value.encode()
+        text = Path(value[1:]).read_bytes().removeprefix(codecs.BOM_UTF8) if value.startswith("@") else value.encode()
         return filters.parse_json(text)
     except OSError as error:
         raise click.BadParameter(f"{value[1:]}: {error.strerror}") from None

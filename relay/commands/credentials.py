@@ -12,7 +12,7 @@ from typing import Final
 import click
 import msgspec
 
-from relay.commands.common import Complaint, Misuse
+from relay.commands.common import Complaint, Misuse, naming
 from relay.commands.own_files import own_file
 from relay.protocol import json_errors
 
@@ -67,7 +67,7 @@ def load() -> Credentials:
         with file.open("rb") as stream:
             if os.name == "posix" and os.fstat(stream.fileno()).st_mode & 0o077:
                 raise Complaint(f"{file} can be read by others; run `chmod 600 {file}`, and think of its keys as known")
-            content = tomllib.loads(stream.read(_MAX_FILE).decode())
+            content = tomllib.loads(stream.read(_MAX_FILE).decode("utf-8-sig"))
     except FileNotFoundError:
         return Credentials()
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -109,7 +109,7 @@ def write(kept: Credentials) -> None:
     fresh = file.with_suffix(".new")
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+    with naming(fresh), os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         stream.write("\n".join(lines) + "\n")
         stream.flush()
         os.fsync(stream.fileno())
@@ -176,7 +176,7 @@ def read_key(file: str) -> str:
 def _first_line(file: str) -> str:
     with click.open_file(file, "rb") as stream:
         data: bytes = stream.read(4096)
-    return data.decode(errors="replace").partition("\n")[0].strip()
+    return data.decode("utf-8-sig", errors="replace").partition("\n")[0].strip()
 
 
 def _checked(key: str, place: str) -> str:

@@ -12,8 +12,9 @@ from relay.commands.shown import entry_id, shown, styled
 from relay.protocol.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from relay.api_types import TextVersion
     from relay.client import Api
     from relay.client.records import Comment, Comments, Document, Post
 
@@ -148,11 +149,13 @@ def edit(*, url: str, api: "Api", target: str, content: str | None, title: str |
 @as_json
 @hub_option
 def history(*, target: str, hub: str | None, as_json: bool) -> None:
-    """Read all that a post or a comment said, the oldest first. Needs no key.
+    """Read all that a post, a comment or a document said, the oldest first.
+
+    Needs no key. `tidings group history` tells what a message of a group said.
 
     \b
     Examples:
-      tidings history <post or comment id>
+      tidings history <id>
     """
     from relay.client import Api
     from relay.commands.client import complaining, talk
@@ -160,7 +163,11 @@ def history(*, target: str, hub: str | None, as_json: bool) -> None:
     url = credentials.hub_url(hub)
     with complaining(url):
         api = Api(url)
-    found = talk(url, closing(api, api.history(target)))
+    print_versions(talk(url, closing(api, api.history(target))), as_json)
+
+
+def print_versions(found: "Sequence[TextVersion]", as_json: bool) -> None:
+    """All that something said, each version with its time and the id of its event."""
     if as_json:
         click.echo(msgspec.json.encode(found))
         return

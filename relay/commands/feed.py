@@ -335,6 +335,6 @@ def content_of(given: str) -> str:
     if len(data) > MAX_CONTENT:
         raise Complaint(f"stdin holds more than {MAX_CONTENT} bytes")
     try:
-        return data.decode().removesuffix("\n")
+        return data.decode("utf-8-sig").removesuffix("\n")
     except UnicodeDecodeError:
         raise Complaint("stdin is not valid UTF-8") from None

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from relay import loading
-from relay.commands.common import printable, say
+from relay.commands.common import naming, printable, say
 from relay.commands.settings import CommandSettings
 from relay.config import SETTINGS, Config, Setting
 
@@ -77,5 +77,6 @@ def _keep(directory: Path, told: dict[str, str]) -> None:
         ["# What the first start was told. Settings of any other place go before these.", "[relay]", *lines, ""]
     )
     fresh = directory / f"{loading.KEPT}.new"
-    fresh.write_text(text, encoding="utf-8")
+    with naming(fresh):
+        fresh.write_text(text, encoding="utf-8")
     fresh.replace(directory / loading.KEPT)

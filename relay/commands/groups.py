@@ -7,6 +7,7 @@ import click
 import msgspec
 
 from relay.commands.common import Complaint, FiniteRange, Misuse, as_json, printable, say
+from relay.commands.entries import print_versions
 from relay.commands.feed import MAX_PAGE, closing, content_of, with_api
 from relay.commands.lists import group_reports
 from relay.commands.shown import entry_id, shown, styled
@@ -288,6 +289,21 @@ def edit_message(*, url: str, api: "Api", group_id: str, message_id: str, conten
     """
     written = _talk(url, api, api.edit_group_message(group_id, message_id, content_of(content)))
     click.echo(msgspec.json.encode(written) if as_json else shown(written.id))
+
+
+@group.command("history")
+@group_argument
+@click.argument("message_id", metavar="ID", type=entry_id)
+@as_json
+@with_api
+def history(*, url: str, api: "Api", group_id: str, message_id: str, as_json: bool) -> None:
+    """Print all that a message of a group said, the oldest first.
+
+    \b
+    Examples:
+      tidings group history tide-watchers <id>
+    """
+    print_versions(_talk(url, api, api.group_message_history(group_id, message_id)), as_json)
 
 
 # looking after one

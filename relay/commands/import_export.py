@@ -22,6 +22,7 @@ from relay.commands.common import (
     as_json,
     filter_argument,
     is_terminal,
+    naming,
     output,
     printable,
     run,
@@ -82,6 +83,11 @@ def import_events(
     except KeyboardInterrupt:
         _summary(tally, as_json)
         raise Complaint("interrupted; the same command goes on from here") from None
+    except Exception:
+        if tally.lines:  # what is in by now is in for good
+            _summary(tally, as_json)
+            say("the same command goes on from here")
+        raise
     _summary(tally, as_json)
     if damaged:
         raise Complaint("; ".join(damaged))
@@ -119,12 +125,16 @@ def _import_file(name: str, importer: Importer, tally: Tally, marks: Marks, rest
 @contextlib.contextmanager
 def _report(file: str | None) -> Iterator[Callable[[RefusedLine], None]]:
     """What is called for each refused line; the report file, if any, is appended to, so that a resumed import adds to it."""
-    with contextlib.nullcontext() if file is None else Path(file).open("ab") as stream:
+    if file is None:
+        yield lambda _: None
+        return
+    stream = Path(file).open("ab", buffering=0)  # noqa: SIM115, closed below, and its errors name it
 
-        def write(refused: RefusedLine) -> None:
-            if stream is not None:
-                stream.write(msgspec.json.encode(refused) + b"\n")
+    def write(refused: RefusedLine) -> None:
+        with naming(file):
+            stream.write(msgspec.json.encode(refused) + b"\n")
 
+    with stream:
         yield write
 
 
@@ -219,7 +229,7 @@ class ImportTarget:
         except FileExistsError:
             message = f"{self.file} exists; --overwrite replaces it, --resume goes on after its last event"
             raise Complaint(message) from None
-        with os.fdopen(descriptor, "wb") as raw:
+        with naming(self.file), os.fdopen(descriptor, "wb") as raw:
             with _compressed(raw, self.file) as stream:
                 yield stream
             raw.flush()

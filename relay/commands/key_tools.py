@@ -16,7 +16,7 @@ import click
 import msgspec
 
 from keys import encoding, schnorr
-from relay.commands.common import Complaint, Misuse, Verbs, as_json, say
+from relay.commands.common import Complaint, Misuse, Verbs, as_json, naming, say
 from relay.commands.own_files import own_file
 from relay.protocol.kinds import is_hex
 
@@ -72,7 +72,7 @@ def parse_secret(text: str, place: str) -> bytes:
 def _read(file: str) -> str:
     stream = sys.stdin.buffer if file == "-" else Path(file).open("rb")  # noqa: SIM115
     try:
-        return stream.read(_MAX_SECRET).decode(errors="replace")
+        return stream.read(_MAX_SECRET).decode("utf-8-sig", errors="replace")
     finally:
         if file != "-":
             stream.close()
@@ -85,7 +85,7 @@ def _write(file: Path, secret: bytes) -> None:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise Complaint(f"{file} exists; a secret is never overwritten: move it away first") from None
-    with os.fdopen(descriptor, "w") as stream:
+    with naming(file), os.fdopen(descriptor, "w") as stream:
         stream.write(encoding.encode("nsec", secret.hex()) + "\n")
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from relay.commands.common import printable, say
+from relay.commands.common import naming, printable, say
 from relay.commands.syncing import INTERRUPTED, SyncSummary, synchronized
 from relay.config import Config
 from relay.federation.peer import Pauses
@@ -59,7 +59,8 @@ class MirrorMarks:
         """Remember it; a crash leaves this mark or the one before."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         fresh = self._file.with_suffix(".new")
-        fresh.write_bytes(msgspec.json.encode(mark))
+        with naming(fresh):
+            fresh.write_bytes(msgspec.json.encode(mark))
         fresh.replace(self._file)
 
     def forget(self) -> None:

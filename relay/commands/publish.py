@@ -1,5 +1,6 @@
 """`event` and `req`: making events and talking to a relay, ours or any other."""
 
+import codecs
 import hashlib
 import sys
 import time
@@ -135,7 +136,7 @@ def _read(file: str) -> bytes:
             data = stream.read(MAX_CONTENT + 1)
     if len(data) > MAX_CONTENT:
         raise Complaint(f"{'stdin' if file == '-' else file} holds more than {MAX_CONTENT} bytes")
-    return data
+    return data.removeprefix(codecs.BOM_UTF8)
 
 
 def _text(data: bytes) -> str:

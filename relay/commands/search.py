@@ -1,6 +1,7 @@
 """`search` and `knowledge`: asking a hub in plain words, and giving it documents to know."""
 
 import asyncio
+import codecs
 import hashlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import closing
@@ -337,6 +338,7 @@ def _lines(stream: Any) -> "Iterator[tuple[str, BulkDocument | str]]":
     number = 0
     while line := stream.readline(MAX_LINE + 1):
         number += 1
+        line = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
         name = f"line {number}"
         if len(line) > MAX_LINE:
             yield name, f"longer than {MAX_LINE:,} bytes"

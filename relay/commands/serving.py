@@ -2,7 +2,6 @@
 
 import os
 import sys
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +115,7 @@ def _row(setting: Setting, value: Any, origin: str) -> dict[str, Any]:
 def _origins(settings: CommandSettings, effective: Config) -> dict[str, str]:
     """Where each setting's value comes from; the settings have been loaded, so the files are sound."""
     files = [file for file in (loading.kept_file(effective), settings.file) if file is not None]
-    tables = [(file, tomllib.loads(file.read_text(encoding="utf-8"))) for file in files]
+    tables = [(file, loading.content_of(file)) for file in files]
     origins = {}
     for setting in SETTINGS:
         origin = "default"

@@ -4,6 +4,7 @@ A malformed line is counted and never stops an import. Work in flight is bounded
 while one batch is written.
 """
 
+import codecs
 import gzip
 import hashlib
 import io
@@ -20,6 +21,7 @@ import msgspec
 import zstandard
 
 from keys import schnorr
+from relay.commands.common import naming
 from relay.commands.operating import WriteTarget
 from relay.errors import Prefix, Reject
 from relay.protocol import event as events
@@ -100,7 +102,7 @@ class EventFile:
                 offset += self._drop_rest()
                 lines.append(None)
             else:
-                lines.append(line)
+                lines.append(line if offset > len(line) else line.removeprefix(codecs.BOM_UTF8))
                 size += len(line)
             if len(lines) >= JOB_LINES or size >= JOB_BYTES:
                 yield Lines(first, lines, offset, size)
@@ -342,7 +344,8 @@ class Marks:
         self._directory.mkdir(mode=0o700, exist_ok=True)
         file = self._file(mark.path)
         fresh = file.with_suffix(".new")
-        fresh.write_bytes(msgspec.json.encode(mark))
+        with naming(fresh):
+            fresh.write_bytes(msgspec.json.encode(mark))
         fresh.replace(file)
 
     def forget(self, mark: Mark) -> None:

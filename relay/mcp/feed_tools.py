@@ -18,6 +18,8 @@ from relay.mcp.desk import SHOW_IDS, Desk
 Id = Annotated[str, Field(description="id as shown in [brackets]")]
 Cursor = Annotated[str | None, Field(description="from the end of the page before")]
 Few = Annotated[int, Field(ge=1, le=25, description="how many at most")]
+InGroup = Annotated[str | None, Field(description="of a message: the id of the group that it was said in")]
+SAID_IN_GROUP: Final = " For what was said in a group, name that in `group`."
 _GONE: Final = ("post_not_found", "comment_not_found", "document_not_found", "event_not_found")
 
 
@@ -111,10 +113,16 @@ class FeedTools:
         id: Id,  # noqa: A002
         title: Annotated[str | None, Field(max_length=300, description="of a post; leave out to keep it")] = None,
         content: Annotated[str | None, Field(description="the whole new text; leave out to keep it")] = None,
+        group: InGroup = None,
     ) -> str:
-        """Change a post or a comment of yours. What it said before stays readable in its history."""
+        """Change a post, a comment or a message of yours. What it said before stays readable in its history."""
         async with self._desk.hub(asked) as api:
-            with _existing(id):
+            if group is not None:
+                if title is not None or content is None:
+                    raise ToolError("of a message in a group `content` is what it says from now on; it has no `title`")
+                said = await api.edit_group_message(group, self._ids.whole(id), content)
+                return f"Changed [{self._ids.short(said.id)}]."
+            with _existing(id, SAID_IN_GROUP):
                 made = await api.change(self._ids.whole(id), title=title, content=content)
         return f"Changed: {_link(api, made)}" if isinstance(made, Post) else f"Changed [{self._ids.short(made.id)}]."
 
@@ -144,24 +152,26 @@ class FeedTools:
                 voted = await api.vote(self._ids.whole(id), None if vote == "none" else vote)
         return f"{voted.action.capitalize()}. Score: {voted.score}."
 
-    async def delete(self, asked: Asked, id: Id) -> str:  # noqa: A002
-        """Delete a post, comment or document of yours, for good."""
+    async def delete(self, asked: Asked, id: Id, group: InGroup = None) -> str:  # noqa: A002
+        """Delete a post, comment, document or message of yours, for good; in a group others' too where your role allows it."""
         whole_id = self._ids.whole(id)
         async with self._desk.hub(asked) as api:
-            with _existing(id):
+            if group is not None:
+                return await api.delete_group_message(group, whole_id)
+            with _existing(id, SAID_IN_GROUP):
                 await api.delete(whole_id)
         return "Deleted."
 
 
 @contextmanager
-def _existing(said: str) -> Iterator[None]:
-    """Turns the hub's last word on an id that could have been of several things into one about all of them."""
+def _existing(said: str, more: str = "") -> Iterator[None]:
+    """Turns the hub's last word on an id that could have been of several things into one about all of them, and `more`."""
     try:
         yield
     except ApiError as error:
         if error.code not in _GONE:
             raise
-        raise ToolError(f"nothing here has the id {said[:64]}; what was deleted is gone. {SHOW_IDS}") from None
+        raise ToolError(f"nothing here has the id {said[:64]}; what was deleted is gone. {SHOW_IDS}{more}") from None
 
 
 def _link(api: Api, post: Post) -> str:

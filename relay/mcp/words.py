@@ -113,9 +113,12 @@ def notification(ids: Ids, one: Notification) -> str:
 
 
 def _where(ids: Ids, entry: str | None, one: Notification | News) -> str:
-    """The id of what it is about, in brackets: a post, a comment, or what was said in a group, and which group that is."""
+    """The id of what it is about, in brackets: a post, a comment, or what was said in a group, and which group that is; of an
+    invite the code.
+    """
     said = [ids.short(part) for part in (entry or one.message_id,) if part]
     said += [f"group {line(one.group_id)}"] if entry is None and one.group_id else []
+    said += [f"code {line(one.invite_code)}"] if one.invite_code else []
     return f" [{' '.join(said)}]" if said else ""
 
 

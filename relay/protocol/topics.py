@@ -46,6 +46,16 @@ def normal(tag: str) -> str:
     return _normal(tag) if len(tag) <= MAX_TAG else _made_normal(tag)
 
 
+def folded(tag: str) -> str:
+    """A `t` tag as it is signed (NIP-24): without its `#`, in lower case, without spaces around it."""
+    return unicodedata.normalize("NFC", " ".join(tag.strip().removeprefix("#").split())).lower()
+
+
+def spellings(tag: str) -> frozenset[str]:
+    """How a tag that is asked for may stand in a `t` tag: as it is signed here, and as it was given, which other clients sign."""
+    return frozenset((tag, folded(tag)))
+
+
 def _made_normal(tag: str) -> str:
     found = unicodedata.normalize("NFC", tag.strip().removeprefix("#")).lower().strip("-")
     return found if len(found) <= MAX_TAG and names.shown(found, MAX_TAG) == found else ""

@@ -120,7 +120,12 @@ def _copy(connection: sqlite3.Connection, target: Path) -> int:
             raise StorageError(
                 f"{part} is there: another copy is being made, or was broken off; then remove it"
             ) from None
-        raise StorageError(f"{target} cannot be made: {error.strerror}; name a new file") from None
+        wanted = (
+            "a new file"
+            if isinstance(error, FileExistsError)
+            else "a file in a directory that is there and may be written"
+        )
+        raise StorageError(f"{target} cannot be made: {error.strerror}; name {wanted}") from None
     try:
         connection.execute(named("tools")["copy"], (str(part),))
         _sync(part)
@@ -129,6 +134,13 @@ def _copy(connection: sqlite3.Connection, target: Path) -> int:
     except OSError as error:
         part.unlink(missing_ok=True)
         raise StorageError(f"{target} cannot be written: {error.strerror}") from None
+    except sqlite3.Error as error:
+        part.unlink(missing_ok=True)
+        if (
+            getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
+        ):  # not that of the database, which is only read
+            raise StorageError(f"{target} cannot be written: the disk is full; free some space there") from None
+        raise
     except BaseException:
         part.unlink(missing_ok=True)
         raise

@@ -126,6 +126,18 @@ def test_switches_are_written_as_words_or_digits_outside_a_file(text: str, value
         ('[server]\naddress_header = "x forwarded for"\n', "address_header must be the name of a header"),
         ('[server]\naddress_header = ""\n', "address_header must be the name of a header"),
         ('[server]\ndata = ""\n', "server.data must have at least 1 character"),
+        ("[limits]\nmax_limit = -1\n", "limits.max_limit must be at least 1, not -1 (stored"),
+        ("[limits]\nmax_limit = 1.5\n", "limits.max_limit must be a whole number, not 1.5 (stored"),
+        ("[limits]\nmax_limit = 1000000000001\n", "must be at most 1000000000000, not 1000000000001"),
+        ('[server]\nping_interval = "30s"\n', "server.ping_interval must be a number, not '30s'"),
+        ("[server]\nping_interval = true\n", "server.ping_interval must be a number, not true"),
+        ('[search]\nrerank = "on"\n', "search.rerank must be true or false, not 'on'"),
+        ("[search]\nrerank = True\n", "; it is written small: rerank = true"),
+        ("[access]\nallowed_kinds = [1, 70000]\n", "access.allowed_kinds[1] must be at most 65535, not 70000"),
+        ('[relay]\nname = "a"\nname = "b"\n', "; name stands there twice: keep one"),
+        ("[relay]\n[server]\n[relay]\n", "; [relay] stands there twice: keep one"),
+        ("[[relay]]\n", "write [relay] with one bracket, and once"),
+        ('[server]\nlisten = "7447"\n', "(server.listen is set by file "),
         ("[server]\nlisten = 127.0.0.1:7447\n", 'a text stands in quotes: listen = "127.0.0.1:7447"'),
         (
             '[groups]\nlivekit_url = "wss://av.example"\n',
@@ -168,6 +180,20 @@ def test_rules_of_retention_stand_in_the_file_and_change_while_the_relay_runs(tm
     assert reload(found, Config()) == (Config(), [])
 
 
+def test_a_wrong_text_is_not_repeated_since_it_may_be_a_secret() -> None:
+    for name in ("identities.relay_key", "relay.pubkey", "search.endpoint_url"):
+        with pytest.raises(ConfigError, match="must be") as caught:
+            load(None, {}, {name: "nsec1hush"})
+        assert "nsec1hush" not in str(caught.value)
+
+
+def test_a_byte_order_mark_and_line_ends_of_windows_are_nothing(tmp_path: Path, tidings: Tidings) -> None:
+    file = tmp_path / "tidings.toml"
+    file.write_bytes(b'\xef\xbb\xbf[relay]\r\nname = "Lighthouse"\r\n')
+    assert load(file, {}, {}).relay.name == "Lighthouse"
+    assert f"from file {file}" in tidings("config", "relay.name", "--config", file).stdout
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"missing\.toml: No such file or directory$"):
         load(tmp_path / "missing.toml", {}, {})
@@ -185,7 +211,9 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         ({"TIDINGS_LIMITS_MAX_LIMIT": "many"}, {}, "TIDINGS_LIMITS_MAX_LIMIT"),
         ({"TIDINGS_MAX_LIMIT": "5"}, {}, "TIDINGS_MAX_LIMIT is no setting"),
         ({"TIDINGS_LIMIT_MAX_LIMIT": "5"}, {}, "no setting; did you mean TIDINGS_LIMITS_MAX_LIMIT?"),
-        ({"TIDINGS_LIMITS_MAX_LIMIT": ""}, {}, "limits.max_limit"),
+        ({"TIDINGS_LIMITS_MAX_LIMIT": ""}, {}, "limits.max_limit must be a whole number, not ''"),
+        ({"TIDINGS_SERVER_LISTEN": "7447"}, {}, "(server.listen is set by environment variable TIDINGS_SERVER_LISTEN)"),
+        ({"TIDINGS_SERVER_LISTEN": "7447"}, {"server.listen": "80"}, "(server.listen is set by command line)"),
         ({}, {"limits.max_limit": "-1"}, "command line: limits.max_limit"),
         ({}, {"max_limit": "5"}, "'max_limit' is no setting; did you mean limits.max_limit?"),
         ({}, {"access.auth_to_read": "perhaps"}, "access.auth_to_read"),
@@ -311,7 +339,7 @@ def test_the_file_may_be_named_by_the_environment(tidings: Tidings, tmp_path: Pa
         (["config", "nothing"], "'nothing' is no setting or section; `tidings config`"),
         (["config", "max_limit"], "'max_limit' is no setting or section; did you mean limits.max_limit?"),
         (["config", "--config", "missing.toml"], "missing.toml"),
-        (["config", "--set", "limits.max_limit=x"], "limits.max_limit must be a whole number, not a text"),
+        (["config", "--set", "limits.max_limit=x"], "limits.max_limit must be a whole number, not 'x'"),
         (["config", "--set", "limits.max_limit=0"], "limits.max_limit must be at least 1"),
         (["config", "--set", "groups.create=all"], "must be anyone, identities, members or operators, not 'all'"),
         (["config", "--set", "relay.url=http://x"], "relay.url must be a URL that begins with ws:// or wss://"),
@@ -323,7 +351,7 @@ def test_the_file_may_be_named_by_the_environment(tidings: Tidings, tmp_path: Pa
             ["config", "--set", "groups.operators=npub1x"],
             "groups.operators[0] must be 64 lower-case hex digits; `tidings key",
         ),
-        (["config", "--set", "access.allowed_kinds=1,x"], "access.allowed_kinds[1] must be a whole number, not a text"),
+        (["config", "--set", "access.allowed_kinds=1,x"], "access.allowed_kinds[1] must be a whole number, not 'x'"),
         (["config", "--set", "limits.max_limit"], "--set takes NAME=VALUE"),
         (["serve", "--listen", "nowhere"], "server.listen"),
         (["count", "{}", "--set", "no.such=1"], "'no.such' is no setting"),

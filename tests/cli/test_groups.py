@@ -47,8 +47,12 @@ def test_a_group_from_beginning_to_end(tidings: Tidings, keys: dict[str, dict[st
     answer = json.loads(run("alice", "post", "pools", "It came back.", "--reply-to", said, "--json"))
     assert answer["reply_to"] == said
     lines = [json.loads(line)["content"] for line in run("bob", "read", "pools", "--json").splitlines()]
-    assert sorted(lines) == ["A crab,\nsideways.", "It came back."]
+    assert lines == ["A crab,\nsideways.", "It came back."]
     assert "  A crab,\n  sideways.\n" in run("bob", "read", "pools")
+    assert run("alice", "edit-message", "pools", answer["id"], "It went.") == f"{answer['id']}\n"
+    versions = json.loads(run("bob", "history", "pools", answer["id"], "--json"))
+    assert [one["content"] for one in versions] == ["It came back.", "It went."]
+    assert "\nIt went.\n" in run("bob", "history", "pools", answer["id"])
     run("alice", "put", "pools", keys["bob"]["WHO"], "--role", "moderator")
     assert f"{keys['bob']['WHO']}  moderator\n" in run("bob", "members", "pools")
     run("bob", "pins", "pools", "--add", said)

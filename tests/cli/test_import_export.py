@@ -15,7 +15,7 @@ from relay.commands import operating, transfer
 from relay.commands.operating import Direct
 from relay.protocol import event as events
 from relay.protocol.event import Event
-from storage.errors import Locked
+from storage.errors import Locked, StorageError
 from tests.cli.conftest import Tidings
 from tests.factories import NOW, make_event
 from tests.server.events.write_policy.plugins import keeping
@@ -216,6 +216,51 @@ def test_an_interrupted_import_goes_on_where_it_was(
     assert tidings("export", "--data", data).stdout_bytes == TEXT
     finished = tidings("import", file, "--data", data, "--json")
     assert summary(finished.stdout)["duplicates"] == 200
+
+
+class Failing(Direct):
+    """Takes one batch, then its disk is full."""
+
+    taken = 0
+
+    def submit(self, batch: list[events.Event]) -> list[operating.Outcome]:  # type: ignore[override]
+        if Failing.taken:
+            raise StorageError("the disk is full; free some space")
+        Failing.taken += 1
+        return super().submit(batch)
+
+
+def test_an_import_that_fails_tells_what_is_in_and_how_to_go_on(
+    tidings: Tidings, data: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "BATCH_EVENTS", 1)
+    monkeypatch.setattr(transfer, "JOB_LINES", 100)
+    monkeypatch.setattr(operating, "Direct", Failing)
+    failed = tidings("import", file, "--data", data)
+    assert failed.exit_code == 1
+    assert failed.stderr.splitlines() == [
+        "200 lines: 100 stored, 0 already here, 0 ephemeral (passed on, not stored), 0 outdated, 0 refused",
+        "the same command goes on from here",
+        "tidings: the disk is full; free some space",
+    ]
+
+
+def test_a_byte_order_mark_before_the_first_line_is_nothing(tidings: Tidings, data: Path, tmp_path: Path) -> None:
+    file, wanted = tmp_path / "events.jsonl", tmp_path / "filter.json"
+    file.write_bytes(b"\xef\xbb\xbf" + TEXT.replace(b"\n", b"\r\n"))
+    wanted.write_bytes(b'\xef\xbb\xbf{"kinds": [7]}')
+    imported = tidings("import", file, "--data", data, "--json")
+    assert summary(imported.stdout) == {"lines": 200, "stored": 200, "duplicates": 0, "refused": 0}
+    assert tidings("count", f"@{wanted}", "--data", data).stdout == "67\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no disk that is always full")
+@pytest.mark.parametrize("verb", ["export", "import"])
+def test_a_file_on_a_full_disk_is_named(tidings: Tidings, full: Path, verb: str) -> None:
+    arguments = ("export", "/dev/full", "--overwrite") if verb == "export" else ("import", "--report", "/dev/full")
+    result = tidings(*arguments, "--data", full, stdin=b"no event\n")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == "tidings: /dev/full: No space left on device"
 
 
 def test_restart_begins_at_the_start(tidings: Tidings, data: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

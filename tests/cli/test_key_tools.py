@@ -67,6 +67,11 @@ def test_a_secret_is_taken_from_file_stdin_or_environment(tidings: Tidings, tmp_
     assert json.loads(tidings("key", "public", "--json", NOSTR_SECRET_KEY=form).stdout) == expected
 
 
+def test_a_byte_order_mark_before_a_secret_is_nothing(tidings: Tidings) -> None:
+    result = tidings("key", "public", "--json", "--secret-file", "-", stdin=b"\xef\xbb\xbf" + NSEC.encode())
+    assert json.loads(result.stdout)["pubkey"] == KEY.pubkey
+
+
 def test_a_file_wins_over_the_environment(tidings: Tidings) -> None:
     other = keypair(2).secret.hex()
     result = tidings("key", "public", "--json", "--secret-file", "-", stdin=NSEC, NOSTR_SECRET_KEY=other)

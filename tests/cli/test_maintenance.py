@@ -129,6 +129,13 @@ def test_a_copy_that_fails_leaves_nothing(tidings: Tidings, tmp_path: Path, full
     assert [file.name for file in tmp_path.iterdir() if file.name.startswith("copy")] == ["copy.sqlite.part"]
 
 
+def test_a_copy_into_a_directory_that_is_not_there_is_told(tidings: Tidings, tmp_path: Path, full: Path) -> None:
+    target = tmp_path / "nowhere" / "copy.sqlite"
+    wanted = "name a file in a directory that is there and may be written"
+    failed = tidings("backup", target, "--data", full)
+    assert failed.stderr == f"tidings: {target} cannot be made: No such file or directory; {wanted}\n"
+
+
 def test_of_copies_in_a_directory_the_newest_stay(tidings: Tidings, tmp_path: Path, full: Path) -> None:
     copies = tmp_path / "copies"
     copies.mkdir()

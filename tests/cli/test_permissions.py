@@ -8,10 +8,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from storage.sqlite.files.database_file import FILE
+from storage.sqlite.files.database_file import FILE, beside
 from tests.cli.conftest import Tidings
 
 _DROP = 24  # prctl(PR_CAPBSET_DROP)
@@ -31,6 +32,29 @@ def made(tidings: Tidings, data: Path) -> Iterator[Path]:
     yield data
     with contextlib.suppress(FileNotFoundError):
         data.chmod(0o700)
+
+
+def test_what_stands_where_the_database_or_its_directory_should_is_told(tidings: Tidings, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    assert tidings("compact", "--data", tmp_path / "file").stderr == (
+        f"tidings: the data directory {tmp_path / 'file'} cannot be used: it is a file, no directory; choose another with --data\n"
+    )
+    (tmp_path / "data" / FILE).mkdir(parents=True)
+    assert tidings("compact", "--data", tmp_path / "data").stderr == (
+        f"tidings: {tmp_path / 'data' / FILE} is a directory; a database should be there: restore a backup\n"
+    )
+
+
+def test_a_disk_that_can_only_be_read_is_told_with_what_can_be_done(
+    tidings: Tidings, made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for file in beside(made / FILE):
+        file.mkdir(exist_ok=True)  # it cannot be opened then
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_RDONLY))
+    assert tidings("info", "--data", made).stderr == (
+        f"tidings: the disk of {made / FILE} can only be read, and a database needs more;"
+        " a copy of the data directory on another disk can be used (--data)\n"
+    )
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="drops the privileges of root by prctl")

@@ -326,6 +326,17 @@ def test_a_mark_of_a_file_that_has_changed_since_is_not_used(tmp_path: Path) -> 
     assert marks.find(file) is None
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no disk that is always full")
+def test_a_mark_that_a_full_disk_has_no_room_for_is_named(tmp_path: Path) -> None:
+    marks, mark = Marks(tmp_path), Mark("events.jsonl", 4, 1, 4, 1)
+    marks.save(mark)
+    (kept,) = (tmp_path / "imports").iterdir()
+    kept.with_suffix(".new").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space") as caught:
+        marks.save(mark)
+    assert caught.value.filename == str(kept.with_suffix(".new"))
+
+
 def test_a_damaged_mark_is_as_good_as_none(tmp_path: Path) -> None:
     file = tmp_path / "events.jsonl"
     file.write_bytes(b"one\n")

@@ -181,6 +181,9 @@ async def test_an_identity_posts_comments_votes_and_deletes(hub: Server) -> None
         assert event == post.event
         assert schnorr.fault(event) is None
         assert (await api.delete_comment(reply.id)).kind == 5
+        for text in ("Twice a day.", "About twice a day."):
+            document = await api.add_document(text, title="Tides")
+        assert [one.content for one in await api.history(document.id)] == ["Twice a day.", "About twice a day."]
         assert (await api.delete_post(post.id)).kind == 5
         with pytest.raises(ApiError) as caught:
             await api.get_post(post.id)

@@ -158,7 +158,11 @@ def test_every_word_that_a_route_answers_with_is_one_of_those_that_are_told() ->
     given = set()
     for file in Path(http.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "HttpProblem":
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+                continue
+            if node.func.id == "not_found" and isinstance(node.args[0], ast.Constant):
+                given.add((404, f"{node.args[0].value}_not_found"))
+            if node.func.id == "HttpProblem":
                 status, code = node.args[:2]
                 if isinstance(status, ast.Constant) and isinstance(code, ast.Constant):
                     given.add((status.value, code.value))

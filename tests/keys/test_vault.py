@@ -23,6 +23,12 @@ def test_the_first_start_makes_a_file_for_its_owner_only(tmp_path: Path) -> None
     assert again.custody.check == first.custody.check
 
 
+def test_a_byte_order_mark_before_the_secrets_is_nothing(tmp_path: Path) -> None:
+    first = unlock(tmp_path)
+    (tmp_path / FILE).write_bytes(b"\xef\xbb\xbf" + (tmp_path / FILE).read_bytes())
+    assert unlock(tmp_path, first.custody.check).pubkey == first.pubkey
+
+
 def test_two_relays_have_different_secrets(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()

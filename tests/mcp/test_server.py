@@ -199,12 +199,24 @@ async def test_models_talk_in_a_group(hub: Server) -> None:
         await guest.call("read_group", group=group)
         await guest.call("say", group=group, content="And at midnight.", reply_to=first)
         said = await owner.call("read_group", group=group)
-        # Of the same second, the order is that of ids (NIP-01).
-        assert f"[{first}] whimbrel, now\n> Low water at noon." in said
-        assert re.search(rf"^\[\w{{12}}\] sanderling, now, answers {first}\n> And at midnight\.", said, re.MULTILINE)
-        assert said.count("\n") == 3
+        assert re.fullmatch(
+            rf"\[{first}\] whimbrel, now\n> Low water at noon\."
+            rf"\n\[\w{{12}}\] sanderling, now, answers {first}\n> And at midnight\.",
+            said,
+        )
+        assert await owner.call("edit", id=first, group=group, content="Low water at one.") == f"Changed [{first}]."
+        assert "> Low water at one." in await guest.call("read_group", group=group)
+        assert "it has no `title`" in await owner.refused("edit", id=first, group=group, title="x", content="x")
+        assert "name that in `group`" in await owner.refused("edit", id=first, content="x")
+        assert "name that in `group`" in await owner.refused("delete", id=first)
+        assert await owner.call("delete", id=first, group=group) == "Message deleted"
+        assert "Low water" not in await guest.call("read_group", group=group)
         await guest.call("join_group", group=group, join=False)
         assert "There are no such groups." in await guest.call("groups", mine=True)
+        async with Api(hub.http, owner.key) as api:
+            code = await api.invite(group, agent="sanderling")
+        for tool in ("heartbeat", "notifications"):
+            assert f"[group {group} code {code}]" in await guest.call(tool)
         secret = (await owner.call("create_group", name="Keys", private=True)).partition(":")[0]
         said = await guest.refused("read_group", group=secret)
         assert said.endswith("and you are none. Join it, or ask one of its admins to add you.")

@@ -1,10 +1,13 @@
 """The SQLite log keeps the contract, and what it does with files, locks and broken databases."""
 
+import asyncio
 import os
 import shutil
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import msgspec
 import pytest
@@ -19,11 +22,12 @@ from relay.protocol.facts import Facts, Need
 from storage.base import PUBLIC, Status
 from storage.commands import Compact, DropForeign, RemoveMatching, TryRoom
 from storage.errors import Locked, StorageError
-from storage.sqlite import backend, entries
+from storage.sqlite import backend, entries, tools
 from storage.sqlite.files import database_file
 from storage.sqlite.files.database_file import FILE
 from storage.sqlite.statements import migrations
 from storage.sqlite.tools import SqliteStore
+from storage.sqlite.writing import writer as writing
 from storage.sqlite.writing.writer import SqliteWriter
 from storage.tools import Inconsistency
 from tests.factories import make_event
@@ -113,9 +117,54 @@ class TestOpening:
         with pytest.raises(StorageError, match="file/data cannot be used"):
             backend.open_writer(tmp_path / "file" / "data", MEANING)
 
+    @pytest.mark.parametrize(
+        "fault", [sqlite3.OperationalError("no room"), OSError(24, "Too many open files", FILE), KeyboardInterrupt()]
+    )
+    def test_a_writer_that_cannot_be_opened_leaves_nothing_open(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: BaseException
+    ) -> None:
+        with_schema(tmp_path)
+        connections: list[sqlite3.Connection] = []
+
+        def broken(connection: sqlite3.Connection, file: Path) -> None:
+            connections.append(connection)
+            raise fault
+
+        with monkeypatch.context() as patch:
+            patch.setattr(writing, "Checkpoints", broken)
+            with pytest.raises((StorageError, KeyboardInterrupt)):
+                backend.open_writer(tmp_path, MEANING)
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            connections[0].execute("SELECT 1")
+        backend.open_writer(tmp_path, MEANING).close()
+
     async def test_a_reader_needs_a_database(self, tmp_path: Path) -> None:
         with pytest.raises(StorageError, match="no database"):
             await backend.open_reader(tmp_path)
+
+    @pytest.mark.parametrize("opened", [0, 1, 2])
+    async def test_of_readers_that_cannot_all_be_opened_nothing_stays_open(
+        self, tmp_path: Path, writer: SqliteWriter, monkeypatch: pytest.MonkeyPatch, opened: int
+    ) -> None:
+        connections: list[sqlite3.Connection] = []
+        threads = set(threading.enumerate())
+
+        def add_functions(connection: sqlite3.Connection) -> None:
+            connections.append(connection)
+            if len(connections) > opened:
+                raise sqlite3.OperationalError("no room for another file")
+
+        monkeypatch.setattr(database_file, "add_functions", add_functions)
+        with pytest.raises(StorageError, match=rf"no room for another file: .*{FILE}"):
+            await backend.open_reader(tmp_path, readers=2)
+        assert len(connections) == opened + 1
+        for connection in connections:
+            with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+                connection.execute("SELECT 1")
+        left = [one for one in threading.enumerate() if one not in threads and "_connection_worker" in one.name]
+        for thread in left:
+            await asyncio.to_thread(thread.join, 10)
+            assert not thread.is_alive()
 
     async def test_readers_cannot_write(self, store: SqliteStore) -> None:
         with pytest.raises(StorageError, match="cannot be written"):
@@ -416,6 +465,25 @@ def test_an_upgrade_says_that_the_disk_is_full(tmp_path: Path, monkeypatch: pyte
         with pytest.raises(StorageError, match="the disk is full"):
             backend.open_writer(tmp_path, MEANING)
     backend.open_writer(tmp_path, MEANING).close()  # nothing of it is there
+
+
+def test_a_database_that_cannot_be_brought_up_to_date_is_told_with_the_way_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend.open_writer(tmp_path, MEANING).close()
+    number = migrations()[-1][0]
+    monkeypatch.setattr(database_file, "migrations", lambda: [*migrations(), (number + 1, "DROP TRIGGER no_such;")])
+    with pytest.raises(StorageError) as caught:
+        backend.open_writer(tmp_path, MEANING)
+    assert f"cannot be brought up to date from schema {number} (no such trigger: no_such); restore" in str(caught.value)
+
+
+def test_a_copy_that_a_full_disk_has_no_room_for_is_named_and_not_kept(tmp_path: Path) -> None:
+    full = sqlite3.OperationalError("database or disk is full")
+    full.sqlite_errorcode = sqlite3.SQLITE_FULL
+    with pytest.raises(StorageError, match=r"copy\.sqlite cannot be written: the disk is full; free some space there$"):
+        tools._copy(Mock(execute=Mock(side_effect=full)), tmp_path / "copy.sqlite")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_start_that_breaks_off_while_it_makes_the_tables_leaves_none(

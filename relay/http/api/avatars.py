@@ -12,7 +12,7 @@ from relay.http.api import common, profiles
 from relay.http.api.common import BASE, GivenPrincipal, GivenViewer
 from relay.http.api.shapes import Body
 from relay.http.hub import GivenHub
-from relay.http.problems import not_found
+from relay.http.problems import HttpProblem
 
 TAGS: Final = ["agents"]
 HEADERS: Final = {
@@ -61,5 +61,7 @@ async def get_avatar(name: FromPath[str], viewer: GivenViewer, hub: GivenHub) ->
     identity = await common.agent_named(hub, name)
     avatar = await hub.identities.agents.avatar(identity.id)
     if avatar is None:
-        raise not_found("avatar", f"{identity.name} has no avatar")
+        raise HttpProblem(
+            404, "not_found", f"{identity.name} has no avatar", "`avatar_url` in a profile is null where there is none."
+        )
     return Response(avatar.image, media_type=avatar.media_type, headers=HEADERS)

@@ -119,7 +119,12 @@ async def create_thread_message(
     return MessageAnswer(message=described(row))
 
 
-@patch(f"{BASE}/threads/{{thread_id:str}}/messages/{{message_id:str}}", tags=TAGS, summary="Edit a message")
+@patch(
+    f"{BASE}/threads/{{thread_id:str}}/messages/{{message_id:str}}",
+    tags=TAGS,
+    summary="Edit a message",
+    middleware=[idempotent_for_users],
+)
 async def edit_thread_message(
     thread_id: FromPath[str], message_id: FromPath[str], data: JSONBody[MessageText], caller: GivenCaller, hub: GivenHub
 ) -> MessageAnswer:

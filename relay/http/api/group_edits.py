@@ -12,11 +12,13 @@ from relay.http.api.common import GivenPrincipal, GivenViewer
 from relay.http.api.editing import HistoryAnswer
 from relay.http.api.group_access import GROUP, TAGS, GroupPath
 from relay.http.api.group_messages import GroupMessageAnswer, MessagePath
+from relay.http.api.idempotency import idempotent
 from relay.http.api.shapes import Body
 from relay.http.hub import GivenHub
 from relay.http.problems import HttpProblem, invalid
 from relay.protocol import kinds
 from relay.protocol.event import expiration
+from relay.protocol.names import is_blank
 
 
 class MessageText(Body, frozen=True):
@@ -25,7 +27,7 @@ class MessageText(Body, frozen=True):
     content: Content
 
 
-@patch(f"{GROUP}/messages/{{message_id:str}}", tags=TAGS, summary="Edit a message of a group")
+@patch(f"{GROUP}/messages/{{message_id:str}}", tags=TAGS, summary="Edit a message of a group", middleware=[idempotent])
 async def edit_message(
     group_id: GroupPath, message_id: MessagePath, data: JSONBody[MessageText], principal: GivenPrincipal, hub: GivenHub
 ) -> GroupMessageAnswer:
@@ -36,7 +38,7 @@ async def edit_message(
         raise invalid("only messages are edited here: a thread is a post (PATCH /posts/{id}), an answer a comment")
     if target.pubkey not in there.keys:
         raise HttpProblem(403, "not_yours", "this was written by another identity")
-    if not data.content.strip():
+    if is_blank(data.content):
         raise invalid("a message needs text; delete it where nothing is left to say")
     before = await group_texts.messages(hub, [target], there.group.id)
     at = before[target.id].updated_at if target.id in before else 0

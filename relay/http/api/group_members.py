@@ -239,7 +239,7 @@ async def list_pins(group_id: GroupPath, viewer: GivenViewer, hub: GivenHub) -> 
     return PinList(pins=[value for name, value in there.group.pins if name == "e"])
 
 
-@post(f"{GROUP}/pins", tags=TAGS, summary="Pin a message", status_code=200)
+@post(f"{GROUP}/pins", tags=TAGS, summary="Pin a message", status_code=200, middleware=[idempotent])
 async def add_pin(
     group_id: GroupPath, data: JSONBody[NewPin], principal: GivenPrincipal, hub: GivenHub
 ) -> GroupActAnswer:

@@ -11,6 +11,7 @@ from litestar import delete, get, post
 from litestar.params import JSONBody, PathParameter, QueryParameter
 from msgspec import UNSET, Meta
 
+from keys.custody import TAG as CUSTODY
 from relay.api_types import Content, EventId, Title, When, Writer, iso
 from relay.http.api import common, group_access, publishing
 from relay.http.api import group_texts as texts
@@ -27,7 +28,9 @@ from relay.protocol import feed, kinds
 from relay.protocol.event import Event, first_value, parse, values
 from relay.protocol.filter import Filter
 from relay.protocol.groups.belonging import DELETE_EVENT
+from relay.protocol.names import is_blank
 from relay.server.identities.group_tables import GroupStanding
+from relay.server.identities.identity_tokens import Principal
 from storage.base import Limits, Readers
 
 MOST_REACTIONS: Final = 1_000  # to the messages of one page, counted
@@ -156,7 +159,7 @@ async def create_message(
 ) -> GroupMessageAnswer:
     """Write a message, answer one, or begin a thread. `@name` names an agent, who is told."""
     there = await group_access.read(hub, group_id, principal)
-    if not data.content.strip():
+    if is_blank(data.content):
         raise invalid("a message needs text")
     kind, tags, above = kinds.CHAT, list[list[str]](), None
     if data.title is not None:
@@ -173,8 +176,7 @@ async def create_message(
     tags += [
         tag for tag in await publishing.mentioned(hub, f"{data.title or ''}\n{data.content}") if tag[1] not in named
     ]
-    before = [one.created_at for one in (above, await _last_said(hub, there)) if one is not None]
-    after = max(before, default=None)
+    after = await _behind(hub, principal, there, above)
     done = await group_access.act(hub, principal, there, kind, tags, content=data.content, after=after)
     assert done.event is not None  # a held key never signs the same twice
     (shown,) = await described(hub, [done.event], there)
@@ -202,7 +204,12 @@ async def delete_message(
     return await group_access.act(hub, principal, there, kind, tags, by=by, message="Message deleted")
 
 
-@post(f"{GROUP}/messages/{{message_id:str}}/reactions", tags=TAGS, summary="React to a message of a group")
+@post(
+    f"{GROUP}/messages/{{message_id:str}}/reactions",
+    tags=TAGS,
+    summary="React to a message of a group",
+    middleware=[idempotent],
+)
 async def react(
     *,
     group_id: GroupPath,
@@ -245,13 +252,29 @@ async def take_back(
     return answer
 
 
-async def _last_said(hub: RunningRelay, there: GroupStanding) -> Event | None:
-    """What the key that acts said last in the group: within a second the next would stand before or behind it by chance."""
-    authors = frozenset([there.key] if there.key else there.keys[:1])
-    wanted = Filter(
-        authors=authors, kinds=frozenset(SAID["all"]), tags={"h": frozenset([there.group.wire_id])}, limit=1
+async def _behind(hub: RunningRelay, principal: Principal, there: GroupStanding, above: Event | None) -> int | None:
+    """The time that a message is to stand behind, where its id does not see to that (keys.salts): what it answers may be of a
+    key that the relay does not hold, and so may the one that signs it, whose last message it follows then.
+    """
+    key = there.key or next(iter(there.keys), None)
+    is_held = any(
+        one.pubkey == key and one.held and one.retired_at is None
+        for one in await hub.identities.keys.of(principal.identity_id)
     )
-    said = await query(hub, wanted, there.readers) if authors else []
+    last = None if is_held or key is None else await _last_said(hub, there, key)
+    times = [] if last is None else [last.created_at]
+    if above is not None:
+        by_ids = is_held and CUSTODY in (tag[0] for tag in above.tags)
+        times.append(above.created_at - by_ids)
+    return max(times, default=None)
+
+
+async def _last_said(hub: RunningRelay, there: GroupStanding, key: str) -> Event | None:
+    """What a key said last in the group."""
+    wanted = Filter(
+        authors=frozenset([key]), kinds=frozenset(SAID["all"]), tags={"h": frozenset([there.group.wire_id])}, limit=1
+    )
+    said = await query(hub, wanted, there.readers)
     return said[0] if said else None
 
 

@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from relay.api_types import EventId, Name, When, iso
 from relay.http.api import common, follows, notifications
-from relay.http.api.common import BASE, GivenPrincipal
+from relay.http.api.common import BASE, GivenPrincipal, Limit
 from relay.http.api.notifications import Happening, Inbox
 from relay.http.api.shapes import Count
 from relay.http.hub import GivenHub, RunningRelay
@@ -52,6 +52,7 @@ class NewsItem(msgspec.Struct, frozen=True, kw_only=True):
     comment_id: EventId | None
     group_id: Annotated[str | None, Meta(examples=[None])] = None
     message_id: EventId | None = None
+    invite_code: Annotated[str | None, Meta(description="with which you join the group", examples=[None])] = None
     excerpt: Annotated[str, Meta(examples=["When is it back?"])]
     created_at: When
 
@@ -71,7 +72,7 @@ async def heartbeat(
     principal: GivenPrincipal,
     hub: GivenHub,
     since: Annotated[str, QueryParameter(description="`cursor` of the answer before", max_length=16)] = "",
-    limit: Annotated[int, QueryParameter(description="how many at most", ge=1, le=common.MAX_LIMIT)] = FEW,
+    limit: Limit = FEW,
 ) -> Heartbeat:
     """Answers to you, mentions of you, votes on what you wrote, who follows you, what happens to you in groups, and posts of
     those you follow.
@@ -80,7 +81,7 @@ async def heartbeat(
     """
     if since and not (since.isascii() and since.isdigit() and int(since) <= hub.health().last_seq):
         raise invalid("this cursor is none of this hub's; begin again without one")
-    return await news(hub, principal.identity_id, int(since) if since else None, limit)
+    return await news(hub, principal.identity_id, int(since) if since else None, common.at_most(limit))
 
 
 async def news(hub: RunningRelay, identity_id: str, since: int | None, limit: int = FEW) -> Heartbeat:
@@ -129,6 +130,7 @@ def _item(one: Happening) -> NewsItem:
         comment_id=None if one.comment is None else one.comment.id,
         group_id=None if group is None else group.group_id,
         message_id=None if group is None else group.message_id,
+        invite_code=None if group is None else group.code,
         excerpt=(group.content if group is not None else "" if votes or row is None else row.content)[:EXCERPT],
         created_at=iso(one.at),
     )

@@ -21,6 +21,7 @@ from relay.http.problems import invalid, not_found
 from relay.protocol import feed, kinds
 from relay.protocol.event import Event, first_value, parse
 from relay.protocol.filter import Filter
+from relay.protocol.names import is_blank
 from relay.server.identities.users import Caller
 from storage.control_plane import IssueRow
 
@@ -91,7 +92,7 @@ async def create_issue_comment(
 ) -> IssueCommentAnswer:
     """Say something of an issue, or answer what was said of it."""
     row, there = await _issue(hub, caller, issue_id)
-    if not data.content.strip():
+    if is_blank(data.content):
         raise invalid("a comment needs text")
     kind, author, answered = str(kinds.ISSUE), row.pubkey, row.id
     if data.reply_to is not None:

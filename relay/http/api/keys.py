@@ -16,7 +16,7 @@ from relay.http.api.common import BASE, GivenPrincipal
 from relay.http.api.shapes import Body
 from relay.http.api.tokens import Gone
 from relay.http.hub import GivenHub, RunningRelay
-from relay.http.problems import not_found
+from relay.http.problems import HttpProblem
 from relay.protocol.event import Event
 from relay.protocol.kinds import is_hex
 from relay.server.identities.identity_tokens import Principal
@@ -141,7 +141,12 @@ async def destroy_key(pubkey: FromPath[str], principal: GivenPrincipal, hub: Giv
 
 def _pubkey(text: str) -> str:
     if not is_hex(text, 64):
-        raise not_found("key", "there is no such key: a public key has 64 hex digits")
+        raise HttpProblem(
+            404,
+            "not_found",
+            "there is no such key: a public key has 64 hex digits, in lower case",
+            "GET /api/v1/agents/me/keys lists the keys of your identity.",
+        )
     return text
 
 

@@ -22,7 +22,7 @@ from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.api.writers import writers
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import HttpProblem, invalid, not_found
-from relay.protocol import kinds, wiki
+from relay.protocol import kinds, topics, wiki
 from relay.protocol.event import Draft, Event, address_of, first_value, has_tag, parse, values
 from relay.protocol.filter import Filter
 from relay.protocol.names import is_blank
@@ -154,7 +154,7 @@ async def list_documents(
 ) -> DocumentPage:
     """Documents, newest first; those of private and of hidden groups for their members."""
     most = common.at_most(limit)
-    tags = {"t": frozenset([tag])} if tag else {}
+    tags = {"t": topics.spellings(tag)} if tag else {}
     wanted = Filter(kinds=kinds_of(hub), authors=await finding.authors(hub, author), tags=tags, limit=most + 1)
     readers = await common.readers(hub, viewer)
     found = await query_events(hub, wanted, place_of(cursor), readers)
@@ -281,12 +281,21 @@ def said(data: NewDocument) -> tuple[str, str, list[list[str]]]:
     """The name that a document is to have, its title, and its tags but `d`. Raises HttpProblem 400."""
     if is_blank(data.content):
         raise invalid("a document needs a text")
-    given = " ".join((data.identifier or data.title or "").split())
-    title = " ".join((data.title or "").split()) or (given if wiki.normalized(given) != given else "")
+    given = _seen(data.identifier) or _seen(data.title)
+    title = _seen(data.title) or (given if wiki.normalized(given) != given else "")
     name = wiki.normalized(given) or hashlib.sha256((given or data.content).encode()).hexdigest()[:16]
     tags = [["title", title]] if title else []
-    tags += [["t", tag] for tag in dict.fromkeys(data.tags)]
+    named = [topics.folded(tag) for tag in data.tags]
+    if any(map(is_blank, named)):
+        raise invalid("a tag has at least one character that is seen, beside the #")
+    tags += [["t", tag] for tag in dict.fromkeys(named)]
     return name, title, tags + ([["source", data.source]] if data.source else [])
+
+
+def _seen(text: str | None) -> str:
+    """A title or a name on one line; "" where nobody would see anything of it."""
+    found = " ".join((text or "").split())
+    return "" if is_blank(found) else found
 
 
 def kinds_of(hub: RunningRelay) -> frozenset[int]:
@@ -362,7 +371,7 @@ def described(event: Event, author: Writer, events: bool = True) -> KnowledgeDoc
     return KnowledgeDocument(
         id=event.id,
         identifier=first_value(event, "d") or "",
-        title=first_value(event, "title") or None,
+        title=_seen(first_value(event, "title")) or None,
         tags=list(dict.fromkeys(values(event, "t"))),
         source=first_value(event, "source") or first_value(event, "r") or None,
         author=author,

@@ -16,6 +16,7 @@ from relay.http.api.callers import GivenCaller
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, Limit
 from relay.http.api.group_access import GroupActAnswer
 from relay.http.api.group_members import InviteInfo
+from relay.http.api.idempotency import idempotent_for_users
 from relay.http.api.shapes import Body, Done
 from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.hub import GivenHub, RunningRelay
@@ -106,7 +107,7 @@ async def list_group_members(
     return GroupMemberPage(members=found, has_more=following is not None, next_cursor=following)
 
 
-@post(_paths("members"), tags=TAGS, summary="Add a member", status_code=200)
+@post(_paths("members"), tags=TAGS, summary="Add a member", status_code=200, middleware=[idempotent_for_users])
 async def put_member(group_id: FromPath[str], data: JSONBody[NewMember], caller: GivenCaller, hub: GivenHub) -> Done:
     """Add somebody, or change what they may do (9000); for those whose role allows it."""
     await acting.access(hub, caller, group_id, "group")

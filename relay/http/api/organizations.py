@@ -108,7 +108,12 @@ async def get_organization(organization_id: FromPath[str], caller: GivenCaller, 
     return await _answer(hub, caller, organization_id)
 
 
-@patch(f"{BASE}/organizations/{{organization_id:str}}", tags=TAGS, summary="Change an organization")
+@patch(
+    f"{BASE}/organizations/{{organization_id:str}}",
+    tags=TAGS,
+    summary="Change an organization",
+    middleware=[idempotent_for_users],
+)
 async def edit_organization(
     organization_id: FromPath[str], data: JSONBody[OrganizationChange], caller: GivenCaller, hub: GivenHub
 ) -> OrganizationAnswer:

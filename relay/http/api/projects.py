@@ -151,7 +151,7 @@ async def get_project(project_id: FromPath[str], caller: GivenCaller, hub: Given
     return await _answer(hub, caller, project_id)
 
 
-@patch(f"{BASE}/projects/{{project_id:str}}", tags=TAGS, summary="Change a project")
+@patch(f"{BASE}/projects/{{project_id:str}}", tags=TAGS, summary="Change a project", middleware=[idempotent_for_users])
 async def edit_project(
     project_id: FromPath[str], data: JSONBody[ProjectChange], caller: GivenCaller, hub: GivenHub
 ) -> ProjectAnswer:

@@ -255,7 +255,12 @@ async def unsubscribe(
 # what moderates one
 
 
-@patch(f"{BASE}/submolts/{{name:str}}/settings", tags=TAGS, summary="Change the settings of a submolt")
+@patch(
+    f"{BASE}/submolts/{{name:str}}/settings",
+    tags=TAGS,
+    summary="Change the settings of a submolt",
+    middleware=[idempotent],
+)
 async def edit_submolt(
     request: common.AnyRequest,
     name: FromPath[str],
@@ -307,7 +312,13 @@ async def list_moderators(name: FromPath[str], hub: GivenHub, viewer: GivenViewe
     return ModeratorList(moderators=[_moderator(pubkey, member, people.get(pubkey)) for pubkey, member in found])
 
 
-@post(f"{BASE}/submolts/{{name:str}}/moderators", tags=TAGS, summary="Add a moderator to a submolt", status_code=200)
+@post(
+    f"{BASE}/submolts/{{name:str}}/moderators",
+    tags=TAGS,
+    summary="Add a moderator to a submolt",
+    status_code=200,
+    middleware=[idempotent],
+)
 async def add_moderator(
     name: FromPath[str], data: JSONBody[NewModerator], principal: GivenPrincipal, hub: GivenHub
 ) -> Done:
@@ -344,7 +355,13 @@ async def _set_role(
     return Done(message=words, event=done.event)
 
 
-@post(f"{BASE}/posts/{{post_id:str}}/pin", tags=TAGS, summary="Pin a post in its submolt", status_code=200)
+@post(
+    f"{BASE}/posts/{{post_id:str}}/pin",
+    tags=TAGS,
+    summary="Pin a post in its submolt",
+    status_code=200,
+    middleware=[idempotent],
+)
 async def pin_post(post_id: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> Done:
     """Pin a post above those that are pinned; for moderators of its community."""
     return await _pin(hub, principal, post_id, pinned=True)

@@ -137,7 +137,7 @@ async def get_thread(thread_id: FromPath[str], caller: GivenCaller, hub: GivenHu
     return await _answer(hub, caller, thread_id)
 
 
-@patch(f"{BASE}/threads/{{thread_id:str}}", tags=TAGS, summary="Change a thread")
+@patch(f"{BASE}/threads/{{thread_id:str}}", tags=TAGS, summary="Change a thread", middleware=[idempotent_for_users])
 async def edit_thread(
     thread_id: FromPath[str], data: JSONBody[ThreadChange], caller: GivenCaller, hub: GivenHub
 ) -> ThreadAnswer:

@@ -23,6 +23,7 @@ from relay.http.hub import GivenHub, RunningRelay
 from relay.http.pages import mentions, page
 from relay.http.problems import HttpProblem
 from relay.http.rendering import article_text
+from relay.protocol import topics
 from relay.protocol.event import Event, first_value, parse, values
 from relay.protocol.filter import Filter
 from relay.protocol.kinds import is_hex
@@ -179,7 +180,7 @@ async def newest(hub: RunningRelay, most: int, *, tag: str = "", author: str = "
 
 async def _wanted(hub: RunningRelay, tag: str, author: str) -> Filter:
     """Articles with a tag or of an author. Raises NotFoundException."""
-    tags = {"t": frozenset([tag[:MAX_TAG]])} if tag else {}
+    tags = {"t": topics.spellings(tag[:MAX_TAG])} if tag else {}
     return Filter(kinds=knowledge.kinds_of(hub), authors=await _authors(hub, author) if author else None, tags=tags)
 
 

@@ -3,6 +3,7 @@
 Rule: nothing in a token chooses how it is checked. Each key of the issuer is good for the algorithms of its own kind only.
 """
 
+import codecs
 from pathlib import Path
 from typing import Any, Final
 
@@ -80,7 +81,7 @@ class Issuer:
 
 def _keys(file: Path) -> dict[str | None, _Key]:
     try:
-        data = file.read_bytes()
+        data = file.read_bytes().removeprefix(codecs.BOM_UTF8)
         if data.lstrip().startswith(b"{"):
             found = _of_set(msgspec.json.decode(data, type=_Set))
         else:

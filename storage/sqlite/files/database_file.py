@@ -3,6 +3,7 @@ mean to an operator.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import sqlite3
@@ -20,6 +21,8 @@ LOCK: Final = "tidings.lock"
 BUSY_SECONDS: Final = 5.0
 WAL_PAGES: Final = 2 * checkpoints.TOO_LONG  # at which SQLite makes a checkpoint by itself, should ours fail
 STATEMENTS: Final = 512  # prepared statements kept by a connection
+
+COPY_IT: Final = "a copy of the data directory on another disk can be used (--data)"
 
 _ADVICE: Final = {
     sqlite3.SQLITE_FULL: "the disk is full; free some space",
@@ -45,7 +48,27 @@ def failure(error: sqlite3.Error) -> StorageError | None:
 
 def unusable(file: Path, error: sqlite3.Error) -> StorageError:
     """Why this database cannot be opened."""
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CANTOPEN:
+        if file.is_dir():
+            return StorageError(f"{file} is a directory; a database should be there: restore a backup")
+        if _is_read_only(file.parent):
+            return StorageError(f"the disk of {file} can only be read, and a database needs more; {COPY_IT}")
     return StorageError(f"{failure(error) or error}: {file}")
+
+
+def _is_read_only(directory: Path) -> bool:
+    """Whether the file system there takes nothing."""
+    try:
+        return bool(os.statvfs(directory).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
+
+
+def _reason(error: OSError) -> str:
+    """Why a data directory cannot be used, and what can be done."""
+    if isinstance(error, FileExistsError):
+        return "it is a file, no directory; choose another with --data"
+    return f"{error.strerror}; {COPY_IT}" if error.errno == errno.EROFS else f"{error.strerror}"
 
 
 class Lock:
@@ -57,7 +80,7 @@ class Lock:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._file = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise StorageError(f"the data directory {directory} cannot be used: {error.strerror}") from None
+            raise StorageError(f"the data directory {directory} cannot be used: {_reason(error)}") from None
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -161,7 +184,7 @@ def connect_writer(directory: Path, synchronous: str, cache_mib: int, *, was_the
     except OSError as error:
         connection.close()
         raise StorageError(f"{file}: {error.strerror}") from None
-    except StorageError:
+    except BaseException:
         connection.close()
         raise
     return connection
@@ -211,10 +234,20 @@ def _migrate(connection: sqlite3.Connection, file: Path) -> None:
             for number, script in together:
                 _migrate_to(connection, number, script)
             connection.execute("COMMIT")
-        except BaseException:
+        except BaseException as error:
             if connection.in_transaction:  # SQLite itself has ended it where the disk is full
                 connection.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error) and failure(error) is None:
+                raise StorageError(_no_way_up(connection, file, error)) from None
             raise
+
+
+def _no_way_up(connection: sqlite3.Connection, file: Path, error: sqlite3.Error) -> str:
+    """What to do with a database that is not what its schema's number says."""
+    return (
+        f"{file} cannot be brought up to date from schema {schema_version(connection, file)} ({error}); restore the backup from "
+        "before the update and go on with the version that wrote it: its `tidings export` moves the events to a new directory"
+    )
 
 
 def _migrate_to(connection: sqlite3.Connection, number: int, script: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from relay.protocol import kinds
+from relay.protocol import kinds, topics
 from relay.protocol.search import Term
 from storage.commands import Model
 from storage.search import hybrid
@@ -226,7 +226,7 @@ def _index_keys(query: SearchQuery) -> tuple[list[bytes], SearchQuery]:
         rest = msgspec.structs.replace(query, wanted=wanted)
     elif query.tags:
         first = min(query.tags)
-        keys = fts.tag_keys(query, "t", frozenset([first]))
+        keys = fts.tag_keys(query, "t", topics.spellings(first))
         rest = msgspec.structs.replace(query, tags=query.tags - {first})
     elif wanted.authors:
         authors = [entries.author(pubkey) for pubkey in sorted(wanted.authors)]

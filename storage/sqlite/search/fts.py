@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from relay.protocol import topics
 from relay.protocol.filter import Filter
 from relay.protocol.groups import state
 from relay.protocol.search import Term
@@ -87,7 +88,7 @@ def conditions(asked: SearchQuery) -> Conditions:
     if wanted.ids is not None:
         parts.append(_among("ids", [bytes.fromhex(one) for one in sorted(wanted.ids)]))
     parts += [_tagged(asked, name, values) for name, values in sorted(wanted.tags.items())]
-    parts += [_tagged(asked, "t", frozenset([value])) for value in sorted(asked.tags)]
+    parts += [_tagged(asked, "t", topics.spellings(value)) for value in sorted(asked.tags)]
     return Conditions("\n".join(text for text, _ in parts), tuple(value for _, values in parts for value in values))
 
 

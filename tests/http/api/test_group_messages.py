@@ -69,6 +69,21 @@ async def test_what_one_says_in_a_row_stands_in_that_order_threads_too(alice, bo
     assert [one["id"] for one in told] == [one["id"] for one in reversed(written)]
 
 
+async def test_what_several_say_by_turns_stands_in_that_order_and_is_not_dated_ahead(alice, bob, api):
+    group = await begun(alice, id=NAMES)
+    written = []
+    for number, who in enumerate((alice, alice, alice, bob, alice, alice, bob, bob, alice)):
+        above = {"reply_to": written[-1]["id"]} if number % 2 else {}
+        written.append(await message(who, group, str(number), **above))
+        assert written[-1]["event"]["created_at"] <= time.time()
+    found, cursor = list[str](), ""
+    while cursor is not None:
+        page = await api.get(f"groups/{NAMES}/messages?limit=4&cursor={cursor}")
+        found += [one["content"] for one in page["messages"]]
+        cursor = page["next_cursor"]
+    assert found == [one["content"] for one in reversed(written)]
+
+
 async def test_what_answers_a_clock_that_is_fast_is_taken_all_the_same(start):
     api = Api(await start(limits={"created_at_future": 20}))
     alice = await api.registered("alice")
@@ -221,7 +236,10 @@ async def test_messages_of_one_group_are_not_in_another(alice):
     assert await alice.refused(404, "POST", "groups/another/messages", body) == "message_not_found"
 
 
-@pytest.mark.parametrize("body", [{}, {"content": " "}, {"content": "x", "title": " "}, {"content": "x", "kind": 1}])
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"content": " "}, {"content": "\u200b\u2800"}, {"content": "x", "title": " "}, {"content": "x", "kind": 1}],
+)
 async def test_what_is_no_message(alice, body):
     await begun(alice, id=NAMES)
     assert (await alice.send("POST", f"groups/{NAMES}/messages", body)).status_code == 400

@@ -101,7 +101,8 @@ async def test_who_is_invited_is_told_the_code_until_it_lets_them_in(alice, bob,
     )
     assert (await carol.get("notifications"))["notifications"] == []
     assert await carol.refused(404, "GET", f"events/{made['event']['id']}") == "event_not_found"
-    assert [one["type"] for one in (await bob.get("heartbeat"))["news"]] == ["group_invite"]
+    (news,) = (await bob.get("heartbeat"))["news"]
+    assert (news["type"], news["invite_code"]) == ("group_invite", told["invite_code"])
     await bob.told("POST", f"groups/{NAMES}/join", {"code": told["invite_code"]})
     assert (await bob.get("notifications"))["notifications"] == []
 

@@ -79,3 +79,37 @@ async def test_a_route_that_returns_a_secret_takes_no_part(alice):
     first = await alice.told("POST", "agents/me/tokens", {"name": "x"}, 201, idempotency_key="k")
     second = await alice.told("POST", "agents/me/tokens", {"name": "x"}, 201, idempotency_key="k")
     assert first["api_key"] != second["api_key"]
+
+
+# What is written once however often it is asked for: it gives a secret, or leaves no trace the second time.
+WITHOUT = {
+    *("register_agent", "new_claim", "add_token", "rotate_token", "add_app_token", "login", "claim_key", "export_key"),
+    *("add_webhook", "create_invite", "create_group_invite_of_organization"),
+    *("create_group_invite_of_project", "create_group_invite_of_thread"),
+    *("put_my_profile", "edit_my_profile", "put_me", "edit_me", "upload_avatar", "vanish", "edit_my_user", "put_rule"),
+    *("add_key", "choose_key", "retire_key", "destroy_key", "look_at_claim", "claim_agent", "publish_event"),
+    *("subscribe", "join_group", "leave_group", "read_all", "read_by_post", "resume_webhook"),
+    *(f"{verb}_group_of_{what}" for verb in ("join", "leave") for what in ("organization", "project", "thread")),
+    *("link_repo", "put_chat_agent"),
+}
+
+
+async def test_every_other_route_that_writes_takes_part(api):
+    described = await api.get("openapi.json")
+    without = {
+        operation["operationId"]
+        for path in described["paths"].values()
+        for method, operation in path.items()
+        if method in {"post", "put", "patch"}
+        and not any(one.get("name") == "Idempotency-Key" for one in operation.get("parameters", ()))
+    }
+    assert without == WITHOUT
+
+
+async def test_an_edit_in_a_group_is_made_once(alice):
+    group = (await alice.told("POST", "groups", {"name": "Tides"}, 201))["group"]["id"]
+    said = (await alice.told("POST", f"groups/{group}/messages", {"content": "Low"}, 201))["message"]["id"]
+    path = f"groups/{group}/messages/{said}"
+    for _ in range(2):
+        await alice.told("PATCH", path, {"content": "High"}, idempotency_key="k")
+    assert [one["content"] for one in (await alice.get(f"{path}/history"))["versions"]] == ["Low", "High"]

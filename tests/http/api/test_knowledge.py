@@ -48,6 +48,13 @@ async def test_the_same_name_again_replaces_the_document(alice: Api) -> None:
     assert [result["document"]["id"] for result in found["results"]] == [second["id"]]
 
 
+async def test_documents_written_within_a_second_are_listed_in_that_order(alice: Api) -> None:
+    for number in range(6):
+        await add(alice, "The tide.", identifier=f"page-{number}")
+    found = await alice.get("knowledge")
+    assert [one["identifier"] for one in found["documents"]] == [f"page-{number}" for number in reversed(range(6))]
+
+
 async def test_what_a_document_said_before_is_kept_until_it_is_deleted(alice: Api) -> None:
     for text in ("The old harbour.", "The new quay.", "The newest quay."):
         document = await add(alice, text, title="Harbour")
@@ -185,6 +192,22 @@ async def test_a_search_is_narrowed_by_tags_author_and_time(alice: Api, bob: Api
     assert await ids("&organization_id=none") == set()
 
 
+async def test_tags_are_kept_and_found_in_lower_case(alice: Api, api: Api) -> None:
+    document = await add(alice, "Wellingtons.", tags=["#Boots", "boots", " Rubber  Boots", "ÜBER"])
+    assert document["tags"] == ["boots", "rubber boots", "über"]
+    for tag in ("boots", "Boots", "%23BOOTS", "Rubber%20boots", "%C3%9Cber"):
+        assert [one["id"] for one in (await api.get(f"knowledge?tag={tag}"))["documents"]] == [document["id"]]
+        found = await api.get(f"knowledge/search?q=wellingtons&mode=words&tag={tag}")
+        assert [one["document"]["id"] for one in found["results"]] == [document["id"]]
+
+
+async def test_a_title_that_nobody_sees_is_none(alice: Api) -> None:
+    for title in ("\u200b", "\u2800", "\u3164", "\u00a0"):
+        document = await add(alice, f"Of {ord(title)}.", title=title)
+        assert document["title"] is None
+        assert len(document["identifier"]) == 16
+
+
 async def test_a_deleted_document_is_gone_from_everywhere(alice: Api) -> None:
     document = await add(alice, "Wellingtons.")
     told = await alice.told("DELETE", f"knowledge/{document['id']}")
@@ -216,6 +239,8 @@ async def test_adding_needs_a_token(api: Api) -> None:
         {"content": ""},
         {"content": " \n"},
         {"content": "x", "tags": [""]},
+        {"content": "x", "tags": ["# "]},
+        {"content": "x", "tags": ["\u200b"]},
         {"content": "x", "title": "x" * 301},
         {"content": "x", "tags": ["t"] * 51},
         {"content": 1},
