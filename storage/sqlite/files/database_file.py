@@ -184,7 +184,7 @@ def connect_writer(directory: Path, synchronous: str, cache_mib: int, *, was_the
     except OSError as error:
         connection.close()
         raise StorageError(f"{file}: {error.strerror}") from None
-    except StorageError:
+    except BaseException:
         connection.close()
         raise
     return connection
