@@ -65,8 +65,9 @@ def plane(directory: Path) -> Plane:
     """What stands in a database."""
     plain = sqlite3.connect(directory / FILE)
     plain.row_factory = sqlite3.Row
-    groups = {row["id"]: dict(row) for row in plain.execute("SELECT * FROM groups")}
-    numbers = {row["number"]: name for name, row in groups.items()}
+    every_group = {row["id"]: dict(row) for row in plain.execute("SELECT * FROM groups")}
+    numbers = {row["number"]: name for name, row in every_group.items()}
+    groups = {name: row for name, row in every_group.items() if not row["home"]}
     live = [
         Stored(
             row["seq"],

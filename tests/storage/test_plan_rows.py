@@ -10,14 +10,15 @@ from hypothesis import strategies as st
 from handlers.rows import PROJECTIONS
 from relay.protocol.admission import Door
 from relay.protocol.chunks import Cutting
-from relay.protocol.event import Event
+from relay.protocol.event import Event, wire
+from storage.base import Incoming
 from storage.commands import ContinueGroups, Model, StoreVectors, Sweep
 from storage.sqlite.rows import later_rows, projections, rebuilding
 from storage.sqlite.writing.writer import SqliteWriter
 from tests.factories import keypair, make_event
 from tests.storage.feed_logs import rebuild, write
 from tests.storage.plan_logs import OPERATOR, open_log
-from tests.storage.plan_model import TABLES, ordered, plane, rows, tables
+from tests.storage.plan_model import TABLES, first, ordered, plane, rows, tables
 
 START = 1000
 NOW = START + 9
@@ -55,6 +56,8 @@ MESSAGE_TAGS: list[tuple[tuple[str, ...], ...]] = [
     (("tool_invocations", '[{"a":1}]'), ("parts", "[]"), ("annotations", "[1,2]"), ("usage", "", "3")),
     (("expiration", str(NOW + 2)),),
 ]
+
+HOME = 50  # the own key of a peer
 
 _keys = st.integers(1, 4)
 _times = st.integers(START, NOW)
@@ -182,6 +185,26 @@ def pools(draw: st.DrawFn) -> list[Event]:
     return pool
 
 
+@st.composite
+def from_elsewhere(draw: st.DrawFn, pool: list[Event]) -> list[Event]:
+    """What a peer says of groups that are called as ours, and the same things as here, said there by anybody."""
+    told = [make_event(HOME, 39000, "", [("d", group), ("name", "Theirs")], START) for group in draw(st.sets(_groups))]
+    some = [one for one in pool if one.kind != 5 and any(tag[0] == "h" for tag in one.tags)]
+    said = [
+        make_event(draw(_keys), one.kind, one.content or "theirs", one.tags, draw(_times))
+        for one in draw(st.lists(st.sampled_from(some), max_size=6) if some else st.just([]))
+        if any(tag[1] == first(one, "h") for each in told for tag in each.tags)
+    ]
+    return [*told, *said]
+
+
+def bring(writer: SqliteWriter, batch: list[Event]) -> None:
+    """Write what a peer with groups brings."""
+    home = keypair(HOME).pubkey
+    some = [Incoming(one, wire(one), Door.PEER, NOW, origin="wss://peer.example", home=home) for one in batch]
+    writer.write(some, NOW)
+
+
 @RELAXED
 @given(pools(), moderation(), st.data())
 def test_rows_are_what_the_obvious_model_makes_of_the_live_events(
@@ -192,13 +215,17 @@ def test_rows_are_what_the_obvious_model_makes_of_the_live_events(
         writer = open_log(directory)
         try:
             write(writer, FOUNDING, Door.CLIENT, NOW)
-            left = {"pool": list(data.draw(st.permutations(pool))), "changes": list(changes)}
-            while left["pool"] or left["changes"]:
+            elsewhere = data.draw(from_elsewhere(pool))
+            left = {"pool": list(data.draw(st.permutations(pool))), "changes": list(changes), "elsewhere": elsewhere}
+            while any(left.values()):
                 way = data.draw(st.sampled_from([one for one, some in left.items() if some]))
                 size = data.draw(st.integers(1, len(left[way])))
                 batch, left[way] = left[way][:size], left[way][size:]
                 with mock.patch.object(projections, "AT_ONCE", data.draw(st.sampled_from([1, 2, 1000]))):
-                    write(writer, batch, Door.IMPORT, NOW)
+                    if way == "elsewhere":
+                        bring(writer, batch)
+                    else:
+                        write(writer, batch, Door.IMPORT, NOW)
                 with mock.patch.object(later_rows, "AT_ONCE", data.draw(st.sampled_from([1, 2, 32]))):
                     settle(writer)
                 assert ordered(tables(directory)) == ordered(rows(plane(directory)))
