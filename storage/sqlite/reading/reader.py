@@ -88,6 +88,7 @@ async def connect(directory: Path, cache_mib: int, query_steps: int) -> ReadingC
         raise StorageError(
             f"there is no database in {directory}; a relay makes it at its first start, --data names its place"
         )
+    database_file.check_log(file)
     reader = ReadingConnection(partial(open_file, file, cache_mib), query_steps)
     try:
         await reader
