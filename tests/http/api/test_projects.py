@@ -126,6 +126,14 @@ async def test_a_message_says_what_a_model_said_and_took(ann: Api) -> None:
     assert await ann.refused(400, "POST", there, {"role": "boss"}) == "bad_request"
 
 
+async def test_a_message_of_nothing_is_none(ann: Api) -> None:
+    there = f"threads/{await thread(ann)}/messages"
+    for nothing in ({}, {"content": "\u200b"}, {"content": " ", "role": "assistant"}):
+        assert await ann.refused(400, "POST", there, nothing) == "invalid"
+    for instead in ({"tool_invocations": [{"tool": "tide"}]}, {"role": "assistant", "finish_reason": "stop"}):
+        assert (await ann.told("POST", there, instead, 201))["message"]["content"] == ""
+
+
 async def test_authors_delete_their_messages_and_moderators_anybodys(ann: Api, ben: Api) -> None:
     there = f"threads/{await thread(ann)}"
     await add(ann, there, ben)
