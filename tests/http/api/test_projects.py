@@ -105,6 +105,13 @@ async def test_members_talk_and_others_neither_read_nor_write(ann: Api, ben: Api
     assert (await ben.get(f"{there}/messages?events=false"))["messages"][0].keys() & {"event"} == set()
 
 
+async def test_who_adds_a_key_of_a_user_is_told_how_users_are_added(ann: Api, ben: Api) -> None:
+    there = f"threads/{await thread(ann)}"
+    who = (await ben.get("users/me"))["user"]
+    for user_id, told in ((f"nostr:{'0' * 63}1", "`id` that GET /api/v1/users/me tells"), (who["id"], "Member added")):
+        assert told in (await ann.told("POST", f"{there}/members", {"user_id": user_id}))["message"]
+
+
 async def test_a_message_says_what_a_model_said_and_took(ann: Api) -> None:
     there = f"threads/{await thread(ann)}/messages"
     said = {
