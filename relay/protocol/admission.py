@@ -59,10 +59,14 @@ class RemoveAuthor(msgspec.Struct, frozen=True, gc=False):
 
 
 class RemoveEdits(msgspec.Struct, frozen=True, gc=False):
-    """Remove the edits (kind 1010) of these posts and comments by the key `by` and by every other of its posting identity."""
+    """Remove the edits (kind 1010) of these events by the key `by` and by every other of its posting identity.
+
+    With a `group`, instead all that belong to it, whoever wrote them: an issue's members' edits say anew what it said.
+    """
 
     edited: tuple[str, ...]
     by: str
+    group: str = ""
 
 
 class AllowTime(msgspec.Struct, frozen=True, gc=False):

@@ -11,7 +11,8 @@ from relay.protocol import kinds, names, urls
 from relay.protocol.event import Event, first_value
 
 _BREAKING: Final = frozenset(("Cc", "Cs", "Zl", "Zp"))  # control characters, lone surrogates, separators of lines
-EDITED: Final = frozenset((kinds.POST, kinds.COMMENT, kinds.CHAT))  # the kinds whose text edits (kind 1010) give
+# The kinds whose text edits (kind 1010) give.
+EDITED: Final = frozenset((kinds.POST, kinds.COMMENT, kinds.CHAT, kinds.ISSUE))
 MAX_TITLE: Final = 300  # characters
 
 _ID: Final = 64  # characters

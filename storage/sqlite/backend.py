@@ -66,8 +66,8 @@ async def open_reader(
     try:
         while len(connections) < readers:
             connections.append(await reader.connect(path, cache_mib, query_steps))
+        return SqliteStore(path, connections, cache_mib, moving)
     except BaseException:
         for connection in connections:
             await connection.close()
         raise
-    return SqliteStore(path, connections, cache_mib, moving)

@@ -31,8 +31,9 @@ def test_marks_an_event_that_is_not_here_with_who_asked_and_takes_its_edits() ->
     assert admission.removals == (RemoveEvent(note.id, ALICE.pubkey), RemoveEdits((note.id,), ALICE.pubkey))
 
 
-def test_a_post_goes_with_its_edits_and_another_author_s_stays_with_them() -> None:
-    post, other = make_event(ALICE, kind=11), make_event(BOB, kind=11)
+@pytest.mark.parametrize("kind", [9, 11, 1111, 1621])
+def test_what_has_edits_goes_with_them_and_another_author_s_stays_with_them(kind: int) -> None:
+    post, other = make_event(ALICE, kind=kind), make_event(BOB, kind=kind)
     request = make_event(ALICE, kind=5, tags=[["e", post.id], ["e", other.id], ["e", post.id]])
     admission = admit(request, FakeLog(post, other))
     assert admission.removals == (RemoveEvent(post.id, ALICE.pubkey), RemoveEdits((post.id,), ALICE.pubkey))

@@ -122,10 +122,17 @@ def test_what_is_no_json_is_answered_by_the_name_that_can_be_read(verb: str) -> 
     assert answer(begin + b'{"tags":NaN}]')[:3] == ["OK", "", False]
     assert answer(begin + b'{"id":"x"')[:3] == ["OK", "x", False]
     assert answer(begin + b"[")[0] == "NOTICE"
-    for question in ("REQ", "COUNT"):
-        assert answer(f'["{question}" , "a",{{"search":"\\ud800"}}]'.encode())[:2] == ["CLOSED", "a"]
-        assert "half a character" in answer(f'["{question}","a",{{"search":"\\ud800"}}]'.encode())[2]
-        assert answer(f'["{question}","a",'.encode() + b'{"a":' * 100_000)[:2] == ["CLOSED", "a"]
+
+
+@pytest.mark.parametrize("verb", ["REQ", "COUNT", "NEG-OPEN", "NEG-MSG"])
+def test_a_question_that_is_no_json_is_answered_by_its_name(verb: str) -> None:
+    reply = "NEG-ERR" if verb.startswith("NEG-") else "CLOSED"
+    assert answer(f'["{verb}" , "a",{{"search":"\\ud800"}}]'.encode())[:2] == [reply, "a"]
+    assert "half a character" in answer(f'["{verb}","a",{{"search":"\\ud800"}}]'.encode())[2]
+    assert answer(f'["{verb}","a",'.encode() + b'{"a":' * 100_000)[:2] == [reply, "a"]
+    for name in ('a"b\\', "\u00e9\n", "", "x" * 65, 7, -1.5):
+        assert answer(f'["{verb}",{json.dumps(name)},{{"kinds":[1],}}]'.encode())[:2] == [reply, name]
+    assert answer(f'["{verb}","\\ud800",{{}}]'.encode())[0] == "NOTICE"
 
 
 @pytest.mark.parametrize("verb", ["EVENT", "AUTH"])

@@ -189,6 +189,14 @@ def test_a_request_that_is_no_json_ends_the_subscription_of_its_id() -> None:
     assert isinstance(Session("c").receive(b'["COUNT","s",{"search":"\\ud800"}]', RULES), bytes)
 
 
+@pytest.mark.parametrize("verb", ["NEG-OPEN", "NEG-MSG"])
+def test_a_comparison_ends_by_a_message_of_it_that_is_no_json(verb: str) -> None:
+    effect = Session("c").receive(f'["{verb}","s",{{"kinds":[1],}},"61"]'.encode(), RULES)
+    assert isinstance(effect, RefuseComparison)
+    assert effect.subscription == "s"
+    assert refusal(effect)[:2] == ["NEG-ERR", "s"]
+
+
 def test_what_cannot_be_acted_on_is_answered() -> None:
     assert refusal(ask(Session("c"), "SHOUT", "hello"))[0] == "NOTICE"
 
@@ -206,14 +214,14 @@ def test_a_refused_effect_is_answered_in_its_own_form() -> None:
     assert sessions.refusal_of(named, reason) == named  # its sender waits for that name
 
 
-@pytest.mark.parametrize("verb", ["REQ", "COUNT"])
-def test_what_holds_far_too_many_values_is_refused_by_its_name_before_it_is_decoded(verb: str) -> None:
+@pytest.mark.parametrize(("verb", "reply"), [("REQ", "CLOSED"), ("COUNT", "CLOSED"), ("NEG-OPEN", "NEG-ERR")])
+def test_what_holds_far_too_many_values_is_refused_by_its_name_before_it_is_decoded(verb: str, reply: str) -> None:
     most = RULES.max_filter_values + RULES.max_filters * 1000
     written = f'["{verb}","s",{{"kinds":[%s1]}}]'
     answer = refusal(Session("c").receive((written % ("1," * (most - 1))[:-2] + "x").encode(), RULES))
     assert str(answer[2]).startswith("invalid: the message must be")  # as many as that are looked at
     answer = refusal(Session("c").receive((written % ("1," * most) + "x").encode(), RULES))
-    assert answer[:2] == ["CLOSED", "s"]
+    assert answer[:2] == [reply, "s"]
     assert str(answer[2]).startswith("rate-limited: the open filters")
 
 

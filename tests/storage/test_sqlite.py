@@ -1,8 +1,10 @@
 """The SQLite log keeps the contract, and what it does with files, locks and broken databases."""
 
+import asyncio
 import os
 import shutil
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 from unittest.mock import Mock
@@ -25,6 +27,7 @@ from storage.sqlite.files import database_file
 from storage.sqlite.files.database_file import FILE
 from storage.sqlite.statements import migrations
 from storage.sqlite.tools import SqliteStore
+from storage.sqlite.writing import writer as writing
 from storage.sqlite.writing.writer import SqliteWriter
 from storage.tools import Inconsistency
 from tests.factories import make_event
@@ -114,9 +117,54 @@ class TestOpening:
         with pytest.raises(StorageError, match="file/data cannot be used"):
             backend.open_writer(tmp_path / "file" / "data", MEANING)
 
+    @pytest.mark.parametrize(
+        "fault", [sqlite3.OperationalError("no room"), OSError(24, "Too many open files", FILE), KeyboardInterrupt()]
+    )
+    def test_a_writer_that_cannot_be_opened_leaves_nothing_open(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: BaseException
+    ) -> None:
+        with_schema(tmp_path)
+        connections: list[sqlite3.Connection] = []
+
+        def broken(connection: sqlite3.Connection, file: Path) -> None:
+            connections.append(connection)
+            raise fault
+
+        with monkeypatch.context() as patch:
+            patch.setattr(writing, "Checkpoints", broken)
+            with pytest.raises((StorageError, KeyboardInterrupt)):
+                backend.open_writer(tmp_path, MEANING)
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            connections[0].execute("SELECT 1")
+        backend.open_writer(tmp_path, MEANING).close()
+
     async def test_a_reader_needs_a_database(self, tmp_path: Path) -> None:
         with pytest.raises(StorageError, match="no database"):
             await backend.open_reader(tmp_path)
+
+    @pytest.mark.parametrize("opened", [0, 1, 2])
+    async def test_of_readers_that_cannot_all_be_opened_nothing_stays_open(
+        self, tmp_path: Path, writer: SqliteWriter, monkeypatch: pytest.MonkeyPatch, opened: int
+    ) -> None:
+        connections: list[sqlite3.Connection] = []
+        threads = set(threading.enumerate())
+
+        def add_functions(connection: sqlite3.Connection) -> None:
+            connections.append(connection)
+            if len(connections) > opened:
+                raise sqlite3.OperationalError("no room for another file")
+
+        monkeypatch.setattr(database_file, "add_functions", add_functions)
+        with pytest.raises(StorageError, match=rf"no room for another file: .*{FILE}"):
+            await backend.open_reader(tmp_path, readers=2)
+        assert len(connections) == opened + 1
+        for connection in connections:
+            with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+                connection.execute("SELECT 1")
+        left = [one for one in threading.enumerate() if one not in threads and "_connection_worker" in one.name]
+        for thread in left:
+            await asyncio.to_thread(thread.join, 10)
+            assert not thread.is_alive()
 
     async def test_readers_cannot_write(self, store: SqliteStore) -> None:
         with pytest.raises(StorageError, match="cannot be written"):
@@ -428,6 +476,27 @@ def test_a_database_that_cannot_be_brought_up_to_date_is_told_with_the_way_back(
     with pytest.raises(StorageError) as caught:
         backend.open_writer(tmp_path, MEANING)
     assert f"cannot be brought up to date from schema {number} (no such trigger: no_such); restore" in str(caught.value)
+
+
+async def test_a_backup_beside_the_log_of_the_former_database_is_not_opened_and_not_damaged(tmp_path: Path) -> None:
+    writer = backend.open_writer(tmp_path, MEANING)
+    writer.write(incoming(notes("a")), NOW)
+    store = await backend.open_reader(tmp_path, readers=1)
+    await store.backup(tmp_path / "copy")
+    writer.write(incoming(notes("b")), NOW)
+    log = (tmp_path / f"{FILE}-wal").read_bytes()
+    await store.close()
+    writer.close()
+    copy = (tmp_path / "copy").read_bytes()
+    (tmp_path / FILE).write_bytes(copy)
+    (tmp_path / f"{FILE}-wal").write_bytes(log)
+    with pytest.raises(StorageError, match="-wal belongs to the database that was there before"):
+        backend.open_writer(tmp_path, MEANING)
+    with pytest.raises(StorageError, match="remove it and"):
+        await backend.open_reader(tmp_path, readers=1)
+    assert (tmp_path / FILE).read_bytes() == copy
+    (tmp_path / f"{FILE}-wal").unlink()
+    backend.open_writer(tmp_path, MEANING).close()
 
 
 def test_a_copy_that_a_full_disk_has_no_room_for_is_named_and_not_kept(tmp_path: Path) -> None:

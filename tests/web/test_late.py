@@ -189,7 +189,7 @@ def test_what_was_read_stays_so_whatever_page_and_number_come_late(relay, window
 def test_what_the_bell_was_told_before_all_was_read_is_not_told_after_it(relay, window):
     ann, other = Agent(relay), Agent(relay)
     post = ann.post("Counted late")
-    reader = window("/docs", ann.identity)
+    reader = window("/health", ann.identity)  # without scripts
     streams = held(reader.page, "**/stream/notifications")
     other.comment(post, "First")
     reader.go("/notifications")
@@ -489,6 +489,39 @@ def test_what_came_while_a_room_caught_up_stays_and_the_newest_count_too(relay, 
     expect(chip).to_have_text("👍 2")
 
 
+def test_older_ones_that_do_not_come_are_asked_for_once_and_again_when_somebody_presses(relay, window, ann):
+    ann.call("POST", "/groups", id="late-older", name="Late older", private=True)
+    for number in range(51):
+        say(ann, "late-older", f"number {number}.")
+    for number in range(26):
+        ann.post(f"Older {number}")
+    reader = window("/docs", ann.identity)
+    asked: list[str] = []
+
+    def refuse(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(status=503, json={"message": "the harbour is closed"})
+
+    for path, link, rows, more in (
+        ("/chat/late-older", "#older", ".message", "**/messages?limit=50&cursor=*"),
+        (f"/u/{ann.identity.name}", "#more", "li.item", f"**/u/{ann.identity.name}?*"),
+    ):
+        reader.go(path)
+        reader.await_live()
+        before = reader.page.locator(rows).count()
+        asked.clear()
+        reader.page.route(more, refuse)
+        reader.page.locator(link).scroll_into_view_if_needed()
+        expect(reader.page.locator(link)).to_have_text("That did not work. Try again")
+        for _ in range(3):
+            settled(reader.page)
+        assert len(asked) == 1
+        reader.page.unroute(more, refuse)
+        reader.page.locator(link).click()
+        expect(reader.page.locator(rows)).not_to_have_count(before)
+        expect(reader.page.locator(link)).to_be_hidden()
+
+
 def test_who_joins_before_the_room_has_refused_them_is_let_in(relay, window, ann):
     ann.call("POST", "/groups", id="late-door", name="Late door", private=True)
     say(ann, "late-door", "Come in")
@@ -554,3 +587,16 @@ def test_a_project_shows_what_was_read_last(relay, window):
     before()
     settled(reader.page)
     expect(comments).to_contain_text("At the bow")
+
+
+def test_a_script_that_comes_in_another_version_knows_who_reads(relay, window, ann):
+    """As when the relay was started anew while a page of it is open."""
+    reader = window("/docs", ann.identity)
+    expect(reader.page.locator("#account")).to_have_text(ann.identity.name)
+    other = "import('/static/me.js?v=0123456789abcdef')"
+    assert reader.page.evaluate(f"{other}.then(({{ me }}) => me.token)") == ann.identity.token
+    reader.page.evaluate(f"{other}.then(({{ signOut }}) => signOut())")
+    assert (
+        reader.page.evaluate(other.replace("0123456789abcdef", "fedcba9876543210") + ".then(({ me }) => me.token)")
+        == ""
+    )

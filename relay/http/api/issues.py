@@ -20,7 +20,7 @@ from relay.http.problems import HttpProblem, invalid, not_found
 from relay.protocol import kinds
 from relay.protocol.control_plane import issues
 from relay.protocol.control_plane.issues import ASSIGNEE, MAX_LABEL, MAX_LABELS, MAX_RANK, MAX_TITLE, STATUSES
-from relay.protocol.event import Event, parse
+from relay.protocol.event import Event, expiration, parse
 from relay.server.identities.users import Caller
 from storage.control_plane import IssueRow, SoughtIssues
 
@@ -256,6 +256,9 @@ async def _edit(hub: RunningRelay, caller: Caller, row: IssueRow, fields: dict[s
     assignee = None if now["assignee_id"] is None else await _key(hub, now["assignee_id"])
     tags = [["h", row.group_id or ""], ["e", row.id], ["subject", now["title"]], ["rank", now["rank"]]]
     tags += _tags(now["priority_id"], assignee, now["label_ids"], due)
+    expires = expiration(parse(row.wire))
+    if expires is not None:
+        tags.append(["expiration", str(expires)])  # its text is not to outlive what it edits
     at = max(common.now(), row.updated_at + 1)
     return await acting.act(hub, caller, kinds.EDIT, tags, now["description"] or "", at=at)
 

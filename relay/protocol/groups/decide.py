@@ -156,7 +156,8 @@ def _delete(case: Case) -> GroupDecision:
             if target.address is not None:
                 removals.append(RemoveAddress(target.address, target.created_at, target_id))
             if target.kind in feed.EDITED:
-                removals.append(RemoveEdits((target_id,), target.pubkey))
+                whose = case.group.id if target.kind == kinds.ISSUE else ""
+                removals.append(RemoveEdits((target_id,), target.pubkey, whose))
         removals.append(RemoveEvent(target_id, GROUP_MODERATOR))
     return GroupDecision(removals=tuple(removals))
 

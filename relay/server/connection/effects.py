@@ -85,7 +85,7 @@ def receive(connection: ActingConnection, data: bytes) -> None:
     kind = type(effect)
     verb, act = _ACTIONS[kind]
     shared.numbers[verb] += 1
-    if shared.gate.limits_messages and kind is not Cancel and not shared.gate.may_send(connection.address):
+    if shared.gate.limits_messages and kind not in _ENDING and not shared.gate.may_send(connection.address):
         reason = Reject(Prefix.RATE_LIMITED, "too many messages from your address; slow down")
         refusal = refusal_of(effect, reason)
         if isinstance(effect, Open | Refuse):
@@ -218,6 +218,7 @@ def _end_comparison(connection: ActingConnection, effect: NegClose, size: int) -
     connection.sent_in_vain(size + 2 * unanswered)
 
 
+_ENDING: Final = (Cancel, NegClose)  # never too many: they give back what the connection has
 _VERBS: Final = metrics.places("messages")
 # What each effect of `Session.receive` counts as and does; the last argument is the size of the message in bytes.
 _ACTIONS: Final[dict[type, tuple[int, Callable[[ActingConnection, Any, int], None]]]] = {

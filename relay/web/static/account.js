@@ -38,7 +38,7 @@ function sends(id, work, done = "") {
   form?.addEventListener("submit", async (submit) => {
     submit.preventDefault();
     const button = form.querySelector("[type=submit]");
-    const tell = (words) => { const place = form.querySelector(".progress"); if (place) place.textContent = words; };
+    const tell = (words) => { for (const place of form.querySelectorAll(".progress")) place.textContent = words; };
     complain(button);
     tell("");
     button.disabled = true;
@@ -85,21 +85,21 @@ at("leave").addEventListener("click", async ({ target }) => {
   complain(target);
   try {
     if (!(await mayLeave())) return;
+    leave();
+    location.reload();
   } catch (error) {
-    return complain(target, error);
+    complain(target, error);
   }
-  leave();
-  location.reload();
 });
 at("enter-own").querySelector("button").addEventListener("click", ({ target }) => needWriter(async () => {
   complain(target);
   try {
     await (await bring("./login.js")).logIn();
+    location.reload();
   } catch (error) {
     if (error.nameless) throw error;
-    return complain(target, error);
+    complain(target, error);
   }
-  location.reload();
 }));
 addEventListener("who", () => fill(me.token));
 

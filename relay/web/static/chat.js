@@ -34,6 +34,7 @@ let lost = false;
 function tell(state, gap = lost) {
   dot.dataset.state = state;
   dot.firstElementChild.textContent = STATES[state];
+  if (state === "live") watcher.observe(older);
   if (state === "live" && gap) rest().then(({ catchUp }) => catchUp()).catch(() => null);
   if (state === "refused" && !isOpen) close("This room is not open to you any more.");
   lost = state === "lost";
@@ -68,8 +69,8 @@ function end() {
 const showMembers = () => bring("./crowd.js").then(({ show }) => show(room.source, pieces)).catch(() => null);
 inside.addEventListener("toggle", () => inside.open && room.source && showMembers());
 
-// Older messages come as one scrolls there.
-const loadOlder = () => rest().then((script) => script.loadOlder());
+// Older messages come as one scrolls there. Where they do not, that is tried again when one presses, or when the connection is back.
+const loadOlder = () => rest().then((script) => script.loadOlder()).then((isDone) => isDone && watcher.observe(older));
 older.addEventListener("click", (click) => {
   if (!room.source) return;
   click.preventDefault();
@@ -78,7 +79,7 @@ older.addEventListener("click", (click) => {
 const watcher = new IntersectionObserver((entries) => {
   if (!entries.some((entry) => entry.isIntersecting)) return;
   watcher.unobserve(older);
-  loadOlder().catch(() => null).finally(() => watcher.observe(older));
+  loadOlder().catch(() => null);
 }, { rootMargin: "300px" });
 
 // What the reader does
@@ -136,7 +137,7 @@ addEventListener("keydown", (key) => {
 // Beginning
 
 const drafts = bring("./drafts.js");
-for (const script of [drafts, bring("./palette.js")]) script.catch(() => null);
+for (const script of [drafts, bring("./palette.js"), rest()]) script.catch(() => null); // a relay that was started anew may have others
 
 async function begin(source) {
   room.source = source;

@@ -261,7 +261,7 @@ if (more) {
   const watcher = new IntersectionObserver((entries) => {
     if (!entries.some((entry) => entry.isIntersecting)) return;
     watcher.unobserve(more);
-    loadMore().catch(() => null).finally(() => more.isConnected && ++loaded < PAGES && watcher.observe(more));
+    loadMore().then((isDone) => isDone && ++loaded < PAGES && watcher.observe(more), () => null);
   }, { rootMargin: "600px" });
   watcher.observe(more);
 }
@@ -291,7 +291,7 @@ ready().then(() => {
   showMine();
   addEventListener("who", showMine);
   // What one opens and what one does is there without waiting for its script.
-  const load = () => Promise.all([menus(), canWrite() && posting()]).catch(() => {});
+  const load = () => Promise.all([menus(), rest(), canWrite() && posting()]).catch(() => {});
   (window.requestIdleCallback ?? setTimeout)(load, { timeout: 1000 });
 });
 dispatchEvent(new Event("alive"));

@@ -9,8 +9,8 @@ const OWN = "tidings.extension"; // the public key of the extension, once its ow
 const REMOTE = "tidings.remote"; // how the remote signer is reached (`remote.js`)
 
 // `own`: the public key of one's own signer; `remote`: that signer, where it is a remote one; `keys`: all of one's keys that
-// are known here, in hex.
-export const me = { token: "", id: "", name: "", keys: new Set(), own: "", remote: null };
+// are known here, in hex. One for the whole page: a script that comes when the relay was started anew in another version may bring another me.js.
+export const me = window.reader ??= { token: "", id: "", name: "", keys: new Set(), own: "", remote: null };
 
 // What this browser keeps under a name, null for nothing.
 export function stored(name) {

@@ -38,10 +38,11 @@ export async function catchUp() {
   await showCounts(tallies, at, items());
 }
 
+// Whether that is done.
 export async function loadOlder() {
   const first = list.querySelector(".message");
-  if (older.hidden || !first) return;
-  await once(older, async () => {
+  if (older.hidden || !first) return false;
+  return once(older, async () => {
     const at = asked();
     const { events, more, tallies } = await room.source.page({ at: Number(first.dataset.at), id: first.dataset.id });
     const drawn = events.length ? await draw(events.reverse()) : [];

@@ -1,17 +1,14 @@
 // A link to what comes after a list, which is put where it belongs without leaving the page.
 
-// Does `work` for the link, once at a time; where that fails it says so, and is there to be pressed again.
+// Does `work` for the link, once at a time, and answers whether it is done; where that fails the link says so, and is there to be pressed again.
 export async function once(link, work) {
-  if (link.hasAttribute("aria-busy")) return; // what comes is on its way
+  if (link.hasAttribute("aria-busy")) return false; // what comes is on its way
   link.setAttribute("aria-busy", "true");
   const label = (link.dataset.label ??= link.textContent);
-  try {
-    await work();
-    link.textContent = label;
-  } catch {
-    link.textContent = "That did not work. Try again";
-  }
+  const isDone = await work().then(() => true, () => false);
+  link.textContent = isDone ? label : "That did not work. Try again";
   link.removeAttribute("aria-busy");
+  return isDone;
 }
 
 // `take(url)` answers the page at that address, and which of its rows were put to the list; the link leads to what comes after

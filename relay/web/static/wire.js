@@ -34,7 +34,6 @@ function send(...message) {
   begin(); // not every page listens
   if (open()) socket.send(JSON.stringify(message));
   else waiting.push(message);
-  begin();
 }
 
 function promised(table, key, entry) {

@@ -88,12 +88,13 @@ async def connect(directory: Path, cache_mib: int, query_steps: int) -> ReadingC
         raise StorageError(
             f"there is no database in {directory}; a relay makes it at its first start, --data names its place"
         )
+    database_file.check_log(file)
     reader = ReadingConnection(partial(open_file, file, cache_mib), query_steps)
     try:
         await reader
-    except sqlite3.Error as error:
+    except StorageError:
         await reader.ended()
-        raise database_file.unusable(file, error) from None
+        raise
     try:
         await reader.run(partial(_check, file=file))
         await reader.set_progress_handler(reader.spend, reader.steps_a_call)
@@ -104,22 +105,25 @@ async def connect(directory: Path, cache_mib: int, query_steps: int) -> ReadingC
 
 
 def open_file(file: Path, cache_mib: int) -> sqlite3.Connection:
-    """A plain connection to the file that cannot write it."""
-    connection = sqlite3.connect(
-        f"{file.absolute().as_uri()}?mode=ro",
-        uri=True,
-        timeout=database_file.BUSY_SECONDS,
-        isolation_level=None,
-        check_same_thread=False,
-        cached_statements=database_file.STATEMENTS,
-    )
+    """A plain connection to the file that cannot write it. Raises StorageError."""
     try:
-        database_file.add_functions(connection)
-        connection.execute(f"PRAGMA cache_size = {-1024 * int(cache_mib)}")
-        connection.execute("PRAGMA temp_store = MEMORY")
-    except sqlite3.Error:
-        connection.close()
-        raise
+        connection = sqlite3.connect(
+            f"{file.absolute().as_uri()}?mode=ro",
+            uri=True,
+            timeout=database_file.BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=database_file.STATEMENTS,
+        )
+        try:
+            database_file.add_functions(connection)
+            connection.execute(f"PRAGMA cache_size = {-1024 * int(cache_mib)}")
+            connection.execute("PRAGMA temp_store = MEMORY")
+        except BaseException:
+            connection.close()
+            raise
+    except sqlite3.Error as error:
+        raise database_file.unusable(file, error) from None
     return connection
 
 

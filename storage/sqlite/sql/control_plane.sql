@@ -76,7 +76,7 @@ FROM issues AS i JOIN events AS v ON v.seq = i.seq
 
 -- name: issues
 WHERE (?2 IS NULL OR (i.rank, i.seq) > (?2, ?3)) AND (?5 IS NULL OR i.status_id = ?5) AND (?6 IS NULL OR i.assignee_id = ?6)
-    AND (?7 IS NULL OR instr(i.label_ids, ?7)) AND (v.expires_at IS NULL OR v.expires_at > ?9) AND {scope}
+    AND (?7 IS NULL OR instr(',' || substr(i.label_ids, 2, length(i.label_ids) - 2) || ',', ',' || ?7 || ',')) AND (v.expires_at IS NULL OR v.expires_at > ?9) AND {scope}
 ORDER BY i.rank, i.seq LIMIT ?4
 
 -- name: of_group
@@ -90,7 +90,7 @@ i.group_id IN ({mine}) AND ?8 IS NULL
 
 -- name: mine
 SELECT g.id FROM group_members AS m JOIN groups AS g ON g.number = m.group_number
-WHERE m.pubkey = ?1 AND m.standing = 'member' AND g.ended = 0
+WHERE m.pubkey = ?1 AND m.standing = 'member' AND g.ended = 0 AND g.apart = 0
 
 -- name: issue
 WHERE i.seq = (SELECT seq FROM events WHERE id = ?1) AND (v.expires_at IS NULL OR v.expires_at > ?2)
@@ -107,7 +107,9 @@ FROM repos AS r JOIN events AS v ON v.seq = r.seq
 
 -- name: repos
 WHERE (?2 IS NULL OR (r.created_at, r.id) < (?2, ?3))
-    AND (r.group_id IS NULL OR r.group_id IN ({mine}))
+    AND (r.group_id IS NULL OR r.group_id IN ({mine}) OR EXISTS (
+        SELECT 1 FROM groups AS h WHERE h.id = r.group_id AND h.private = 0 AND h.hidden = 0 AND h.ended = 0 AND h.apart = 0
+    ))
     AND (?5 IS NULL OR r.id IN (SELECT l.repo_id FROM project_repos AS l WHERE l.project_id = ?5))
     AND (v.expires_at IS NULL OR v.expires_at > ?6)
 ORDER BY r.created_at DESC, r.id DESC LIMIT ?4

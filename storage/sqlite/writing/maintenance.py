@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from relay.protocol import event as events
+from relay.protocol import kinds
 from relay.protocol.admission import OPERATOR, RemoveEdits
 from relay.protocol.event import Event
 from relay.protocol.facts import Version
@@ -53,16 +54,17 @@ def _remove(connection: sqlite3.Connection, command: given.RemoveMatching, trans
     """Ids are marked, and addresses stay closed to older versions; what has edits goes with them."""
     removed = 0
     moderation = []
-    edited: dict[str, list[str]] = {}
+    edited: dict[tuple[str, str], list[str]] = {}
     for event in transaction.take_seqs(every.seqs_of(connection, command.wanted, command.limit)):
         transaction.mark(event.id, OPERATOR)
         removed += _close_address(transaction, event)
         if event.kind in MODERATION:
             moderation.append(event)
         elif event.kind in EDITED:
-            edited.setdefault(event.pubkey, []).append(event.id)
-    for pubkey, ids in edited.items():
-        removals.carry_out(connection, transaction, RemoveEdits(tuple(ids), pubkey))
+            group_id = events.first_value(event, "h") if event.kind == kinds.ISSUE else None
+            edited.setdefault((event.pubkey, group_id or ""), []).append(event.id)
+    for (pubkey, group), ids in edited.items():
+        removals.carry_out(connection, transaction, RemoveEdits(tuple(ids), pubkey, group))
     stand_in(transaction, moderation, now)
     return removed
 

@@ -83,14 +83,15 @@ def _address(transaction: Transaction, removal: RemoveAddress) -> None:
 def _edits(connection: sqlite3.Connection, transaction: Transaction, removal: RemoveEdits) -> None:
     """Without marks: that of what they edit refuses its edits."""
     transaction.flush()
-    authors = transaction.require(("siblings", removal.by)).siblings[removal.by]
+    group = transaction.known.get(removal.group) if removal.group else None
+    authors = None if group else transaction.require(("siblings", removal.by)).siblings[removal.by]
     for start in range(0, len(removal.edited), SIZES[-1]):
         edited = frozenset(removal.edited[start : start + SIZES[-1]])
         wanted = Filter(kinds=frozenset([kinds.EDIT]), authors=authors, tags={"e": edited})
         seqs = every.seqs_of(connection, wanted, FOR_EVER)
         for part in range(0, len(seqs), AT_ONCE):
             for row in log_rows.of_seqs(connection, seqs[part : part + AT_ONCE]):
-                if feed.edited(row.event) in edited:
+                if feed.edited(row.event) in edited and (group is None or row.group == group.number):
                     transaction.take_row(row)
             transaction.flush()
 

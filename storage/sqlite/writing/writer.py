@@ -4,6 +4,7 @@ A batch costs a fixed, small number of SQLite steps (see `lookup` for why that m
 rolls it back, and it is tried again event by event inside one transaction, so that a poisoned event fails alone.
 """
 
+import contextlib
 import logging
 import sqlite3
 import threading
@@ -72,31 +73,30 @@ class SqliteWriter:
         self._closed = False
         self._recording = threading.Lock()
         self._recorded: int | None = None
-        try:
-            self.connection = database_file.connect_writer(directory, synchronous, cache_mib, was_there=was_there)
-            self._last_seq = int(self.connection.execute(named("write")["last_seq"]).fetchone()[0])
-            self._compare()
-            self._committed = self._last_seq
-            self._bindings = Bindings(self.connection)
-            self.tables = SqliteLookups(self.connection)
-            self._known = KnownGroups(self.connection)
-            self._recent = RecentEvents(self.connection)
-            self._passed_on = PassedOn()
-            self._retaining = Retaining(self.connection)
-            self._written = Written()
-            self._own = OwnEvents(self.tables, self._next_seq)
-            self._vanishing = VanishingKeys(self.connection, self.tables, self._own.say)
-            self._files = database_file.SameFiles(directory / database_file.FILE)
-            self._checkpoints = Checkpoints(self.connection, directory / database_file.FILE)
-        except sqlite3.Error as error:
-            self._let_go()
-            raise database_file.unusable(directory / database_file.FILE, error) from error
-        except OSError as error:
-            self._let_go()
-            raise StorageError(f"{error.filename}: {error.strerror}") from None
-        except BaseException:
-            self._let_go()
-            raise
+        with contextlib.ExitStack() as opened:  # what a start that fails lets go of, the connection first
+            opened.callback(self._let_go)
+            try:
+                self.connection = database_file.connect_writer(directory, synchronous, cache_mib, was_there=was_there)
+                opened.callback(self.connection.close)
+                self._last_seq = int(self.connection.execute(named("write")["last_seq"]).fetchone()[0])
+                self._compare()
+                self._committed = self._last_seq
+                self._bindings = Bindings(self.connection)
+                self.tables = SqliteLookups(self.connection)
+                self._known = KnownGroups(self.connection)
+                self._recent = RecentEvents(self.connection)
+                self._passed_on = PassedOn()
+                self._retaining = Retaining(self.connection)
+                self._written = Written()
+                self._own = OwnEvents(self.tables, self._next_seq)
+                self._vanishing = VanishingKeys(self.connection, self.tables, self._own.say)
+                self._files = database_file.SameFiles(directory / database_file.FILE)
+                self._checkpoints = Checkpoints(self.connection, directory / database_file.FILE)
+            except sqlite3.Error as error:
+                raise database_file.unusable(directory / database_file.FILE, error) from error
+            except OSError as error:
+                raise StorageError(f"{error.filename}: {error.strerror}") from None
+            opened.pop_all()
 
     def last_seq(self) -> int:
         """The highest number given out."""

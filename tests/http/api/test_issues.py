@@ -80,6 +80,15 @@ async def test_every_member_changes_an_issue_and_what_is_left_out_stays(ann: Api
     assert (await ann.told("PATCH", f"issues/{made['id']}", {"status_id": "open"}))["events"] == []
 
 
+async def test_an_edit_lasts_no_longer_than_its_issue(relay: Home, ann: Api) -> None:
+    group, at = await project(ann, public=True), int(time.time())
+    expires = ["expiration", str(at + 3600)]
+    written = make_event(71, 1621, "Until tonight.", [["h", group], expires], at)
+    assert (await relay.hand_in(written))[0] == 201
+    changed = await ann.told("PATCH", f"issues/{written.id}", {"title": "x"})
+    assert expires in changed["events"][0]["tags"]
+
+
 async def test_in_a_public_project_who_is_no_member_changes_own_issues_only(ann: Api, ben: Api) -> None:
     group = await project(ann, public=True)
     hers, his = await write(ann, group), await write(ben, group, "It drips")
@@ -117,6 +126,8 @@ async def test_issues_are_listed_by_status_assignee_and_label(ann: Api) -> None:
     assert await found("assignee=me") == await found(f"assignee={me}") == ["mine"]
     assert await found("status=closed") == ["done"]
     assert sorted(await found("status=open")) == ["bug", "mine"]
+    for part in (",", "bug%22", "%22quoted%22", "["):  # what stands around labels where they are kept is no label
+        assert await found(f"label={part}") == []
     assert {bug["id"], mine["id"]} != set()
 
 

@@ -53,6 +53,20 @@ async def test_a_repository_of_a_private_project_is_its_members(ann: Api, ben: A
     assert (await ben.get(f"repos/{made['id']}"))["repo"]["group_id"] == group
 
 
+async def test_a_repository_of_a_public_project_is_listed_for_everybody(ann: Api, ben: Api) -> None:
+    group = await project(ann, public=True)
+    made = (await ann.told("POST", "repos", {"name": "tides", "project_id": group}, 201))["repo"]
+    await ann.told("PUT", f"projects/{group}/repos/{made['id']}")
+    for api in (ann, ben):
+        for query in ("repos", f"repos?project_id={group}"):
+            assert [one["id"] for one in (await api.get(query))["repos"]] == [made["id"]]
+    await ann.told("PATCH", f"projects/{group}", {"public": False})
+    assert (await ben.get("repos"))["repos"] == []
+    assert len((await ann.get("repos"))["repos"]) == 1
+    await ann.told("DELETE", f"projects/{group}")
+    assert (await ann.get("repos"))["repos"] == []
+
+
 async def test_a_project_links_repositories_and_keeps_the_rest_of_its_record(ann: Api) -> None:
     group = await project(ann, system_prompt="Be brief.")
     made = (await ann.told("POST", "repos", {"name": "tides"}, 201))["repo"]

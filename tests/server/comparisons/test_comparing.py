@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from relay.config import Access, Config, LimitSettings
+from relay.config import Access, Config, LimitSettings, Rates
 from relay.protocol.filter import Filter
 from relay.protocol.item_set import ItemSet
 from relay.server.comparisons import compared_sets
@@ -48,6 +48,17 @@ async def test_one_has_one_unanswered_message(relay: Relay) -> None:
     log.reading.set()
     client.send("NEG-OPEN", "m", {}, BEGIN)
     assert (await client.next())[:2] == ["NEG-MSG", "m"]  # and nothing of the other
+
+
+async def test_one_may_be_closed_by_whoever_sends_too_much(relay: Relay) -> None:
+    client = Client(
+        relay(config=Config(rates=Rates(messages_per_address=0.001, burst=1000)))
+    )  # one, and no more for a while
+    client.send("NEG-OPEN", "n", {}, BEGIN)
+    assert (await client.next())[0] == "NEG-MSG"
+    client.send("NEG-CLOSE", "n")
+    assert client.connection.session.comparisons == {}
+    assert client.pending() == []
 
 
 async def test_one_ends_after_so_long_however_much_is_said(relay: Relay) -> None:

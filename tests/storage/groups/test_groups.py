@@ -527,3 +527,33 @@ async def test_after_the_clock_was_wrong_a_group_is_told_of_by_the_right_one(wor
     assert events.first_value(told[39000], "name") == "Pizza"
     assert BOB in events.values(told[39002], "p")
     assert told[39000].created_at == told[39002].created_at == NOW
+
+
+@pytest.mark.parametrize("by_operator", [False, True])
+@pytest.mark.parametrize("flags", [[], ["private"]])
+async def test_of_an_issue_that_is_removed_no_edit_tells_what_it_said(
+    world: World, flags: list[str], by_operator: bool
+) -> None:
+    """Who deletes an issue of their own takes their own edits along; a moderator and the operator those of all."""
+    for group in ("room", "other"):
+        world.begin(1, ["type", "project"], *([flag] for flag in flags), group=group)
+    world.put(2)
+    world.put(3, roles=["moderator"])
+    issues = [world.say(2, kinds.ISSUE, text=f"It leaks {n}.") for n in range(2)]
+    elsewhere = world.say(1, kinds.EDIT, ["e", issues[1].id], group="other", text="not of that group")
+    edits = {
+        (n, key): world.say(key, kinds.EDIT, ["e", one.id], text=f"It drips {n} {key}.")
+        for n, one in enumerate(issues)
+        for key in (1, 2)
+    }
+    world.say(2, kinds.DELETION, ["e", issues[0].id])
+    if by_operator:
+        world.writer.execute(RemoveMatching(Filter(ids=frozenset([issues[1].id])), 1), world.now)
+    else:
+        world.say(3, belonging.DELETE_EVENT, ["e", issues[1].id])
+    assert {one.id for one in world.stored(kinds.EDIT)} == {elsewhere.id, edits[0, 1].id}
+    for key in (1, 2):
+        late = world.make(key, kinds.EDIT, ["e", issues[1].id], text="again")
+        assert str(world.send(late)[0].refusal).startswith("blocked: ")
+    assert world.writer.connection.execute("SELECT count(*) FROM issues").fetchone() == (0,)
+    assert list(rebuilding.problems(world.writer.connection, PROJECTIONS)) == []

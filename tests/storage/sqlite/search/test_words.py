@@ -203,9 +203,17 @@ def test_indexing_that_was_stopped_goes_on_where_it_was(tmp_path: Path, monkeypa
     path = tmp_path / "data"
     older(path, ["чайник"] * 7)
     made = words._index_some
-    monkeypatch.setattr(words, "_index_some", lambda connection, after: made(connection, after) if after < 4 else 1 / 0)
+    writing: list[sqlite3.Connection] = []
+
+    def stopped(connection: sqlite3.Connection, after: int) -> int | None:
+        writing.append(connection)
+        return made(connection, after) if after < 4 else 1 // 0
+
+    monkeypatch.setattr(words, "_index_some", stopped)
     with pytest.raises(ZeroDivisionError):
         open_and_close(path)
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        writing[-1].execute("SELECT 1")
     assert indexed(path, "чаиник") == [1, 2, 3, 4]
     begun: list[int] = []
     monkeypatch.setattr(words, "_index_some", lambda connection, after: begun.append(after) or made(connection, after))
