@@ -22,6 +22,7 @@ from relay.protocol.event import expiration, first_value, parse, values
 from relay.protocol.filter import Filter
 from relay.protocol.groups.belonging import CREATE_INVITE, PUT_USER, REMOVE_USER, UPDATE_PINS
 from relay.protocol.groups.fold import REVOKED, UNLIMITED, USES, hash_of
+from relay.protocol.groups.joining import NO_SUCH_CODE
 from relay.protocol.groups.state import Member
 from storage.base import Limits
 from storage.identities.types import Identity, Lookups
@@ -226,7 +227,12 @@ async def revoke_invite(
     """End a code: your own, or anybody's where you may invite."""
     there = await group_access.seen(hub, group_id, principal)
     tags = [["code", group_access.written(code)], [REVOKED]]
-    return await group_access.act(hub, principal, there, CREATE_INVITE, tags, message="Invite code revoked")
+    try:
+        return await group_access.act(hub, principal, there, CREATE_INVITE, tags, message="Invite code revoked")
+    except HttpProblem as problem:
+        if problem.message != NO_SUCH_CODE:
+            raise
+        raise HttpProblem(404, "not_found", NO_SUCH_CODE, "GET /api/v1/groups/{id}/invites lists the codes.") from None
 
 
 # pins

@@ -265,6 +265,11 @@ class SqliteReader:
         """What stood at an address before; see storage.base.VersionedLog."""
         return await self.run(lambda connection: earlier.of_address(connection, address))
 
+    async def replaced(self, event_id: str) -> bytes | None:
+        """What a newer version took the place of; see storage.base.VersionedLog."""
+        found = await self.soon(lambda connection: [earlier.by_id(connection, event_id)])
+        return found[0]
+
     async def scan(self, wanted: Filter | None, after: int = 0) -> AsyncIterator[StoredEvent]:
         """Every stored event in order of `seq`; what the index knows of a filter is looked up, and the rest walks the log."""
         if wanted is not None and _is_indexed(wanted):
