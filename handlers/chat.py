@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from handlers.authorship import is_strict
+from handlers import groups
 from relay.errors import Prefix, Reject
 from relay.protocol.admission import Admission, Door
 from relay.protocol.control_plane import chat
@@ -19,7 +19,7 @@ def needs(event: Event, _facts: Facts) -> Iterable[Need]:
 def admit(event: Event, facts: Facts, _now: int, door: Door) -> Admission:
     """Raises Reject(invalid) for tags of a message in a group of this relay that cannot be read."""
     group_id = first_value(event, "h")
-    if group_id is not None and is_strict(door) and facts.groups[group_id] is not None:
+    if group_id is not None and groups.is_checked(event, facts, door) and facts.groups[group_id] is not None:
         wrong = chat.fault(event)
         if wrong is not None:
             raise Reject(Prefix.INVALID, wrong)

@@ -58,7 +58,7 @@ def admit_edit(relay: RelayRules) -> Admit:
         issues.check_change(event, [edited_id], facts, door, relay)
         edited = facts.events[edited_id]
         if edited is not None and edited.kind == kinds.CHAT and facts.group_of[edited_id] is not None:
-            if is_strict(door):
+            if groups.is_checked(event, facts, door):
                 _check_message(event, edited)
             return Admission()
         if edited is None or not _is_of_feed(edited, facts):

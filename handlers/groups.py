@@ -173,6 +173,14 @@ def home(event: Event, facts: Facts) -> Group | None:
     return facts.replicas[group_id] if is_replica(group_id) else facts.groups[group_id]
 
 
+def is_checked(event: Event, facts: Facts, door: Door) -> bool:
+    """Whether it is to be fit for its group: by our doors, and by a peer's, which brings into ours only what a client could."""
+    if is_strict(door):
+        return True
+    group = home(event, facts) if door is Door.PEER else None
+    return group is not None and not group.home
+
+
 def is_member(event: Event, facts: Facts, group: Group | None) -> bool:
     """Whether its author is in the group."""
     member = None if group is None else facts.members[member_key(event.pubkey, group.id)]

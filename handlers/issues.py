@@ -7,7 +7,6 @@ An issue is numbered when it comes, in its group or, without one, in the reposit
 from collections.abc import Iterable
 
 from handlers import groups
-from handlers.authorship import is_strict
 from handlers.base import Admit
 from relay.errors import Prefix, Reject
 from relay.protocol import kinds
@@ -24,7 +23,7 @@ def admit_issue(event: Event, facts: Facts, _now: int, door: Door) -> Admission:
     group = groups.home(event, facts)
     if group is not None and group.home:
         return Admission()  # its home numbers it
-    if group is not None and is_strict(door):
+    if group is not None and groups.is_checked(event, facts, door):
         wrong = issues.fault(event)
         if wrong is not None:
             raise Reject(Prefix.INVALID, wrong)
@@ -49,7 +48,7 @@ def admit_status(relay: RelayRules) -> Admit:
     """
 
     def admit(event: Event, facts: Facts, _now: int, door: Door) -> Admission:
-        if is_strict(door):
+        if groups.is_checked(event, facts, door):
             if has_tag(event, "expiration"):
                 raise Reject(Prefix.INVALID, "the state of an issue does not expire: leave the expiration tag out")
             group_id = first_value(event, "h")

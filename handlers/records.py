@@ -9,7 +9,6 @@ from typing import Final
 import msgspec
 
 from handlers import addressable, groups
-from handlers.authorship import is_strict
 from handlers.base import Admit
 from relay.errors import Prefix, Reject
 from relay.protocol.admission import Admission, Door
@@ -41,16 +40,11 @@ def admit_app_data(relay: RelayRules) -> Admit:
     """Raises Reject: `invalid:` for a record or a definition that cannot be read, `restricted:` for whom it is not to write."""
 
     def admit(event: Event, facts: Facts, now: int, door: Door) -> Admission:
-        if is_strict(door) or (door is Door.PEER and _is_ours(groups.home(event, facts))):
+        if groups.is_checked(event, facts, door):
             _check(event, facts, relay)
         return addressable.admit(event, facts, now, door)
 
     return admit
-
-
-def _is_ours(group: Group | None) -> bool:
-    """Whether it is written in a group of this relay, where a peer brings in only what a client could."""
-    return group is not None and not group.home
 
 
 def _check(event: Event, facts: Facts, relay: RelayRules) -> None:

@@ -120,7 +120,8 @@ _decode_outline = msgspec.json.Decoder(_Outline).decode
 _decode_outlined = msgspec.json.Decoder(_Outlined).decode
 _decode_any = msgspec.json.Decoder().decode
 _question = re.compile(
-    rb'\s*\[\s*"(?P<verb>REQ|COUNT|NEG-OPEN|NEG-MSG)"\s*,\s*"(?P<name>[^"\\]{0,%d})"' % MAX_ECHO
+    rb'\s*\[\s*"(?P<verb>REQ|COUNT|NEG-OPEN|NEG-MSG)"\s*,\s*(?P<name>"(?:[^"\\]|\\.){0,%d}"|-?[0-9][0-9.eE+-]{0,%d})'
+    % (MAX_ECHO, MAX_ECHO)
 ).match
 _publication = re.compile(rb'\s*\[\s*"(?:EVENT|AUTH)"\s*,\s*\{').match
 _written_id = re.compile(rb'"id"\s*:\s*"([^"\\]{0,%d})"' % MAX_ECHO).search
@@ -206,11 +207,12 @@ def broken(data: bytes, reason: Reject) -> Malformed:
     JavaScript writes text that is none (`"\\ud800"`) without a murmur, so that these come from good clients too.
     """
     named = _question(data)
-    if named is not None:
-        verb, name = named["verb"].decode(), named["name"].decode(errors="replace")
+    name = None if named is None else _echo(msgspec.Raw(named["name"]))
+    if named is not None and name is not None:
+        verb, own = named["verb"].decode(), name if isinstance(name, str) else None
         if verb.startswith("NEG-"):
-            return Malformed(neg_error(name, reason), comparison=name)
-        return Malformed(closed(name, reason), name if verb == "REQ" else None)
+            return Malformed(neg_error(name, reason), comparison=own)
+        return Malformed(closed(name, reason), own if verb == "REQ" else None)
     if _publication(data) is None:
         return Malformed(notice(str(reason)))
     event_id = _written_id(data)

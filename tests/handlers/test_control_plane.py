@@ -71,6 +71,23 @@ def test_a_peer_brings_no_record_that_a_client_could_not_write(event: Event, rea
         decide(table.meaning(RELAY), event, log(), door=Door.PEER)
 
 
+@pytest.mark.parametrize(
+    "event",
+    [
+        make_event(1, 9, "hi", [["h", "room"], ["role", "boss"]]),
+        make_event(1, 1621, "x", [["h", "proj"], ["priority", "asap"]]),
+        make_event(1, 1632, "", [["h", "proj"], ["e", ISSUE.id], ["expiration", str(NOW + 9)]]),
+        make_event(1, 1632, "", [["h", "proj"], ["e", "f" * 64]]),
+    ],
+)
+def test_nor_anything_else_in_a_group_that_a_client_could_not(event: Event) -> None:
+    with pytest.raises(Reject, match="invalid") as by_client:
+        decide(table.meaning(RELAY), event, log(ISSUE))
+    with pytest.raises(Reject) as by_peer:
+        decide(table.meaning(RELAY), event, log(ISSUE), door=Door.PEER)
+    assert str(by_peer.value) == str(by_client.value)
+
+
 def test_what_a_peer_brings_of_groups_that_are_not_here_is_its_own_business() -> None:
     for event in (record("{", "proj", key=2), record("{", "there", ["h", "there"]), record("{", "agent:a b", key=2)):
         assert decide(table.meaning(RELAY), event, log(), door=Door.PEER).store

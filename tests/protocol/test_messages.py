@@ -130,6 +130,9 @@ def test_a_question_that_is_no_json_is_answered_by_its_name(verb: str) -> None:
     assert answer(f'["{verb}" , "a",{{"search":"\\ud800"}}]'.encode())[:2] == [reply, "a"]
     assert "half a character" in answer(f'["{verb}","a",{{"search":"\\ud800"}}]'.encode())[2]
     assert answer(f'["{verb}","a",'.encode() + b'{"a":' * 100_000)[:2] == [reply, "a"]
+    for name in ('a"b\\', "\u00e9\n", "", "x" * 65, 7, -1.5):
+        assert answer(f'["{verb}",{json.dumps(name)},{{"kinds":[1],}}]'.encode())[:2] == [reply, name]
+    assert answer(f'["{verb}","\\ud800",{{}}]'.encode())[0] == "NOTICE"
 
 
 @pytest.mark.parametrize("verb", ["EVENT", "AUTH"])
