@@ -127,7 +127,8 @@ def install(wanted: dict[str, str], screen: Screen, scratch: Path) -> int:
                 count.hear(line)
             parts = {"rest": count.text, "compiled": f"compiling {' '.join(COMPILED)}"}
             doing = [words for each, words in parts.items() if each in running.values()]
-            screen.show(f"{' · '.join(doing)} · {time.monotonic() - began:.0f} s")
+            if doing:
+                screen.show(f"{' · '.join(doing)} · {time.monotonic() - began:.0f} s")
     finally:
         for each in running:
             each.process.terminate()

@@ -2,7 +2,7 @@
 
 A time of NIP-01 is a whole second, and of one second the lowest id comes first where the newest does. Ids are hashes, so what
 a program writes quickly would be listed in any order, by this relay as by every client. Where the relay signs, it chooses the salt:
-a second has 96 parts and 32 more for what is signed when it is over; an id of a later part begins lower, and a process takes each
+a second has 192 parts and 64 more for what is signed when it is over; an id of a later part begins lower, and a process takes each
 part once, as long as there are any.
 """
 
@@ -15,9 +15,9 @@ from typing import Final
 from relay.protocol.event import Draft, serialize
 
 LENGTH: Final = 16  # hex digits
-_TRIED: Final = tuple(b"%03x" % number for number in range(4096))  # the last of them; one in 128 is right
-_BITS: Final = 7  # of the id that tell the part of a second
-_PARTS: Final = 96  # of a second itself
+_TRIED: Final = tuple(b"%03x" % number for number in range(4096))  # the last of them; one in 256 is right
+_BITS: Final = 8  # of the id that tell the part of a second
+_PARTS: Final = 192  # of a second itself
 _MOST_HASHED: Final = 2**19  # bytes, about: for a long text seconds have fewer parts
 _LATE: Final = 5.0  # seconds between an event's time and its signature up to which it is one of what is written now
 
@@ -55,7 +55,7 @@ class Salts:
             tried.update(digits + rest)
             if tried.digest()[0] >> unread == wanted:
                 return salt[: -len(digits)] + digits.decode()
-        return salt  # once in 10**13 times
+        return salt  # once in ten million times
 
     def _take(self, second: int, late: float) -> int:
         """The part of this second that it is now, or the next one where that was given; before the second its first."""

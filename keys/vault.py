@@ -60,7 +60,8 @@ def unlock(directory: Path, relay_key: str, master: str, recorded: str | None) -
         if recorded is not None:
             raise VaultError(
                 f"the master secret is lost: {directory / FILE} does not hold it, and keys in the database are sealed "
-                "under it; restore that file or set identities.master_secret"
+                "under it; restore that file or set identities.master_secret; where it is gone for good, `tidings export` and "
+                "`tidings import` move the events to a new directory"
             )
         masters = [fresh.setdefault(_MASTER, secrets.token_hex(MASTER_BYTES))]
     chosen = _matching(masters, recorded, directory)

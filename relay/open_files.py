@@ -6,6 +6,7 @@ system set (the hard limit, setrlimit(2)), as servers do.
 
 import contextlib
 import logging
+import os
 import sys
 from typing import Final
 
@@ -14,6 +15,20 @@ _ENOUGH: Final = 1_048_576  # where there is no hard limit; systems refuse to ha
 _AT_LEAST: Final = 10_240  # what each of them allows
 
 log = logging.getLogger("tidings")
+
+
+def complete_standard() -> None:
+    """Have stdin, stdout and stderr, where whoever started this process has closed them: what is written there goes nowhere, and
+    no socket and no database gets their numbers.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "w", encoding="utf-8", buffering=1))
 
 
 def allow_most() -> None:

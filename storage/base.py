@@ -348,6 +348,9 @@ class VersionedLog(Protocol):
     async def earlier(self, address: str) -> list[bytes]:
         """The wire forms of what stood at an address (NIP-01) before, the newest first, as far as it is kept; public all of it."""
 
+    async def replaced(self, event_id: str) -> bytes | None:
+        """The wire form of the event with this id that a newer version took the place of, where it is kept; public."""
+
 
 class FollowedLog(Protocol):
     """The log as it is followed: in order, private events too."""

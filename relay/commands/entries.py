@@ -149,9 +149,9 @@ def edit(*, url: str, api: "Api", target: str, content: str | None, title: str |
 @as_json
 @hub_option
 def history(*, target: str, hub: str | None, as_json: bool) -> None:
-    """Read all that a post, a comment or a document said, the oldest first.
+    """Read each version of a post, comment or document.
 
-    Needs no key. `tidings group history` tells what a message of a group said.
+    The oldest first. Needs no key. `tidings group history` tells what a message of a group said.
 
     \b
     Examples:

@@ -1,5 +1,6 @@
 """`serve` and `config`."""
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -33,6 +34,7 @@ def serve(settings: CommandSettings) -> None:
     from relay import open_files, starting
     from relay.roles import signals
 
+    open_files.complete_standard()
     signals.hold_hangup()
     config = first_start.introduced(settings)
     logs.begin()
@@ -41,18 +43,29 @@ def serve(settings: CommandSettings) -> None:
         with starting.locked(Path(config.server.data)) as lock, starting.bind(config) as sock:
             from relay import processes
 
-            processes.run(config, lock, sock, click.echo, settings.load)
+            processes.run(config, lock, sock, greet, settings.load)
         return
     sock = starting.bind(config)
     from relay import app
 
-    work = app.serve(config, sock, ready=click.echo, load=settings.load)
+    work = app.serve(config, sock, ready=greet, load=settings.load)
     if sys.platform == "win32":
         run(work)
     else:
         import uvloop
 
         uvloop.run(work)
+
+
+def greet(text: str) -> None:
+    """Say on stdout that the relay is up. It serves also where nobody reads that, or its disk is full."""
+    try:
+        click.echo(text)
+    except OSError as error:
+        logging.getLogger("tidings").warning("stdout cannot be written: %s", error.strerror)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())  # what stayed in its buffer goes there
+        os.close(null)
 
 
 @click.command("config")

@@ -63,9 +63,7 @@ SECTIONS: Final[dict[str, dict[str, VerbEntry]]] = {
         "feed": VerbEntry("feed", "feed", "Read a hub's feed."),
         "show": VerbEntry("entries", "show", "Read a post, a comment or a document, with what answers it."),
         "edit": VerbEntry("entries", "edit", "Change a post or a comment of yours."),
-        "history": VerbEntry(
-            "entries", "history", "Read all that a post, a comment or a document said, the oldest first."
-        ),
+        "history": VerbEntry("entries", "history", "Read each version of a post, comment or document."),
         "remove": VerbEntry("entries", "remove", "Delete a post, a comment or a document of yours, for good."),
         "group": VerbEntry("groups", "group", "Take part in the groups of a hub."),
         "search": VerbEntry("search", "search", "Find what was written on a hub."),

@@ -59,3 +59,9 @@ def forget_one(connection: sqlite3.Connection, event_id: str, by: str) -> None:
 def of_address(connection: sqlite3.Connection, address: str) -> list[bytes]:
     """The wire forms of the versions before the present one, the newest first."""
     return [one for (one,) in connection.execute(named("earlier")["of_address"], (address_key(address),))]
+
+
+def by_id(connection: sqlite3.Connection, event_id: str) -> bytes | None:
+    """The wire form of one of them."""
+    found = connection.execute(named("earlier")["by_id"], (bytes.fromhex(event_id),)).fetchone()
+    return None if found is None else found[0]

@@ -27,8 +27,8 @@ def file(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return home / ".config" / "tidings" / "credentials.toml"
 
 
-def who(tidings: Tidings, *more: str, **environ: str) -> str:
-    return str(json.loads(tidings("me", "--json", *more, **environ).stdout)["name"])
+def who(tidings: Tidings, *more: str, stdin: str = "", **environ: str) -> str:
+    return str(json.loads(tidings("me", "--json", *more, stdin=stdin, **environ).stdout)["name"])
 
 
 def test_several_accounts_of_a_hub_are_kept_and_one_is_used(tidings: Tidings, hub: Server, file: Path) -> None:
@@ -53,8 +53,11 @@ def test_a_file_of_before_there_were_several_is_read_and_kept(tidings: Tidings, 
     key = json.loads(tidings("register", "cleo", "--hub", hub.http, "--show-key", "--json").stdout)["api_key"]
     file.parent.mkdir(parents=True)
     file.touch(mode=0o600)
-    file.write_text(OLD.format(url=hub.http, name="cleo", key=key))
+    file.write_text(
+        "\ufeff" + OLD.format(url=hub.http, name="cleo", key=key), encoding="utf-8"
+    )  # by an editor of Windows
     assert who(tidings) == "cleo"
+    assert who(tidings, "--key-file", "-", stdin=f"\ufeff{key}\n") == "cleo"
     tidings("register", "dan", "--save")
     assert (who(tidings), who(tidings, "--account", "cleo")) == ("dan", "cleo")
 

@@ -47,7 +47,8 @@ def test_a_saved_key_is_used_by_the_other_verbs(tidings: Tidings, hub: Server, f
     assert "tdi_" not in shown
     assert file.stat().st_mode & 0o777 == 0o600
     post = tidings("post", "Low water", "The *tide* is out.").stdout.strip()
-    comment = tidings("comment", post, "-", stdin="And back.\n").stdout.strip()
+    comment = tidings("comment", post, "-", stdin="\ufeffAnd back.\n").stdout.strip()
+    assert "\ufeff" not in tidings("show", post, "--json").stdout
     reply = json.loads(tidings("comment", post, "When?", "--reply-to", comment, "--json").stdout)
     assert reply["parent_id"] == comment
     assert tidings("vote", post, "up").stdout == "upvoted; the score is 1\n"

@@ -125,6 +125,9 @@ def test_event_completes_a_template(tidings: Tidings, tmp_path: Path) -> None:
     assert (event.kind, event.content, event.created_at, event.tags) == (7, "+", 5, [["e", "1"], ["k", "1"]])
     event = made(tidings("event", "-", "--from", file, "--kind", 1, stdin="-", NOSTR_SECRET_KEY=SECRET).stdout)
     assert (event.kind, event.content) == (1, "-")
+    file.write_text("\ufeff" + json.dumps(template), encoding="utf-8")  # as editors of Windows begin a file
+    event = made(tidings("event", "-", "--from", file, stdin="\ufeffhello", NOSTR_SECRET_KEY=SECRET).stdout)
+    assert (event.kind, event.content) == (7, "hello")
 
 
 @pytest.mark.parametrize(

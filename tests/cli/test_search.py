@@ -143,7 +143,8 @@ def test_a_bulk_file_is_added_line_by_line(tidings: Tidings, author: str) -> Non
         {"title": "No content"},
     ]
     text = (
-        "\n".join(map(json.dumps, lines))
+        "\ufeff"  # as editors of Windows begin a file
+        + "\n".join(map(json.dumps, lines))
         + "\n\n{broken\n"
         + json.dumps({"content": "A halyard.", "identifier": "third"})
     )

@@ -80,6 +80,9 @@ class ListReader:
     async def get(self, event_id: str, readers: Readers, now: int) -> StoredEvent | None:
         raise NotImplementedError
 
+    async def replaced(self, event_id: str) -> bytes | None:
+        return None
+
     async def earlier(self, address: str) -> list[bytes]:
         raise NotImplementedError
 

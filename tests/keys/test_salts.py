@@ -51,7 +51,7 @@ def test_a_later_event_of_a_second_has_a_lower_id(custody: Custody, watch: Watch
 
 def test_what_is_signed_at_the_same_moment_keeps_its_order(custody: Custody) -> None:
     key = custody.new_key()
-    said = [signed(custody, key) for _ in range(128)]
+    said = [signed(custody, key) for _ in range(200)]
     assert newest_first(said) == said[::-1]
 
 

@@ -478,6 +478,27 @@ def test_a_database_that_cannot_be_brought_up_to_date_is_told_with_the_way_back(
     assert f"cannot be brought up to date from schema {number} (no such trigger: no_such); restore" in str(caught.value)
 
 
+async def test_a_backup_beside_the_log_of_the_former_database_is_not_opened_and_not_damaged(tmp_path: Path) -> None:
+    writer = backend.open_writer(tmp_path, MEANING)
+    writer.write(incoming(notes("a")), NOW)
+    store = await backend.open_reader(tmp_path, readers=1)
+    await store.backup(tmp_path / "copy")
+    writer.write(incoming(notes("b")), NOW)
+    log = (tmp_path / f"{FILE}-wal").read_bytes()
+    await store.close()
+    writer.close()
+    copy = (tmp_path / "copy").read_bytes()
+    (tmp_path / FILE).write_bytes(copy)
+    (tmp_path / f"{FILE}-wal").write_bytes(log)
+    with pytest.raises(StorageError, match="-wal belongs to the database that was there before"):
+        backend.open_writer(tmp_path, MEANING)
+    with pytest.raises(StorageError, match="remove it and"):
+        await backend.open_reader(tmp_path, readers=1)
+    assert (tmp_path / FILE).read_bytes() == copy
+    (tmp_path / f"{FILE}-wal").unlink()
+    backend.open_writer(tmp_path, MEANING).close()
+
+
 def test_a_copy_that_a_full_disk_has_no_room_for_is_named_and_not_kept(tmp_path: Path) -> None:
     full = sqlite3.OperationalError("database or disk is full")
     full.sqlite_errorcode = sqlite3.SQLITE_FULL

@@ -45,9 +45,21 @@ def until(page: Page, what: Callable[[], object]) -> None:
         page.wait_for_timeout(20)
 
 
+def evaluated(page: Page, expression: str) -> Any:
+    """What a script answers; where the page is left at that moment, on the one that comes, and so on."""
+    end = time.monotonic() + PATIENCE / 1000
+    while True:
+        try:
+            return page.evaluate(expression)
+        except Error as error:  # "Execution context was destroyed", "Cannot find context with specified id"
+            if "context" not in error.message or time.monotonic() > end:
+                raise
+            page.wait_for_load_state()
+
+
 def until_true(page: Page, expression: str) -> None:
     """Returns when a script says so; `Page.wait_for_function` asks again in a way that the policy of our pages forbids."""
-    until(page, lambda: page.evaluate(expression))
+    until(page, lambda: evaluated(page, expression))
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -126,13 +138,7 @@ class Reader:
         return found
 
     def _breaches(self) -> list[str]:
-        if self.page.is_closed():
-            return []
-        try:
-            found: list[str] = self.page.evaluate("window.breaches ?? []")
-        except Error:  # it went on to another page at that moment
-            self.page.wait_for_load_state()
-            found = self.page.evaluate("window.breaches ?? []")
+        found: list[str] = [] if self.page.is_closed() else evaluated(self.page, "window.breaches ?? []")
         return found
 
     def troubles(self) -> list[str]:

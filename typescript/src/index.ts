@@ -8,6 +8,7 @@
 import createClient, { type Client } from "openapi-fetch";
 
 import { HubError } from "./errors.js";
+import { bearer } from "./keys.js";
 import type { components, paths } from "./schema.js";
 import { base } from "./urls.js";
 
@@ -34,7 +35,7 @@ export interface HubOptions {
 }
 
 /**
- * A hub by its base URL, such as `https://hub.example`.
+ * A hub by its base URL, such as `https://hub.example`. Throws TypeError for what is no hub's URL or cannot be a key.
  *
  * `await ok(hub.GET("/api/v1/posts", { params: { query: { sort: "new" } } }))`: paths, parameters, bodies and answers are typed.
  */
@@ -42,7 +43,7 @@ export function hub(url: string, options: HubOptions = {}): Hub {
   const { key, timeout = 30_000, fetch: send = globalThis.fetch } = options;
   return createClient<paths>({
     baseUrl: base(url),
-    headers: key === undefined ? {} : { authorization: `Bearer ${key}` },
+    headers: key === undefined ? {} : { authorization: bearer(key) },
     fetch: (request: Request) =>
       send(new Request(request, { redirect: "error", signal: AbortSignal.any([request.signal, AbortSignal.timeout(timeout)]) })),
   });

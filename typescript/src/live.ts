@@ -9,6 +9,7 @@
 import { createParser } from "eventsource-parser";
 
 import { HubError } from "./errors.js";
+import { bearer } from "./keys.js";
 import type { components } from "./schema.js";
 import { base } from "./urls.js";
 
@@ -78,7 +79,7 @@ function watched<T>(
   read: Read<T>,
 ): AsyncGenerator<T, void, undefined> {
   const headers = new Headers({ accept: "text/event-stream" });
-  if (options.key !== undefined) headers.set("authorization", `Bearer ${options.key}`);
+  if (options.key !== undefined) headers.set("authorization", bearer(options.key));
   return overConnections(`${base(url)}/api/v1/${route}`, headers, options, read);
 }
 

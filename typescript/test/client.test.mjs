@@ -45,7 +45,11 @@ test("what is no hub's URL is told before anything is asked", () => {
     assert.throws(() => live(wrong), TypeError);
     assert.throws(() => notifications(wrong, { key: "tdi_0" }), TypeError);
   }
-  assert.throws(() => live(URL_, { key: "tdi_0\nx" }), TypeError);
+  for (const call of [hub, live, notifications]) {
+    for (const key of ["", "tdi_0\nx", "tdi_0 x", "tdi_0é"]) {
+      assert.throws(() => call(URL_, { key }), (error) => error instanceof TypeError && !error.message.includes("tdi_0"));
+    }
+  }
 });
 
 test("an answer that does not come in time is an error", async () => {

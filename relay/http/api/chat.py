@@ -17,10 +17,11 @@ from relay.http.api.idempotency import idempotent_for_users
 from relay.http.api.shapes import Body, Done, SignedEvent
 from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.hub import GivenHub, RunningRelay
-from relay.http.problems import not_found
+from relay.http.problems import invalid, not_found
 from relay.protocol import kinds
 from relay.protocol.control_plane.chat import MAX_REASON, MAX_TOKENS
 from relay.protocol.event import expiration, parse
+from relay.protocol.names import is_blank
 from storage.control_plane import MessageRow
 
 TAGS: Final = ["messages"]
@@ -110,8 +111,12 @@ async def list_thread_messages(
 async def create_thread_message(
     thread_id: FromPath[str], data: JSONBody[NewMessage], caller: GivenCaller, hub: GivenHub
 ) -> MessageAnswer:
-    """Say something in a thread that you may write in."""
+    """Say something in a thread that you may write in: a text, or what came in place of one."""
     await acting.access(hub, caller, thread_id, "thread")
+    if is_blank(data.content) and msgspec.structs.replace(data, content="") == NewMessage(
+        role=data.role, reply_to=data.reply_to
+    ):
+        raise invalid("a message needs text, or one of the other fields, such as parts or tool_invocations")
     event = await acting.act(hub, caller, kinds.CHAT, [["h", thread_id], *_tags(data)], data.content)
     row = await hub.identities.workspaces.look(lambda tables: tables.message(event.id, common.now()))
     if row is None:

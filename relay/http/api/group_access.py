@@ -19,6 +19,9 @@ from relay.http.hub import RunningRelay
 from relay.http.problems import HttpProblem, invalid, not_found, of_storage
 from relay.protocol import kinds
 from relay.protocol.event import Draft, Event
+from relay.protocol.filter import Filter
+from relay.protocol.groups.belonging import UPDATE_PINS
+from relay.protocol.groups.state import members
 from relay.server.identities.group_tables import GroupStanding
 from relay.server.identities.identity_tokens import Principal
 from storage.errors import StorageError
@@ -144,6 +147,24 @@ async def act(
         raise
     said = outcome.message.partition(": ")[2] if outcome.message else ""
     return GroupActAnswer(message=message or said, event=event)
+
+
+async def change_pins(
+    hub: RunningRelay, principal: Principal, there: GroupStanding, event_id: str, *, pinned: bool, message: str
+) -> GroupActAnswer:
+    """Pin an event above what is pinned, or no more. Of two changes at once both are kept. Raises HttpProblem as `act`."""
+    check_here(there)
+    wanted = Filter(kinds=frozenset([UPDATE_PINS]), tags={"h": frozenset([there.group.id])}, limit=1)
+
+    async def once() -> Event:
+        before = await publishing.newest(hub, wanted, frozenset([members(there.group.id)]))
+        now = await standing(hub, there.group.id, principal)
+        rest = [[name, value] for name, value in now.group.pins if value != event_id]
+        tags = [["h", there.group.id], *([["e", event_id]] if pinned else []), *rest]
+        draft = Draft(UPDATE_PINS, tags, "", before.following(common.now()))
+        return await publishing.act(hub, principal, draft, by=now.key, expected=before.expected)
+
+    return GroupActAnswer(message=message, event=await publishing.change(f"pins {there.group.id}", once))
 
 
 async def keys_of(hub: RunningRelay, who: WhoBody, there: GroupStanding) -> tuple[str, str]:

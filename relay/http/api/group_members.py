@@ -20,8 +20,9 @@ from relay.http.problems import HttpProblem, invalid, not_found
 from relay.protocol import kinds
 from relay.protocol.event import expiration, first_value, parse, values
 from relay.protocol.filter import Filter
-from relay.protocol.groups.belonging import CREATE_INVITE, PUT_USER, REMOVE_USER, UPDATE_PINS
+from relay.protocol.groups.belonging import CREATE_INVITE, PUT_USER, REMOVE_USER
 from relay.protocol.groups.fold import REVOKED, UNLIMITED, USES, hash_of
+from relay.protocol.groups.joining import NO_SUCH_CODE
 from relay.protocol.groups.state import Member
 from storage.base import Limits
 from storage.identities.types import Identity, Lookups
@@ -226,7 +227,12 @@ async def revoke_invite(
     """End a code: your own, or anybody's where you may invite."""
     there = await group_access.seen(hub, group_id, principal)
     tags = [["code", group_access.written(code)], [REVOKED]]
-    return await group_access.act(hub, principal, there, CREATE_INVITE, tags, message="Invite code revoked")
+    try:
+        return await group_access.act(hub, principal, there, CREATE_INVITE, tags, message="Invite code revoked")
+    except HttpProblem as problem:
+        if problem.message != NO_SUCH_CODE:
+            raise
+        raise HttpProblem(404, "not_found", NO_SUCH_CODE, "GET /api/v1/groups/{id}/invites lists the codes.") from None
 
 
 # pins
@@ -252,8 +258,7 @@ async def add_pin(
     event = None if record is None else parse(record.wire)
     if event is None or (event.kind != kinds.COMMENT and first_value(event, "h") != there.group.id):
         raise not_found("message", "there is no such message, thread or post in this group")
-    rest = [[name, value] for name, value in there.group.pins if value != data.id]
-    return await group_access.act(hub, principal, there, UPDATE_PINS, [["e", data.id], *rest], message="Pinned")
+    return await group_access.change_pins(hub, principal, there, data.id, pinned=True, message="Pinned")
 
 
 @delete(f"{GROUP}/pins/{{event_id:str}}", tags=TAGS, summary="Unpin a message", status_code=200)
@@ -262,7 +267,6 @@ async def remove_pin(
 ) -> GroupActAnswer:
     """Pin it no more."""
     there = await group_access.seen(hub, group_id, principal)
-    rest = [[name, value] for name, value in there.group.pins if value != event_id]
-    if len(rest) == len(there.group.pins):
+    if event_id not in (value for _, value in there.group.pins):
         raise not_found("message", "that is not pinned in this group")
-    return await group_access.act(hub, principal, there, UPDATE_PINS, rest, message="Not pinned any more")
+    return await group_access.change_pins(hub, principal, there, event_id, pinned=False, message="Not pinned any more")

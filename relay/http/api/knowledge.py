@@ -205,15 +205,19 @@ async def search_knowledge(
 
 @get(f"{BASE}/knowledge/{{document_id:str}}", tags=TAGS, summary="Get a document")
 async def get_document(document_id: FromPath[str], viewer: GivenViewer, hub: GivenHub) -> DocumentAnswer:
-    """One document with its passages; one of a private group for its members."""
+    """One document with its passages; one of a private group for its members. By the id of a version that was replaced, the
+    newest one.
+    """
     readers = await common.readers(hub, viewer)
-    return DocumentAnswer(document=await document_of(hub, await find_document(hub, document_id, readers), readers))
+    event = await _newest_of(hub, document_id, readers)
+    message = "" if event.id == document_id else "That version was replaced; this is the newest one"
+    return DocumentAnswer(message=message, document=await document_of(hub, event, readers))
 
 
 @get(f"{BASE}/knowledge/{{document_id:str}}/history", tags=TAGS, summary="Get what a document said before")
 async def document_history(document_id: FromPath[str], viewer: GivenViewer, hub: GivenHub) -> HistoryAnswer:
     """Every version that is kept as a signed event, the oldest first; of a group's documents only the present one."""
-    event = await find_document(hub, document_id, await common.readers(hub, viewer))
+    event = await _newest_of(hub, document_id, await common.readers(hub, viewer))
     return HistoryAnswer(versions=await versions(hub, event))
 
 
@@ -310,6 +314,23 @@ async def find_document(hub: RunningRelay, document_id: str, readers: Readers) -
     if event is None or event.kind not in kinds_of(hub):
         raise not_found("document")
     return event
+
+
+async def _newest_of(hub: RunningRelay, document_id: str, readers: Readers) -> Event:
+    """The document that has this id, or had it before its author changed it. Raises HttpProblem 404."""
+    try:
+        return await find_document(hub, document_id, readers)
+    except HttpProblem:
+        wire = await hub.reader.replaced(document_id) if kinds.is_hex(document_id, 64) else None
+        if wire is None:
+            raise
+    before = parse(wire)
+    named = {"d": frozenset([first_value(before, "d") or ""])}
+    wanted = Filter(kinds=frozenset([before.kind]), authors=frozenset([before.pubkey]), tags=named, limit=1)
+    found = await query_events(hub, wanted, None, readers)
+    if not found:
+        raise not_found("document")
+    return found[0]
 
 
 async def query_events(

@@ -26,6 +26,7 @@ from relay.protocol.event import Event
 from relay.protocol.groups.belonging import CREATE_INVITE, JOIN_REQUEST, LEAVE_REQUEST, PUT_USER, REMOVE_USER
 from relay.protocol.groups.fold import UNLIMITED, USES
 from relay.server.identities.users import Caller
+from relay.server.identities.workspaces import NOSTR
 from storage.control_plane import MemberRow
 
 TAGS: Final = ["members"]
@@ -33,6 +34,10 @@ PLACES: Final = ("organizations", "projects", "threads")
 DAY: Final = 86_400
 CODE_BYTES: Final = 16
 MAX_DAYS: Final = 365
+_KEY_ADDED: Final = (
+    "Key added: it acts by itself, as with a Nostr client. Who acts with an app token is added by the `id` that GET "
+    "/api/v1/users/me tells them, not by `user_id`"
+)
 
 GroupRoleName = Annotated[Literal["owner", "admin", "moderator", "member"], Meta(examples=["member"])]
 Code = Annotated[str, Meta(min_length=1, max_length=256, examples=["5f2a9c0e7b1d4836"])]
@@ -114,7 +119,7 @@ async def put_member(group_id: FromPath[str], data: JSONBody[NewMember], caller:
     pubkey = await _key(hub, data.user_id, data.pubkey)
     roles = [] if data.role == "member" else [data.role]
     event = await acting.act(hub, caller, PUT_USER, [["h", group_id], ["p", pubkey, *roles]])
-    return Done(message="Member added", event=event)
+    return Done(message=_KEY_ADDED if (data.user_id or "").startswith(NOSTR) else "Member added", event=event)
 
 
 @delete([f"{path}/{{user:str}}" for path in _paths("members")], tags=TAGS, summary="Remove a member", status_code=200)

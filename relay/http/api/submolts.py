@@ -24,7 +24,7 @@ from relay.http.problems import HttpProblem, invalid
 from relay.protocol import kinds
 from relay.protocol.event import Event
 from relay.protocol.groups import roles
-from relay.protocol.groups.belonging import PUT_USER, UPDATE_PINS
+from relay.protocol.groups.belonging import PUT_USER
 from relay.protocol.groups.metadata import GroupFields
 from relay.protocol.groups.state import ADMIN, MODERATOR, OWNER, Group, Member
 from relay.server.identities.group_tables import GroupStanding, bound_keys
@@ -380,11 +380,10 @@ async def _pin(hub: RunningRelay, principal: Principal, post_id: str, *, pinned:
             403, "restricted", f"nobody pins posts in {GENERAL}", "Pin posts of a community that you moderate."
         )
     there = await group_access.standing(hub, found.group_id, principal, "submolt")
-    rest = [[name, value] for name, value in there.group.pins if value != found.id]
-    tags = [["e", found.id], *rest] if pinned else rest
-    done = await group_access.act(hub, principal, there, UPDATE_PINS, tags)
-    assert done.event is not None  # a held key never signs the same twice
-    return Done(message="Post pinned" if pinned else "Post not pinned any more", event=done.event)
+    message = "Post pinned" if pinned else "Post not pinned any more"
+    done = await group_access.change_pins(hub, principal, there, found.id, pinned=pinned, message=message)
+    assert done.event is not None
+    return Done(message=message, event=done.event)
 
 
 async def community(hub: RunningRelay, segment: str, principal: Principal) -> GroupStanding:

@@ -40,6 +40,7 @@ from relay.protocol.groups.state import OWNER, Group, Invite, Member, invite_key
 from relay.protocol.relay import GroupRules
 
 MAX_CODE: Final = 256  # characters
+NO_SUCH_CODE: Final = "there is no such invite code in this group"
 MAX_CODES: Final = 20  # in one event
 MAX_USES: Final = 1_000_000
 WELCOME: Final = "info: welcome; you are a member of this group now"
@@ -119,7 +120,7 @@ def invite(case: Case) -> GroupDecision:
     if not is_end or any(one is None or one.by != event.pubkey for one in present):
         case.require_role(CREATE_INVITE)
     if is_end and None in present:
-        restricted("there is no such invite code in this group")
+        restricted(NO_SUCH_CODE)
     if not is_end:
         _check_uses(value_of(event.tags, USES))
         events.expiration(event)

@@ -20,6 +20,9 @@ FILE: Final = "tidings.sqlite"
 LOCK: Final = "tidings.lock"
 BUSY_SECONDS: Final = 5.0
 WAL_PAGES: Final = 2 * checkpoints.TOO_LONG  # at which SQLite makes a checkpoint by itself, should ours fail
+_HEADER: Final = 100  # bytes of a database's header (https://sqlite.org/fileformat.html)
+_VERSIONS: Final = slice(18, 20)  # in it, how the file is written and read
+_NO_LOG: Final = b"\1\1"  # what stands there while the database has no write-ahead log
 STATEMENTS: Final = 512  # prepared statements kept by a connection
 
 COPY_IT: Final = "a copy of the data directory on another disk can be used (--data)"
@@ -28,7 +31,8 @@ _ADVICE: Final = {
     sqlite3.SQLITE_FULL: "the disk is full; free some space",
     sqlite3.SQLITE_READONLY: "the database cannot be written; look at the permissions of the data directory",
     sqlite3.SQLITE_IOERR: "reading or writing the disk failed; look at the system log",
-    sqlite3.SQLITE_CORRUPT: "the database is damaged; stop, run `tidings check`, restore a backup",
+    sqlite3.SQLITE_CORRUPT: "the database is damaged; stop, run `tidings check`, restore a backup, without the "
+    "former -wal and -shm beside it",
     sqlite3.SQLITE_NOTADB: "the file is no SQLite database; restore a backup or choose another data directory",
     sqlite3.SQLITE_CANTOPEN: "the database cannot be opened; look at the permissions of the data directory",
     sqlite3.SQLITE_BUSY: "another process holds the database; stop it or wait",
@@ -137,6 +141,25 @@ def beside(file: Path) -> tuple[Path, Path]:
     return file.with_name(f"{file.name}-wal"), file.with_name(f"{file.name}-shm")
 
 
+def check_log(file: Path) -> None:
+    """Raises StorageError where the write-ahead log at hand is another database's, before SQLite copies it into this one.
+
+    A copy by `tidings backup` says that it has no such log, until it is opened for writing. Who puts it in place of a database
+    whose relay was killed, and leaves that one's log there, would have the copy damaged.
+    """
+    log, index = beside(file)
+    try:
+        with file.open("rb") as stream:
+            header = stream.read(_HEADER)
+        is_foreign = len(header) == _HEADER and header[_VERSIONS] == _NO_LOG and log.stat().st_size > 0
+    except OSError:
+        return  # who opens them is told why
+    if is_foreign:
+        raise StorageError(
+            f"{log} belongs to the database that was there before {file}, and would damage it; remove it and {index}"
+        )
+
+
 def _identity(path: str | Path) -> tuple[int, int]:
     found = os.stat(path)  # noqa: PTH116, it takes half as long
     return found.st_dev, found.st_ino
@@ -152,6 +175,7 @@ def connect_writer(directory: Path, synchronous: str, cache_mib: int, *, was_the
         new = not file.exists()
         if new and was_there:
             raise _other_file(file)
+        check_log(file)
         connection = sqlite3.connect(
             file, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=STATEMENTS
         )

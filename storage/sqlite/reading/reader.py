@@ -88,6 +88,7 @@ async def connect(directory: Path, cache_mib: int, query_steps: int) -> ReadingC
         raise StorageError(
             f"there is no database in {directory}; a relay makes it at its first start, --data names its place"
         )
+    database_file.check_log(file)
     reader = ReadingConnection(partial(open_file, file, cache_mib), query_steps)
     try:
         await reader
@@ -263,6 +264,11 @@ class SqliteReader:
     async def earlier(self, address: str) -> list[bytes]:
         """What stood at an address before; see storage.base.VersionedLog."""
         return await self.run(lambda connection: earlier.of_address(connection, address))
+
+    async def replaced(self, event_id: str) -> bytes | None:
+        """What a newer version took the place of; see storage.base.VersionedLog."""
+        found = await self.soon(lambda connection: [earlier.by_id(connection, event_id)])
+        return found[0]
 
     async def scan(self, wanted: Filter | None, after: int = 0) -> AsyncIterator[StoredEvent]:
         """Every stored event in order of `seq`; what the index knows of a filter is looked up, and the rest walks the log."""

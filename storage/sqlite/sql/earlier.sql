@@ -15,6 +15,9 @@ DELETE FROM earlier_versions WHERE id IN (
 -- name: of_address
 SELECT wire FROM earlier_versions WHERE address = ? ORDER BY created_at DESC, id
 
+-- name: by_id
+SELECT wire FROM earlier_versions WHERE id = ?
+
 -- name: forget_address
 DELETE FROM earlier_versions WHERE address = ? AND created_at <= ?
 

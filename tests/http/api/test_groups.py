@@ -194,6 +194,7 @@ async def test_codes_are_listed_for_those_who_invite_and_revoked(alice, bob, api
     assert await bob.refused(403, "GET", f"groups/{NAMES}/invites") == "restricted"
     assert await bob.refused(403, "POST", f"groups/{NAMES}/invites") == "restricted"
     await alice.told("DELETE", f"groups/{NAMES}/invites/a%2Fb%20c")
+    assert await alice.refused(404, "DELETE", f"groups/{NAMES}/invites/none") == "not_found"
     assert (await alice.get(f"groups/{NAMES}/invites"))["invites"] == []
     assert await carol.refused(403, "POST", f"groups/{NAMES}/join", {"code": "a/b c"}) == "restricted"
     assert await alice.refused(400, "POST", f"groups/{NAMES}/invites", {"uses": 0}) == "invalid"

@@ -41,11 +41,25 @@ async def test_a_document_goes_in_and_its_passages_come_out(alice: Api) -> None:
 async def test_the_same_name_again_replaces_the_document(alice: Api) -> None:
     first = await add(alice, "The old harbour.", title="Harbour")
     second = await add(alice, "The new quay.", title="harbour")
-    assert await alice.refused(404, "GET", f"knowledge/{first['id']}") == "document_not_found"
+    assert second["id"] != first["id"]
     found = await alice.get("knowledge/search?q=old&mode=words")
     assert found["results"] == []
     found = await alice.get("knowledge/search?q=quay&mode=words")
     assert [result["document"]["id"] for result in found["results"]] == [second["id"]]
+
+
+async def test_the_id_of_a_version_that_was_replaced_leads_to_the_newest(alice: Api, api: Api) -> None:
+    ids = [(await add(alice, text, title="Harbour"))["id"] for text in ("One.", "Two.", "Three.")]
+    for document_id in ids:
+        told = await api.get(f"knowledge/{document_id}")
+        assert (told["document"]["id"], told["document"]["event"]["content"]) == (ids[-1], "Three.")
+        assert ("newest" in told["message"]) == (document_id != ids[-1])
+        history = await api.get(f"knowledge/{document_id}/history")
+        assert [one["content"] for one in history["versions"]] == ["One.", "Two.", "Three."]
+    assert await alice.refused(404, "DELETE", f"knowledge/{ids[0]}") == "document_not_found"
+    await alice.told("DELETE", f"knowledge/{ids[-1]}")
+    for document_id in ids:
+        assert await api.refused(404, "GET", f"knowledge/{document_id}") == "document_not_found"
 
 
 async def test_documents_written_within_a_second_are_listed_in_that_order(alice: Api) -> None:

@@ -105,6 +105,13 @@ async def test_members_talk_and_others_neither_read_nor_write(ann: Api, ben: Api
     assert (await ben.get(f"{there}/messages?events=false"))["messages"][0].keys() & {"event"} == set()
 
 
+async def test_who_adds_a_key_of_a_user_is_told_how_users_are_added(ann: Api, ben: Api) -> None:
+    there = f"threads/{await thread(ann)}"
+    who = (await ben.get("users/me"))["user"]
+    for user_id, told in ((f"nostr:{'0' * 63}1", "`id` that GET /api/v1/users/me tells"), (who["id"], "Member added")):
+        assert told in (await ann.told("POST", f"{there}/members", {"user_id": user_id}))["message"]
+
+
 async def test_a_message_says_what_a_model_said_and_took(ann: Api) -> None:
     there = f"threads/{await thread(ann)}/messages"
     said = {
@@ -124,6 +131,14 @@ async def test_a_message_says_what_a_model_said_and_took(ann: Api) -> None:
     (listed,) = (await ann.get(there))["messages"]
     assert listed == made
     assert await ann.refused(400, "POST", there, {"role": "boss"}) == "bad_request"
+
+
+async def test_a_message_of_nothing_is_none(ann: Api) -> None:
+    there = f"threads/{await thread(ann)}/messages"
+    for nothing in ({}, {"content": "\u200b"}, {"content": " ", "role": "assistant"}):
+        assert await ann.refused(400, "POST", there, nothing) == "invalid"
+    for instead in ({"tool_invocations": [{"tool": "tide"}]}, {"role": "assistant", "finish_reason": "stop"}):
+        assert (await ann.told("POST", there, instead, 201))["message"]["content"] == ""
 
 
 async def test_authors_delete_their_messages_and_moderators_anybodys(ann: Api, ben: Api) -> None:

@@ -4,6 +4,7 @@ Each test settles the order itself: what an event is published through is held o
 """
 
 import asyncio
+import time
 
 import pytest
 
@@ -12,6 +13,7 @@ from relay.http.api import publishing, votes
 from relay.protocol import kinds
 from relay.protocol.admission import Door
 from relay.protocol.event import Draft
+from relay.protocol.groups.belonging import UPDATE_PINS
 from tests.http.api.workers import organization, project, user
 
 
@@ -257,3 +259,22 @@ async def test_joining_and_leaving_at_once_are_no_failures_and_one_id_is_one_gro
         told = await asyncio.gather(*(bob.told("POST", f"groups/quay/{act}") for _ in range(5)))
         assert sum(one["event"] is not None for one in told) == 1
     assert [one["agent"] for one in (await alice.get("groups/quay/members"))["members"]] == ["alice"]
+
+
+async def test_pins_at_once_are_all_kept_and_so_is_one_made_elsewhere(alice, between, elsewhere):
+    path = "groups/tides"
+    await alice.told("POST", "groups", {"id": "tides", "name": "Tides"}, 201)
+    said = [(await alice.told("POST", f"{path}/messages", {"content": str(n)}, 201))["message"]["id"] for n in range(6)]
+    first, second, *rest = said
+
+    async def pinned() -> None:
+        await elsewhere(UPDATE_PINS, [["h", "tides"], ["e", first]], "", int(time.time()))
+
+    hook = between(UPDATE_PINS, pinned)
+    await alice.told("POST", f"{path}/pins", {"id": second})
+    assert hook.refused == 1
+    assert (await alice.get(f"{path}/pins"))["pins"] == [second, first]
+    await asyncio.gather(*(alice.told("POST", f"{path}/pins", {"id": one}) for one in rest))
+    assert set((await alice.get(f"{path}/pins"))["pins"]) == set(said)
+    await asyncio.gather(*(alice.told("DELETE", f"{path}/pins/{one}") for one in said[:4]))
+    assert set((await alice.get(f"{path}/pins"))["pins"]) == set(said[4:])

@@ -102,7 +102,7 @@ async def test_a_token_does_not_choose_how_it_is_checked(tmp_path: Path) -> None
         json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(RSA.public_key())) | {"kid": "rsa", "alg": "RS256"},
         json.loads(jwt.algorithms.ECAlgorithm.to_jwk(P256.public_key())) | {"kid": "ec"},
     ]
-    keys.write_text(json.dumps({"keys": rows}))
+    keys.write_text("\ufeff" + json.dumps({"keys": rows}), encoding="utf-8")  # as editors of Windows begin a file
     good = [("rsa", RSA, "RS256"), ("ec", P256, "ES256")]
     bad = [
         ("rsa", RSA, "PS256"),
