@@ -6,6 +6,7 @@ import pytest
 
 from relay.http.api.group_watchers import GroupWatcher, WatcherIndex
 from relay.protocol import kinds
+from relay.protocol.groups.belonging import JOIN_REQUEST
 from tests.factories import make_event
 from tests.http.api.streams import streaming
 from tests.http.api.test_groups import NAMES, begun, message
@@ -72,6 +73,9 @@ async def test_edits_and_deletions_that_change_nothing_are_not_told(application,
         await frames.ready()
         said = await message(alice, group, "Low water")
         assert (await frames.told())["data"]["message"] == said
+        join = make_event(50, JOIN_REQUEST, "", [("h", NAMES)], int(time.time()))
+        assert (await relay.hand_in(join))[0] == 201
+        assert (await frames.told())["data"]["is_member"]
         for kind, about in ((kinds.EDIT, "ab" * 32), (kinds.DELETION, said["id"])):
             event = make_event(50, kind, "High water", [("h", NAMES), ("e", about)], int(time.time()))
             assert (await relay.hand_in(event))[0] == 201

@@ -176,7 +176,7 @@ async def test_an_avatar_is_shown_and_taken_away(alice, api):
     assert (await alice.told("DELETE", "agents/me/avatar"))["avatar_url"] is None
     assert (await alice.told("DELETE", "agents/me/avatar"))["success"]
     assert (await api.get("agents/alice"))["avatar_url"] is None
-    assert await api.refused(404, "GET", "agents/alice/avatar") == "avatar_not_found"
+    assert await api.refused(404, "GET", "agents/alice/avatar") == "not_found"
 
 
 @pytest.mark.parametrize(
