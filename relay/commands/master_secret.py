@@ -8,6 +8,7 @@ import click
 
 from relay.commands import bound_keys, control_client
 from relay.commands.common import Complaint, Verbs, as_json, done
+from relay.commands.operating import relay_or
 from relay.commands.progress import waiting
 from relay.commands.settings import CommandSettings, with_settings
 from relay.protocol.kinds import is_hex
@@ -45,15 +46,19 @@ def rotate_master(settings: CommandSettings, file: IO[str] | None, as_json: bool
     following = "" if file is None else file.read(_MAX_FILE).strip()
     if file is not None and not is_hex(following, 64):
         raise Complaint(f"{file.name} holds no master secret: 64 lower-case hex digits are needed")
-    client = control_client.connect(Path(config.server.data))
+
+    def direct() -> int:
+        from relay import opening
+
+        return opening.rotate_master(config, following)
+
     with waiting("encrypting anew …"):
-        if client is not None:
-            with closing(client):
+        found = relay_or(Path(config.server.data), direct)
+        if isinstance(found, control_client.Client):
+            with closing(found) as client:
                 count = client.rotate_master(following)
         else:
-            from relay import opening
-
-            count = opening.rotate_master(config, following)
+            count = found
     done(f"encrypted anew: {count:,}; make a fresh copy of the database and of secrets.toml", as_json, secrets=count)
 
 

@@ -10,12 +10,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar, cast
+from typing import Final, Protocol, TypeVar, cast
 
 import click
 
 from keys.vault import VaultError, relay_pubkey
 from relay.commands import control_client
+from relay.commands.common import say
 from relay.config import Config
 from relay.errors import Reject
 from relay.protocol import event as events
@@ -30,10 +31,14 @@ from relay.setting_parts import ConfigError
 from storage.access import ChangeRules, RuleChange
 from storage.base import Incoming, LogWriter, Outcome, Reader, Status
 from storage.commands import Command, Compact, CountRows, Rebuild, RemoveMatching
+from storage.errors import Locked
 from storage.peers import KnowsPeers, PeerChange
 from storage.tools import Tools
 
 T = TypeVar("T")
+STARTING: Final = 30.0  # seconds in which a relay that has the data directory and answers nobody is asked again
+_AGAIN: Final = 0.1  # seconds between two times
+_QUIET: Final = 2.0  # seconds until that is told
 
 
 class Database(Reader, Tools, KnowsPeers, Protocol):
@@ -175,14 +180,38 @@ class Direct:
 def writing(settings: Config) -> Iterator[WriteTarget]:
     """Whoever can write: the relay running on the data directory, else the database itself. Raises Locked."""
     data = Path(settings.server.data)
-    target: WriteTarget | None = control_client.connect(data)
-    if target is None:
+
+    def direct() -> WriteTarget:
         try:
             relay = relay_pubkey(data, settings.identities.relay_key)
         except VaultError as error:
             raise ConfigError(str(error)) from None
-        target = Direct(_backends().writer(settings), Settings(settings, settings.relay.url), relay)
+        return Direct(_backends().writer(settings), Settings(settings, settings.relay.url), relay)
+
+    target: WriteTarget = relay_or(data, direct)
     try:
         yield target
     finally:
         target.close()
+
+
+def relay_or(data: Path, direct: Callable[[], T]) -> control_client.Client | T:
+    """The relay that runs on the data directory, else what `direct` gives, which takes its lock. Raises Locked.
+
+    A relay that is starting or stopping has the lock and answers nobody: both are tried again for a while.
+    """
+    begun, told = time.monotonic(), False
+    while True:
+        client = control_client.connect(data)
+        if client is not None:
+            return client
+        try:
+            return direct()
+        except Locked:
+            waited = time.monotonic() - begun
+            if waited > STARTING:
+                raise
+            if waited > _QUIET and not told:
+                told = True
+                say("waiting for who has the data directory …")
+        time.sleep(_AGAIN)

@@ -203,19 +203,20 @@ def reembed(*, settings: CommandSettings, as_json: bool) -> None:
     Examples:
       tidings knowledge reembed --set search.embedder=minilm
     """
-    from relay.commands import control_client
+    from relay.commands.control_client import Client
+    from relay.commands.operating import relay_or
 
     config = settings.load()
-    client = control_client.connect(Path(config.server.data))
     with Meter("reembed", 0, "passages") as meter:
-        if client is None:
-            made = run(_reembed(config, meter))
-        else:
-            with closing(client):
+        found = relay_or(Path(config.server.data), lambda: run(_reembed(config, meter)))
+        if isinstance(found, Client):
+            with closing(found) as client:
                 client.working = lambda state: meter.update(state.done, state.done, state.total)
                 made = client.reembed(config.search)
+        else:
+            made = found
     done(f"{counted(made, 'vector')} made; {config.search.embedder} is the model now", as_json, vectors=made)
-    if client is not None:
+    if isinstance(found, Client):
         say("put the same search settings where the relay reads them before its next start")
 
 

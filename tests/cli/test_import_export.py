@@ -370,6 +370,7 @@ def test_a_database_in_use_by_something_without_a_socket_is_told(
         raise Locked("process 1 writes this database; stop it first")
 
     monkeypatch.setattr("relay.opening.open_writer", locked)
+    monkeypatch.setattr("relay.commands.operating.STARTING", 0.0)
     result = tidings("import", file, "--data", data)
     assert result.exit_code == 1
     assert result.stderr == "tidings: process 1 writes this database; stop it first\n"

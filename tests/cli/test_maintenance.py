@@ -1,13 +1,15 @@
 """`info`, `check`, `backup`, `compact`, `rebuild`, on a database and through a relay that answers."""
 
 import asyncio
+import itertools
 import json
 import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -38,7 +40,7 @@ def full(tidings: Tidings, data: Path) -> Path:
 @contextmanager
 def running(data: Path) -> Iterator[Remembering]:
     """A relay's control socket in `data`, on a loop of its own, with a service that notes what it is asked."""
-    data.mkdir()
+    data.mkdir(exist_ok=True)
     ready = threading.Event()
     stop: list[asyncio.Event] = []
     loop = asyncio.new_event_loop()
@@ -233,3 +235,36 @@ def test_a_loss_is_not_accepted_under_a_running_relay(tidings: Tidings, full: Pa
         lock.release()
     assert told.exit_code != 0
     assert "stop it" in told.stderr
+
+
+def test_a_command_waits_for_a_relay_that_is_starting(
+    tidings: Tidings, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has the data directory and does not answer yet."""
+    with ExitStack() as stack:
+        stack.callback(Lock(data).release)
+        begun: list[Remembering] = []
+        monkeypatch.setattr("time.sleep", lambda _: begun.append(stack.enter_context(running(data))))
+        result = tidings("compact", "--data", data)
+    assert (result.exit_code, result.stderr) == (0, "compacted\n"), result.output
+    assert len(begun) == 1
+
+
+def test_and_for_one_that_is_stopping(tidings: Tidings, full: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = Lock(full)
+    monkeypatch.setattr("time.sleep", lambda _: lock.release())
+    assert tidings("compact", "--data", full).exit_code == 0
+
+
+def test_but_not_for_ever(tidings: Tidings, full: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = itertools.count(0.0, 10.0)
+    monkeypatch.setattr(
+        "relay.commands.operating.time", SimpleNamespace(monotonic=lambda: next(now), sleep=lambda _: None)
+    )
+    lock = Lock(full)
+    result = tidings("compact", "--data", full)
+    lock.release()
+    assert result.exit_code == 1
+    waiting, failed = result.stderr.splitlines()
+    assert "waiting" in waiting
+    assert failed.startswith(f"tidings: process {os.getpid()} writes the data directory")
