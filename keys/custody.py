@@ -98,7 +98,8 @@ class Custody:
         """An event by a held key, which says that this relay (its pubkey) signed. Raises CustodyError for a kind it never signs.
 
         The same draft never gives the same event twice: what is asked for again within a second, say after a deletion, is new.
-        Of what is ORDERED a later one of the same second has a lower id, as NIP-01 lists them.
+        Of what is ORDERED a later one of the same second has a lower id, as NIP-01 lists them; a later issue has a higher one,
+        which is its rank.
         """
         if draft.kind not in SIGNED:
             raise CustodyError(f"the relay signs no kind {draft.kind} with a key it holds")
@@ -115,7 +116,10 @@ class Custody:
             raise CustodyError("this key is retired: the relay only deletes with it")
         draft = msgspec.structs.replace(draft, tags=[tag for tag in draft.tags if tag[0] != TAG])
         said = [TAG, relay]
-        salt = self._salts.ordered(key.pubkey, draft, said) if draft.kind in ORDERED else salts.random()
+        if draft.kind in ORDERED:
+            salt = self._salts.ordered(key.pubkey, draft, said, rises=draft.kind == kinds.ISSUE)
+        else:
+            salt = salts.random()
         event = unsigned(key.pubkey, msgspec.structs.replace(draft, tags=[*draft.tags, [*said, salt]]))
         return schnorr.signed(event, self.open(TABLE, COLUMN, key.pubkey, key.ciphertext))
 

@@ -3,7 +3,7 @@
 A time of NIP-01 is a whole second, and of one second the lowest id comes first where the newest does. Ids are hashes, so what
 a program writes quickly would be listed in any order, by this relay as by every client. Where the relay signs, it chooses the salt:
 a second has 192 parts and 64 more for what is signed when it is over; an id of a later part begins lower, and a process takes each
-part once, as long as there are any.
+part once, as long as there are any. Issues stand in the order of their ranks, the oldest first: there a later id begins higher.
 """
 
 import hashlib
@@ -36,8 +36,11 @@ class Salts:
         self._clock = clock
         self._second = self._part = -1
 
-    def ordered(self, pubkey: str, draft: Draft, tag: list[str]) -> str:
-        """The salt that makes this the newest of its second, as the last value of `tag`, which is the draft's last tag then."""
+    def ordered(self, pubkey: str, draft: Draft, tag: list[str], *, rises: bool = False) -> str:
+        """The salt that makes this the newest of its second, as the last value of `tag`, which is the draft's last tag then.
+
+        Its id is the lowest of that second by now or, where it `rises`, the highest.
+        """
         salt = random()
         late = self._clock() - draft.created_at
         if late > _LATE:
@@ -49,7 +52,8 @@ class Salts:
         bits = _BITS
         while bits and (len(rest) + 64) << bits > _MOST_HASHED:
             bits -= 1
-        wanted, unread = (2**_BITS - 1 - self._take(draft.created_at, late)) >> (_BITS - bits), 8 - bits
+        part = self._take(draft.created_at, late)
+        wanted, unread = (part if rises else 2**_BITS - 1 - part) >> (_BITS - bits), 8 - bits
         for digits in _TRIED:
             tried = begun.copy()
             tried.update(digits + rest)

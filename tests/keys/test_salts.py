@@ -3,6 +3,8 @@
 import pytest
 
 from keys.custody import ORDERED, Custody
+from relay.protocol import kinds
+from relay.protocol.control_plane.issues import first_rank
 from relay.protocol.event import Draft, Event
 from storage.identities.types import Held
 from tests.factories import NOW, keypair
@@ -39,7 +41,7 @@ def newest_first(events: list[Event]) -> list[Event]:
     return sorted(events, key=lambda event: (-event.created_at, event.id))
 
 
-@pytest.mark.parametrize("kind", sorted(ORDERED))
+@pytest.mark.parametrize("kind", sorted(ORDERED - {kinds.ISSUE}))
 def test_a_later_event_of_a_second_has_a_lower_id(custody: Custody, watch: Watch, kind: int) -> None:
     key, other = custody.new_key(), custody.new_key()
     said = []
@@ -47,6 +49,14 @@ def test_a_later_event_of_a_second_has_a_lower_id(custody: Custody, watch: Watch
         watch.at = NOW + n / 40
         said.append(signed(custody, key if n % 3 else other, kind=kind))
     assert newest_first(said) == said[::-1]
+
+
+def test_issues_of_a_second_stand_in_the_order_in_which_they_were_written(custody: Custody, watch: Watch) -> None:
+    key, written = custody.new_key(), []
+    for n in range(20):
+        watch.at = NOW + n / 40
+        written.append(signed(custody, key, kind=kinds.ISSUE))
+    assert sorted(written, key=first_rank) == written
 
 
 def test_what_is_signed_at_the_same_moment_keeps_its_order(custody: Custody) -> None:
