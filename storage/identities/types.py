@@ -24,9 +24,8 @@ MAX_CLAIMS: Final = 20  # unused codes of one identity
 MAX_READ_MARKS: Final = 100  # of one identity, by post
 MAX_INVITES: Final = 10_000  # that nobody has used yet
 FOLLOWED: Final = "followed"  # what followers of the log are told of an identity that has a new follower, with its id
-UNNAMED: Final = (
-    "unnamed"  # and of a key whose profile left the log and is not shown of its identity any more, with the key
-)
+# And of a key whose profile left the log and is not shown of its identity any more, with the key.
+UNNAMED: Final = "unnamed"
 
 Custody = Literal["own", "relay"]
 Holder = Literal["identity", "user"]  # whose token it is: an identity's (feed) or a user's (app)
