@@ -45,7 +45,8 @@ UserId = Annotated[
     ),
 ]
 
-_place: Final = msgspec.json.Decoder(tuple[int | str, int | str])
+_Number = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]  # what a database can be given
+_place: Final = msgspec.json.Decoder(tuple[_Number | str, _Number | str])
 
 T = TypeVar("T")
 R = TypeVar("R")

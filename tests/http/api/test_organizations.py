@@ -1,5 +1,6 @@
 """Organizations and their members over HTTP: who makes, sees, changes, joins and leaves them."""
 
+import base64
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -174,6 +175,17 @@ async def test_lists_page_by_cursor(ann: Api) -> None:
         cursor = page["next_cursor"]
     assert sorted(found) == sorted(made)
     assert await ann.refused(400, "GET", "organizations?cursor=nonsense") == "invalid"
+
+
+@pytest.mark.parametrize(
+    "place", [f"[{2**63},1]", f"[1,{2**63}]", f'[{-(2**63) - 1},"x"]', "[true,1]", "[1.5,1]", "[1]"]
+)
+async def test_a_cursor_that_no_page_gave_is_refused_by_every_list(ann: Api, place: str) -> None:
+    cursor = base64.urlsafe_b64encode(place.encode()).decode()
+    there = await organization(ann)
+    lists = ("organizations", "projects", "threads", "issues", "repos", "chat-agents", f"organizations/{there}/members")
+    for path in lists:
+        assert await ann.refused(400, "GET", f"{path}?cursor={cursor}") == "invalid", path
 
 
 async def test_neither_token_opens_the_others_door(ann: Api, alice: Api, api: Api) -> None:
