@@ -23,7 +23,16 @@ from relay.protocol.facts import GivenToken
 from relay.protocol.groups import succession
 from relay.protocol.groups.state import GroupChange
 from storage.base import Incoming, Logged, Missing, Outcome, RelaySigner, Status, Written
-from storage.commands import Command, Compact, ContinueGroups, DropPast, Dropped, ListMembers, SetRetention
+from storage.commands import (
+    Command,
+    Compact,
+    ContinueGroups,
+    DropPast,
+    Dropped,
+    ListMembers,
+    RemoveMatching,
+    SetRetention,
+)
 from storage.errors import StorageError
 from storage.sqlite.files import committed, database_file
 from storage.sqlite.files.checkpoints import Checkpoints
@@ -37,6 +46,7 @@ from storage.sqlite.writing.groups import moving
 from storage.sqlite.writing.groups.announcing import Due
 from storage.sqlite.writing.groups.succeeding import VanishingKeys
 from storage.sqlite.writing.own_events import OwnEvents
+from storage.sqlite.writing.part_size import PartSize
 from storage.sqlite.writing.passed_on import PassedOn
 from storage.sqlite.writing.recent_events import RecentEvents
 from storage.sqlite.writing.retaining import Retaining
@@ -87,6 +97,7 @@ class SqliteWriter:
                 self._recent = RecentEvents(self.connection)
                 self._passed_on = PassedOn()
                 self._retaining = Retaining(self.connection)
+                self._removing = PartSize()
                 self._written = Written()
                 self._own = OwnEvents(self.tables, self._next_seq)
                 self._vanishing = VanishingKeys(self.connection, self.tables, self._own.say)
@@ -181,12 +192,20 @@ class SqliteWriter:
                 return cast(T, self._retaining.keep_to(command.rules))
             if isinstance(command, DropPast):
                 return cast(T, self._retaining.drop(transaction, now))
+            if isinstance(command, RemoveMatching):
+                part = min(command.limit, self._removing.most)
+                return cast(T, work(self.connection, RemoveMatching(command.wanted, part), transaction, now))
             return cast(T, work(self.connection, command, transaction, now))
 
         begun = time.perf_counter()
         result = self.transact(carry_out, now)
+        took = time.perf_counter() - begun - self.disk_wait
         if isinstance(result, Dropped):
-            self._retaining.took(result.number, time.perf_counter() - begun - self.disk_wait)
+            self._retaining.size.took(result.number, took)
+        elif isinstance(command, ContinueGroups):
+            self._vanishing.size.took(self._vanishing.removed, took)
+        elif isinstance(command, RemoveMatching):
+            self._removing.took(cast(int, result), took)
         return result
 
     def _continue_groups(self, transaction: Transaction, now: int) -> float | None:
