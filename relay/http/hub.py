@@ -13,6 +13,7 @@ from relay.config import Config
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.facts import GivenToken
+from relay.protocol.filter import Filter
 from relay.server.events.follow import Follower
 from relay.server.events.link import Link
 from relay.server.health import RoleHealth
@@ -163,6 +164,9 @@ class RunningRelay(Protocol):
 
     async def change_rules(self, *changes: RuleChange) -> list[bool]:
         """Carry out what the operator says; whether there was something to change, of each. Raises StorageError and Reject."""
+
+    async def remove(self, wanted: Filter, limit: int) -> int:
+        """The operator's removal of at most `limit` events; how many went. Raises StorageError."""
 
     def follow(self, follower: Follower) -> None:
         """From now on tell `follower` of every commit, in order, on the loop."""
