@@ -55,9 +55,8 @@ from storage.tools import Info, Tools
 SOFTWARE = "https://github.com/tidings-relay/tidings"
 PROTOCOL_NIPS = (1, 5, 11, 42, 45, 50, 67, 77, 86, 98)  # what relay.protocol and relay.http do themselves
 NIPS = tuple(sorted({*PROTOCOL_NIPS, *table.NIPS, *(nip for row in policies.POLICIES for nip in row.nips)}))
-SWITCH_INTERVAL = (
-    0.001  # seconds; the writer takes the interpreter back after every SQLite step and must not queue for it
-)
+# Seconds; the writer takes the interpreter back after every SQLite step and must not queue for it.
+SWITCH_INTERVAL = 0.001
 
 COLLECT = (50_000, 20, 50)  # events make many short-lived lists and no cycles: look for cycles seldom
 
@@ -274,7 +273,7 @@ async def federating(site: "Site") -> AsyncIterator[Callable[[], None]]:
 
 
 class OwnSigner:
-    """relay.client.Signer of the relay's own key."""
+    """relay.client.signer.Signer of the relay's own key."""
 
     def __init__(self, identities: Identities) -> None:
         self._identities = identities

@@ -30,10 +30,8 @@ from storage.control_plane import Place
 from storage.identities.types import Lookups
 
 ID_BYTES: Final = 16  # of a group that is made here
-_MEMBERS_ALONE: Final = (
-    *metadata.ANTONYMS.values(),
-    "restricted",
-)  # flags: who may not read there does not write there
+# Flags: who may not read there does not write there.
+_MEMBERS_ALONE: Final = (*metadata.ANTONYMS.values(), "restricted")
 Archived = Annotated[bool | None, QueryParameter(description="only archived ones, or only others")]
 OfGroup = Annotated[str | None, QueryParameter(description="only of this one, by its id", max_length=128)]
 GroupId = Annotated[str, Meta(description="id of the group behind it", examples=["6f1d3c5b7a9e0f2d4c6b8a0e1f3d5c7b"])]

@@ -21,9 +21,8 @@ from relay.protocol.filter import Filter
 from relay.server.identities.users import Caller
 
 PLACES: Final = ("organizations", "projects")
-SUFFIX: Final = (
-    8  # characters of the group's id in the name of a document, so that one in another group has another name
-)
+# Characters of the group's id in the name of a document, so that one in another group has another name.
+SUFFIX: Final = 8
 
 
 def _paths(end: str) -> list[str]:

@@ -21,9 +21,8 @@ PINS: Final = 39005
 ANNOUNCED: Final = (METADATA, ADMINS, MEMBERS, ROLE_LIST, PINS)
 MOST_LISTED: Final = 1_000  # members that a 39002 names: the newest
 
-Memberships = Iterable[
-    tuple[str, Member]
-]  # (pubkey, how it stands to the group), in the order in which they are listed
+# (pubkey, how it stands to the group), in the order in which they are listed.
+Memberships = Iterable[tuple[str, Member]]
 
 
 def draft(kind: int, group: Group, members: Memberships, created_at: int) -> Draft:

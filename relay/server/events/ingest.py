@@ -44,9 +44,8 @@ MAX_BYTES: Final = 64 * 1024 * 1024  # of memory for events under way; what is a
 
 T = TypeVar("T")
 Answer = Callable[[Event, Outcome], None]  # called on the loop once the outcome is known and durable
-Pace = Callable[
-    [Event], Reject | None
-]  # why a sound event is refused: it comes too fast, or its author was banned while it waited
+# Why a sound event is refused: it comes too fast, or its author was banned while it waited.
+Pace = Callable[[Event], Reject | None]
 
 log = logging.getLogger("tidings.ingest")
 
@@ -233,7 +232,7 @@ class Ingest:
         return refusals
 
     async def execute(self, command: Command[T], token: GivenToken | None = None, quota: Quota | None = None) -> T:
-        """Have the writer carry out a command between two batches, within its `quota`; see `storage.base.Writer.execute`."""
+        """Have the writer carry out a command between two batches, within its `quota`; see `storage.base.Commands.execute`."""
         return await self.link.execute(command, token, quota)
 
     def end_soon(self) -> None:

@@ -141,8 +141,8 @@ class IdentityTokens:
     ) -> tuple[StoredToken, str]:
         """A new token and its text, shown once; `given` is the token that asks, which ends at `ends` if that is said.
 
-        `login` is the key that proved itself for it, and with which it ends. Raises Refused: ENDED when the token that asks is not
-        good any more, or the key not bound, TOO_MANY.
+        `login` is the key that proved itself for it, and with which it ends. Raises ChangeRefused: ENDED when the token that asks
+        is not good any more, or the key not bound, TOO_MANY.
         """
         now = int(time.time())
         validation.expiry(expires_at, now)
@@ -157,6 +157,6 @@ class IdentityTokens:
         return token, text
 
     async def revoke(self, identity_id: str, token_id: str, given: GivenToken | None = None) -> None:
-        """End a token, at once and everywhere. Raises Refused(UNKNOWN)."""
+        """End a token, at once and everywhere. Raises ChangeRefused(UNKNOWN)."""
         await self._ingest.execute(RevokeToken("identity", identity_id, token_id), given)
         self.forget()

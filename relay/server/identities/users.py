@@ -212,7 +212,7 @@ class Users:
         return await self._tables.ask(look)
 
     async def add_token(self, caller: Caller, name: str, expires_at: int | None) -> tuple[StoredToken, str]:
-        """A new app token and its text, shown once. Raises Reject(invalid), Refused: ENDED, TOO_MANY."""
+        """A new app token and its text, shown once. Raises Reject(invalid), ChangeRefused: ENDED, TOO_MANY."""
         now = int(time.time())
         if not name.strip() or names.shown(name, names.MAX_DISPLAY_NAME) != name.strip():
             raise Reject(Prefix.INVALID, f"a token's name has 1 to {names.MAX_DISPLAY_NAME} visible characters")
@@ -227,7 +227,7 @@ class Users:
         return made or token, text
 
     async def revoke_token(self, caller: Caller, token_id: str) -> None:
-        """End an app token now. Raises Refused(UNKNOWN)."""
+        """End an app token now. Raises ChangeRefused(UNKNOWN)."""
         user, _ = await self.get(caller.user_id)
         if user is None:
             raise ChangeRefused(Why.UNKNOWN, "there is no such live token")

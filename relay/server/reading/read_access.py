@@ -35,9 +35,8 @@ SHOWN: Final = 64  # characters of a group's id in a refusal
 ABOUT: Final = frozenset((9000, 9001))
 BY: Final = frozenset((9021, 9022))
 CODES: Final = frozenset((CREATE_INVITE,))
-INVITES: Final = frozenset(
-    (kinds.INVITE,)
-)  # made for who may invite, which is asked of each question (`group_invites`)
+# Made for who may invite, which is asked of each question (`group_invites`).
+INVITES: Final = frozenset((kinds.INVITE,))
 DESCRIPTIONS: Final = frozenset(kinds.GROUPS)
 LISTS: Final = frozenset((39002, 39005))  # those that a private group tells its members only
 _NOT_HERE: Final = Shown(private=True, hidden=True)
