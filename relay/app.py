@@ -130,6 +130,12 @@ class Site:
         """The addresses whose clients are refused, as of now."""
         return self.hub.gate.blocked
 
+    async def introduce(self) -> None:
+        """At the start: say who the relay is, and see that the keys it holds say what they should."""
+        with contextlib.suppress(StorageError):  # a full disk, say: reading goes on, `/health` tells of it
+            await self.identities.profiles.introduce_relay()
+            await self.identities.profiles.resume()
+
     async def compact(self) -> None:
         """As `storage.commands.Compact`; removed vectors leave their files too."""
         await self.engine.purge()
@@ -343,9 +349,7 @@ async def serve(
                 running.add_signal_handler(number, end)
             running.add_signal_handler(signal.SIGHUP, reread)
             signals.heed_hangup()
-            with contextlib.suppress(StorageError):  # a full disk, say: reading goes on, `/health` tells of it
-                await site.identities.profiles.introduce_relay()
-                await site.identities.profiles.resume()
+            await site.introduce()
             url = starting.url_of(sock, "http")  # the server closes the socket when it stops
             commands = control.Control(site)
             await commands.start(Path(config.server.data))
@@ -385,11 +389,3 @@ def reconfigure(hub: Hub, load: Callable[[], Config] | None) -> None:
         log.info(
             "%s is what a client said (NIP-86); `tidings rules --reset %s` has what the settings say", setting, setting
         )
-
-
-def reloaded(current: Config, load: Callable[[], Config]) -> Config:
-    """The settings read again, as far as they can change while running; a front tells what could not be read."""
-    try:
-        return reload(current, load())[0]
-    except ConfigError:
-        return current

@@ -18,6 +18,7 @@ import msgspec
 
 from relay.roles.accepting import accept
 from relay.roles.channel import MAX_FRAME, BrokenLink, FrameReader, frame
+from relay.roles.page import ALIVE_INTERVAL
 from relay.roles.search_messages import (
     MOST_QUESTION,
     MOST_UNANSWERED,
@@ -44,7 +45,6 @@ from storage.failures import CommandFailure
 from storage.search.engine import Hit, Progress, SearchEngine, SearchHealth
 
 AT_ONCE: Final = 8  # questions of one front that are worked on at a time
-ALIVE_INTERVAL: Final = 1.0  # seconds between two signs of life
 _KEPT: Final = 64 * 1024  # bytes of settings, with their length
 _LENGTH: Final = 4
 

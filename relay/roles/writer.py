@@ -41,7 +41,7 @@ from relay.roles.messages import (
     encode,
     to_writer,
 )
-from relay.roles.page import FAULTY, UNWRITABLE, SharedPage
+from relay.roles.page import ALIVE_INTERVAL, FAULTY, UNWRITABLE, SharedPage
 from relay.roles.role_links import RoleLink, RoleLinks
 from relay.roles.transaction_size import TransactionSize
 from storage import failures
@@ -51,7 +51,6 @@ from storage.errors import StorageError
 from storage.failures import CommandFailure
 
 RECORDED: Final = 1.0  # seconds between two notes of how far the log is committed
-ALIVE_INTERVAL: Final = 1.0  # seconds between two signs of life on the page
 ROOM: Final = 1024 * 1024  # bytes that are written to see whether there is room: more than most transactions have
 ROOM_INTERVAL: Final = 5.0  # seconds between two such tries
 TOLD: Final = 300.0  # seconds that it is told of a fault after the last one
