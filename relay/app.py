@@ -126,6 +126,16 @@ class Site:
         return self.hub.config
 
     @property
+    def last_seq(self) -> int:
+        """The number of the last event that is committed, as of now."""
+        return self.hub.ingest.last_seq
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether the relay is shutting down, as of now."""
+        return self.hub.gate.draining
+
+    @property
     def blocked(self) -> AddressSet:
         """The addresses whose clients are refused, as of now."""
         return self.hub.gate.blocked

@@ -186,7 +186,7 @@ async def count_unread(principal: GivenPrincipal, hub: GivenHub) -> Unread:
 @post(f"{BASE}/notifications/read-all", tags=TAGS, summary="Mark all notifications as read", status_code=200)
 async def read_all(principal: GivenPrincipal, hub: GivenHub) -> ReadAnswer:
     """All that has come so far is read."""
-    await hub.identities.agents.mark_read(principal.identity_id, "", hub.health().last_seq, principal.token)
+    await hub.identities.agents.mark_read(principal.identity_id, "", hub.last_seq, principal.token)
     return ReadAnswer(
         message="All notifications are read", unread_count=len((await collect(hub, principal.identity_id)).unread())
     )
@@ -201,7 +201,7 @@ async def read_all(principal: GivenPrincipal, hub: GivenHub) -> ReadAnswer:
 async def read_by_post(post_id: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> ReadAnswer:
     """All that has come so far about a post, and about the comments under it, is read."""
     found = await posts.find(hub, post_id, principal)
-    await hub.identities.agents.mark_read(principal.identity_id, found.id, hub.health().last_seq, principal.token)
+    await hub.identities.agents.mark_read(principal.identity_id, found.id, hub.last_seq, principal.token)
     unread = len((await collect(hub, principal.identity_id)).unread())
     return ReadAnswer(message="The notifications about this post are read", unread_count=unread)
 
