@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol, cast
 
 import msgspec
 
+from relay.errors import internal
 from relay.roles.accepting import accept
 from relay.roles.channel import MAX_FRAME, BrokenLink, FrameReader, frame
 from relay.roles.page import ALIVE_INTERVAL
@@ -255,7 +256,7 @@ class _FrontLink(asyncio.Protocol):
         found = failures.failure(error)
         if found is None:
             self._server.report("a question to search", error)
-            found = CommandFailure("storage", "", f"internal error ({type(error).__name__})")
+            found = CommandFailure("storage", "", internal(error).message)
         return found
 
 

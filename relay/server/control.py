@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from keys.vault import VaultError
-from relay.errors import Reject
+from relay.errors import Reject, internal
 from relay.protocol import event as events
 from relay.protocol import filter as filters
 from relay.protocol.admission import Door
@@ -234,7 +234,7 @@ class Control:
             return Failed(str(error))
         except Exception as error:
             self._service.faults.report(f"the command {type(request).__name__}", error)
-            return Failed(f"internal error ({type(error).__name__}); the log of the relay says more")
+            return Failed(f"{internal(error).message}; the log of the relay says more")
 
     async def _submit(self, request: SubmitEvents) -> Reply:
         batch = request.events

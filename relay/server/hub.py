@@ -72,7 +72,7 @@ class Hub:
         self_pubkey: str,
         *,
         faults: Faults,
-        role: int = 0,
+        role: int,
     ) -> None:
         """`self_pubkey` is the relay's own key, `role` the number of this front on the page; the first sweeps what is due."""
         self.role = role

@@ -288,11 +288,8 @@ async def join_group(
     try:
         return await join(hub, principal, there, asked)
     except HttpProblem as problem:
-        if there.group.hidden and problem.code in (
-            "restricted",
-            "invalid",
-            "elsewhere",
-        ):  # only a good code shows that it is there
+        if there.group.hidden and problem.code in ("restricted", "invalid", "elsewhere"):
+            # Only a good code shows that it is there.
             raise not_found("group") from None
         raise
 

@@ -20,7 +20,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from keys.schnorr import fault
-from relay.errors import Changed, Prefix, Reject
+from relay.errors import Changed, Prefix, Reject, internal
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, compute_id, has_tag, memory, parse_known, wire
 from relay.protocol.facts import GivenToken
@@ -28,7 +28,6 @@ from relay.protocol.kinds import has_address
 from relay.roles import metrics
 from relay.roles.messages import Behind, Quota
 from relay.roles.page import SharedPage
-from relay.roles.writer import internal
 from relay.server.events.follow import Applied, LogFollower
 from relay.server.events.link import Link
 from relay.server.events.policies import Sender
@@ -86,7 +85,7 @@ class Ingest:
         faults: Faults,
         *,
         flush: Callable[[], None],
-        pace: Pace = lambda _event: None,
+        pace: Pace,
         policy: WritePolicy | None = None,
     ) -> None:
         self._role = role

@@ -63,8 +63,8 @@ class SqliteWriter:
         synchronous: str,
         cache_mib: int,
         *,
-        is_locked: bool = False,
-        was_there: bool = False,
+        is_locked: bool,
+        was_there: bool,
     ) -> None:
         self._meaning = meaning
         self._lock = None if is_locked else database_file.Lock(directory)
