@@ -15,7 +15,7 @@ from litestar.params import QueryParameter
 from msgspec import Meta
 
 from relay.errors import Reject
-from relay.http.api import common, publishing
+from relay.http.api import common, paging, publishing
 from relay.http.hub import RunningRelay
 from relay.http.problems import HttpProblem, invalid, not_found, of_reject
 from relay.protocol import kinds
@@ -238,7 +238,7 @@ def place(cursor: str) -> Place | None:
     try:
         return _place.decode(base64.urlsafe_b64decode(cursor.encode()))
     except (binascii.Error, ValueError, msgspec.DecodeError):
-        raise invalid("this cursor is none of this list; begin again without one") from None
+        raise invalid(paging.WRONG_CURSOR) from None
 
 
 def page(rows: Sequence[R], most: int, where: Callable[[R], Place]) -> tuple[Sequence[R], str | None]:

@@ -14,7 +14,7 @@ from litestar.params import FromPath
 from msgspec import Meta
 
 from relay.api_types import Notification, iso
-from relay.http.api import common, group_access, mutes, new_followers, posts, publishing, rows
+from relay.http.api import common, group_access, mutes, new_followers, paging, posts, publishing, rows
 from relay.http.api.common import BASE, GivenPrincipal, Limit
 from relay.http.api.new_followers import NewFollowers
 from relay.http.api.shapes import Count, FeedComment, FeedPost
@@ -164,7 +164,7 @@ async def list_notifications(
     Reading them here marks nothing as read.
     """
     if cursor and not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 16):
-        raise invalid("this cursor is none of this list; begin again without one")
+        raise invalid(paging.WRONG_CURSOR)
     inbox = await collect(hub, principal.identity_id)
     rest = [one for one in inbox.found if not cursor or one.seq < int(cursor)]
     page = rest[: common.at_most(limit)]
