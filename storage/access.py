@@ -14,7 +14,6 @@ from storage.commands import Command
 CHANGED: Final = "operator rules"  # the kind of primary row that changed (storage.base.Commit)
 MOST_RULES: Final = 100_000  # of one subject: all of them are held in memory by every process that takes events
 MOST_CHANGES: Final = 500  # of one ChangeRules: others wait for the writer meanwhile
-MOST_LOGGED: Final = 1000  # changes that are read at once
 
 
 class RuleSubject(enum.StrEnum):

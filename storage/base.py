@@ -215,7 +215,7 @@ class Commands(Protocol):
     def execute(self, command: Command[T], now: int, token: GivenToken | None = None) -> T:
         """Carry out a command in a transaction of its own; what it gives, durable when this returns.
 
-        Raises StorageError, and Refused or Reject where the command's docstring says so, and Reject(auth-required) when the
+        Raises StorageError, and ChangeRefused or Reject where the command's docstring says so, and Reject(auth-required) when the
         `token` that it was sent with is not good any more; then nothing is changed.
         """
 

@@ -53,10 +53,6 @@ class HealthFigures(Protocol):
     def roles(self) -> Sequence[RoleHealth]:
         """How each of its parts does."""
 
-    @property
-    def last_seq(self) -> int:
-        """How many events the log has taken in since it began."""
-
 
 class ReadLog(Log, VersionedLog, ScannedLog, Protocol):
     """The log as HTTP reads it."""
@@ -116,6 +112,14 @@ class RunningRelay(Protocol):
     @property
     def fronts(self) -> int:
         """How many processes serve clients."""
+
+    @property
+    def last_seq(self) -> int:
+        """The number of the last event that the log has taken in, as of now."""
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether the relay is shutting down, as of now."""
 
     @property
     def blocked(self) -> AddressSet:

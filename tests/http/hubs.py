@@ -156,6 +156,14 @@ class FakeHub:
     def health(self) -> Health:
         return self.figures
 
+    @property
+    def last_seq(self) -> int:
+        return self.figures.last_seq
+
+    @property
+    def is_draining(self) -> bool:
+        return self.figures.status == "draining"
+
     def measured(self) -> list[int]:
         return self.numbers
 

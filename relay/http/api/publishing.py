@@ -84,7 +84,7 @@ async def publish(
     """Publish a signed event by the door of HTTP; a duplicate is no failure. Raises HttpProblem when it is refused.
 
     `trusted`: the relay has just signed it itself. Raises Changed where what is `expected` does not hold. `source`, `url` and
-    `token` as in `Hub.publish`.
+    `token` as in `RunningRelay.publish`.
     """
     outcome = await hub.publish(
         event, Door.HTTP, trusted=trusted, expected=expected, source=source, url=url, token=token

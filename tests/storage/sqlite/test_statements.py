@@ -49,7 +49,7 @@ def test_an_update_of_the_files_changes_nothing_of_a_program_that_runs() -> None
 
 @given(st.integers(0, 2000))
 def test_parts_are_of_few_sizes_and_repeat_little(count: int) -> None:
-    parts = list(statements.in_parts(list(range(count))))
+    parts = list(statements.barely_padded_parts(list(range(count))))
     assert list(dict.fromkeys(one for part in parts for one in part)) == list(range(count))
     assert {len(part) for part in parts} <= set(statements.SIZES)
     assert sum(map(len, parts)) < count + 32
