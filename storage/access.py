@@ -63,7 +63,8 @@ class SetRule(Command[bool], frozen=True):
     """Allow or deny something from now on, in place of what was said of it before; False where that is said already.
 
     Where a key is denied, the codes of its identity, which bind another one, end. An event that is denied is removed if it is here,
-    and refused; one that is allowed may come again, and what was reported of it until now counts as looked at, each time anew.
+    and refused; one that is allowed may come again. What was reported until now of an event or a key that is allowed counts as
+    looked at, each time anew.
     Without a `reason` the one that was told stays. Raises Reject where there are MOST_RULES of the subject.
     """
 

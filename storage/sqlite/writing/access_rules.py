@@ -41,7 +41,8 @@ def _set_counted(
     if command.subject is RuleSubject.KEY and not command.allowed:
         _close_codes(connection, [command.value], transaction)
     is_said = said is not None and said[0] == command.allowed and command.reason in ("", said[1])
-    looks_again = command.subject is RuleSubject.EVENT and command.allowed  # it may have been reported since
+    # It, or they, may have been reported since.
+    looks_again = command.allowed and command.subject in (RuleSubject.EVENT, RuleSubject.KEY)
     if is_said and not looks_again:
         return False
     reason = said[1] if is_said else command.reason
