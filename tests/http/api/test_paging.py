@@ -24,7 +24,7 @@ class TwoParts:
     async def query(self, filters: Any, readers: Any, now: int, **_: Any) -> Found:
         return Found([wire(SOME[0])], (2, 3, 4), False)
 
-    async def fetch(self, seqs: tuple[int, ...], now: int, readers: Any = None) -> list[bytes]:
+    async def fetch(self, seqs: tuple[int, ...], now: int, readers: Any) -> list[bytes]:
         self.read_as.append(readers)
         return [wire(SOME[seq - 1]) for seq in seqs]
 
