@@ -59,11 +59,13 @@ async def _reported(settings: CommandSettings, limit: int) -> list[ReportedEvent
     config = settings.load()
     async with reading(config) as database:
         newest: deque[Event] = deque(maxlen=LOOKED)
+        received: dict[str, int] = {}
         async for record in database.scan(Filter(kinds=frozenset([kinds.REPORT]))):
             newest.append(parse(record.wire))
+            received[newest[-1].id] = record.received_at
         looked_at, banned = await database.ask(_decided)
         banned |= frozenset(config.access.denied_keys)
-        about = reports.without(reports.by_target(reversed(newest)), looked_at, banned)
+        about = reports.without(reports.by_target(reversed(newest)), looked_at, received, banned)
         ids = [told[0].report.event_id for told in about.values() if told[0].report.event_id is not None]
         targets = {}
         if ids:

@@ -42,7 +42,9 @@ def test_left_out_are_what_was_looked_at_since_and_people_who_are_banned():
     def told(target, at):
         return make_event(0, kinds.REPORT, tags=reports.tags(target, BOB, "spam"), created_at=at)
 
-    about = reports.by_target([told(TARGET, 5), told(None, 5)])
-    assert set(reports.without(about, {}, ())) == {TARGET, BOB}
-    assert set(reports.without(about, {TARGET: 4, BOB: 5}, ())) == {TARGET}
-    assert set(reports.without(about, {}, {BOB})) == {TARGET}
+    ahead, behind = told(TARGET, 9), told(None, 1)  # by their authors' clocks; they came at 5
+    about, received = reports.by_target([ahead, behind]), {ahead.id: 5, behind.id: 5}
+    assert set(reports.without(about, {}, {}, ())) == {TARGET, BOB}
+    assert set(reports.without(about, {TARGET: 4, BOB: 5}, received, ())) == {TARGET}
+    assert set(reports.without(about, {TARGET: 5, BOB: 4}, received, ())) == {BOB}
+    assert set(reports.without(about, {}, {}, {BOB})) == {TARGET}

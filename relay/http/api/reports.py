@@ -129,7 +129,7 @@ async def create_report(data: JSONBody[NewReport], principal: GivenPrincipal, hu
         readers = await common.readers(hub, principal)
         present = await publishing.newest(hub, wanted, readers)
         same = [event for event in present.events if (told := reports.read(event)) and told.event_id == target]
-        if same and same[0].created_at > (await _looked_at(hub)).get(target or author, 0):
+        if same and await _received_at(hub, same[0].id, readers) > (await _looked_at(hub)).get(target or author, 0):
             return same[0]
         draft = Draft(kinds.REPORT, tags, data.content.strip(), present.following(common.now()))
         by = None if there is None else there.key
@@ -177,7 +177,10 @@ async def reported(hub: RunningRelay, readers: Readers) -> list[Reported]:
     """
     wanted = Filter(kinds=frozenset([kinds.REPORT]), limit=LOOKED)
     events = (await publishing.newest(hub, wanted, readers)).events
-    about = reports.without(reports.by_target(events), await _looked_at(hub), hub.config.access.refused_keys)
+    about, looked_at = reports.by_target(events), await _looked_at(hub)
+    asked = [one.event.id for target in looked_at.keys() & about.keys() for one in about[target]]
+    received = {report: await _received_at(hub, report, readers) for report in asked}
+    about = reports.without(about, looked_at, received, hub.config.access.refused_keys)
     ids = [told[0].report.event_id for told in about.values() if told[0].report.event_id is not None]
     targets, people = await asyncio.gather(
         _targets(hub, ids, readers),
@@ -201,6 +204,12 @@ async def _looked_at(hub: RunningRelay) -> dict[str, int]:
     """When the operator allowed events and people last, by id or key."""
     said = await asyncio.gather(*(hub.rules.said_of(one, allowed=True) for one in (RuleSubject.EVENT, RuleSubject.KEY)))
     return {rule.value: rule.at for rules in said for rule in rules}
+
+
+async def _received_at(hub: RunningRelay, report: str, readers: Readers) -> int:
+    """When a report came; 0 for one that is gone."""
+    record = await hub.reader.get(report, readers, common.now())
+    return 0 if record is None else record.received_at
 
 
 def _row(

@@ -2,9 +2,11 @@
 
 import time
 
+import msgspec
 import pytest
 
-from tests.factories import keypair
+from relay.protocol import reports
+from tests.factories import keypair, make_event
 from tests.http.api.conftest import Api
 from tests.http.api.proofs import nostr
 from tests.http.api.test_groups import NAMES, begun, message
@@ -160,3 +162,13 @@ async def test_what_was_left_is_told_of_again_where_who_reported_it_does_so_once
     monkeypatch.setattr(time, "time", lambda: now + 5)
     await report(alice, event_id=post["id"], reason="malware")
     assert [one["event_id"] for one in await reported(relay)] == [post["id"]]
+
+
+async def test_what_was_left_stays_so_whatever_the_clock_of_who_reported_it_says(relay, alice, bob):
+    post = await bob.post("Cheap watches")
+    tags = reports.tags(post["id"], post["author"]["pubkey"], "spam")
+    ahead = make_event(5, 1984, tags=tags, created_at=int(time.time()) + 600)
+    await alice.told("POST", "events", msgspec.to_builtins(ahead), 201)
+    assert [one["event_id"] for one in await reported(relay)] == [post["id"]]
+    await asked(relay, "PUT", f"/rules/event/{post['id']}", allowed=True)
+    assert await reported(relay, "?limit=99") == []
