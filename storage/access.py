@@ -14,7 +14,6 @@ from storage.commands import Command
 CHANGED: Final = "operator rules"  # the kind of primary row that changed (storage.base.Commit)
 MOST_RULES: Final = 100_000  # of one subject: all of them are held in memory by every process that takes events
 MOST_CHANGES: Final = 500  # of one ChangeRules: others wait for the writer meanwhile
-MOST_LOGGED: Final = 1000  # changes that are read at once
 
 
 class RuleSubject(enum.StrEnum):
@@ -64,7 +63,8 @@ class SetRule(Command[bool], frozen=True):
     """Allow or deny something from now on, in place of what was said of it before; False where that is said already.
 
     Where a key is denied, the codes of its identity, which bind another one, end. An event that is denied is removed if it is here,
-    and refused; one that is allowed may come again, and what was reported of it until now counts as looked at, each time anew.
+    and refused; one that is allowed may come again. What was reported until now of an event or a key that is allowed counts as
+    looked at, each time anew.
     Without a `reason` the one that was told stays. Raises Reject where there are MOST_RULES of the subject.
     """
 

@@ -16,11 +16,12 @@ MOST_TEXT: Final = 5000  # characters of one
 MOST_REASON: Final = 1000  # characters
 _SHOWN: Final = 64  # characters of what makes no sense
 _NAMED: Final = {RuleSubject.KEY: "public key", RuleSubject.EVENT: "id of an event"}
+# The settings that say the same.
 _DENIED: Final = {
     RuleSubject.KEY: "denied_keys",
     RuleSubject.KIND: "denied_kinds",
     RuleSubject.ADDRESS: "denied_addresses",
-}  # settings
+}
 _ALLOWED: Final = {RuleSubject.KEY: "allowed_keys", RuleSubject.KIND: "allowed_kinds"}
 _LOOPBACK: Final = (ip_network("127.0.0.0/8"), ip_network("::1"))
 
