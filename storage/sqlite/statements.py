@@ -6,7 +6,7 @@ A file is a run of blocks, each opened by `-- name: something`; migrations are w
 
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Final, TypeVar
@@ -57,14 +57,18 @@ def padded(values: list[T]) -> list[T]:
     return values + values[-1:] * (size - len(values))
 
 
-def parts(values: Sequence[T]) -> Iterator[list[T]]:
-    """The values in parts, each as many as a statement takes."""
+def parts(values: Sequence[T]) -> Iterable[list[T]]:
+    """The values in parts, each as many as a statement takes; mostly that is one."""
     most = SIZES[-1]
+    if len(values) <= most:
+        return [list(values)] if values else ()
     return (list(values[start : start + most]) for start in range(0, len(values), most))
 
 
-def padded_parts(values: Sequence[T]) -> Iterator[list[T]]:
+def padded_parts(values: Sequence[T]) -> Iterable[list[T]]:
     """The same, each part `padded`."""
+    if len(values) <= SIZES[-1]:
+        return [padded(list(values))] if values else ()
     return map(padded, parts(values))
 
 
