@@ -1,4 +1,4 @@
-"""Search as the settings have it: in the process that asks (`LocalSearch`), or as a process of its own (`live`).
+"""Search as the settings have it: in the process that asks (`LocalSearch`), or as a process of its own (`run_role`).
 
 Only this module brings in numpy, hnswlib and the models. Importing those takes long and starts threads, so whoever needs none of
 them imports this one only where it is used: a front that asks another process, and the supervisor, never do.
@@ -6,7 +6,6 @@ them imports this one only where it is used: a front that asks another process, 
 
 import asyncio
 import contextlib
-import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -19,8 +18,8 @@ import msgspec
 from relay.config import Config
 from relay.protocol import kinds
 from relay.roles import signals
-from relay.roles.page import FAULTY, SharedPage
-from relay.roles.search import ALIVE_INTERVAL, SearchServer, SettingsInForce
+from relay.roles.page import ALIVE_INTERVAL, SharedPage
+from relay.roles.search import SearchServer, SettingsInForce
 from relay.roles.supervisor import SupervisorPipes
 from relay.search_settings import Search
 from relay.server.events.follow import Follower
@@ -195,10 +194,8 @@ async def run_role(
     faults = Faults()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(faults.handle)
-    stop = asyncio.Event()
-    loop.add_signal_handler(signals.END, stop.set)
+    stop = signals.asked_to_end(loop, pipes.end)
     loop.add_signal_handler(signal.SIGHUP, lambda: None)  # no setting of search changes while it serves
-    loop.add_reader(pipes.end, os._exit, 1)  # the supervisor is gone
     async with contextlib.AsyncExitStack() as stack:
         store = await reader()
         stack.push_async_callback(store.close)
@@ -236,7 +233,7 @@ async def _say_alive(page: SharedPage, role: int, faults: Faults) -> None:
     """Have the page say that this role works, and whether something failed in it."""
     while True:
         page.say_alive(role)
-        page.store(role, faults=faults.count, degraded=FAULTY if faults.problem() else 0)
+        page.store(role, **faults.figures())
         await asyncio.sleep(ALIVE_INTERVAL)
 
 

@@ -32,6 +32,7 @@ from relay.client.messages import (
     Word,
 )
 from relay.client.signer import Signer, proof
+from relay.errors import internal
 from relay.federation.link import ANSWER_WITHIN, OPEN_WITHIN, PeerLink, open_link
 from relay.federation.peer_socket import PeerSocket
 from relay.protocol.event import Event
@@ -254,7 +255,7 @@ class PeerConnection(PeerLink):
             self._abort(Disconnected(str(error)))
         except Exception as error:
             _log.exception("reading from %s", self.url)
-            self._abort(Disconnected(f"internal error ({type(error).__name__}) with {self.url}"))
+            self._abort(Disconnected(f"{internal(error).message} with {self.url}"))
 
     def _read_one(self, data: bytes) -> Awaitable[None] | None:
         """Act on a message; what is to be done before it is taken and another one is read."""

@@ -222,7 +222,8 @@ class PeerSession:
             self._memory.refuse_past(event.id)
         elif not kinds.is_ephemeral(event.kind) and (
             outcome.status is Status.REFUSED or (outcome.status is Status.DUPLICATE and was_asked)
-        ):  # what is here and still asked for is not public
+        ):
+            # What is here and still asked for is not public.
             is_for_now = event.created_at > time.time() or (refusal is not None and refusal.message in NOT_FOR_GOOD)
             self._memory.refuse(DOWN, event.id, for_good=not is_for_now)
         if outcome.status is Status.STORED:
@@ -356,6 +357,7 @@ class PeerSession:
             until,
             pages_only=not self._compares,
             never_pages=direction is Direction.UP,
+            afresh=walk_filter is not None and not at_leisure,
             skip_down=lambda one: self._memory.is_refused(DOWN, one),
             skip_up=lambda one: self._sending.is_unsettled(one) or self._memory.is_refused(UP, one),
             rest=_rested if at_leisure else None,  # a first walk is in a hurry

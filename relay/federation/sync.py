@@ -1,7 +1,9 @@
 """One synchronization with a peer: what either side lacks, and moving it."""
 
+import asyncio
 import enum
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
@@ -11,7 +13,8 @@ from relay.federation.connection import PeerConnection
 from relay.federation.local_events import LocalEvents
 from relay.federation.transfers import Downloads, Fetching, Uploads
 from relay.federation.verdicts import FIRST
-from relay.federation.windows import FAR, Walk, WindowDifference
+from relay.federation.windows import FAR, PAGE, Walk, WindowDifference
+from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from relay.protocol.retention import Retention, horizons
 
@@ -38,8 +41,8 @@ class SyncPlan(msgspec.Struct, frozen=True):
     """What a synchronization is to do. `skip_down` and `skip_up` are asked whether an event's id is to be passed over.
 
     `dry`: nothing is moved, only counted (`found`). `never_pages`: a peer that does not compare is left as it is. `rest` is called
-    after each window with the seconds that it took, `done` is told of each window that is finished. What this relay does not keep,
-    by `retention`, is left out.
+    after each window with the seconds that it took, `done` is told of each window that is finished. `afresh`: all that the peer has
+    may be lacking here. What this relay does not keep, by `retention`, is left out.
     """
 
     wanted: Filter
@@ -49,6 +52,7 @@ class SyncPlan(msgspec.Struct, frozen=True):
     dry: bool = False
     pages_only: bool = False
     never_pages: bool = False
+    afresh: bool = False
     skip_down: Callable[[str], bool] = lambda _id: False
     skip_up: Callable[[str], bool] = lambda _id: False
     rest: Callable[[float], Awaitable[None]] | None = None
@@ -85,6 +89,9 @@ class Synchronization:
         self._plan = plan
         self._downloads = downloads
         self._uploads = uploads
+        self._unfinished: deque[tuple[WindowDifference, asyncio.Task[None] | None]] = (
+            deque()
+        )  # and what stores each's events
 
     async def run(self) -> None:
         """Deletions and requests to vanish first, then everything, the newest first.
@@ -102,6 +109,7 @@ class Synchronization:
                 _Needs(plan, found, fetching),
                 pages_only=pages_only,
                 never_pages=plan.never_pages,
+                afresh=plan.afresh and plan.direction.is_down and not plan.dry,
                 horizons=horizons(plan.retention, wanted.kinds or (), int(time.time())),
             )
             async with aclosing(fetching), aclosing(walk.differences(plan.since, plan.until)) as differences:
@@ -111,6 +119,8 @@ class Synchronization:
                     if plan.rest is not None:
                         await plan.rest(time.monotonic() - begun)
                     begun = time.monotonic()
+                await fetching.finish()
+                self._tell_finished()
             pages_only = walk.pages_only
             found.compares, found.said = not walk.pages_only, walk.said or found.said
             found.lost += walk.lost
@@ -124,12 +134,24 @@ class Synchronization:
             have = [one for one in difference.have if not plan.skip_up(one)]
         found.need += len(events)
         found.have += len(have)
-        if not plan.dry:
-            await self._downloads.take(events)
+        storing = None
+        if events and not plan.dry:
+            storing = await fetching.store(events)  # meanwhile the next page is read
+        elif not plan.dry:
             await fetching.finish()
+        if not plan.dry:
             await self._uploads.send(self._local, have)
         if is_last:
-            plan.done(difference)
+            self._unfinished.append((difference, storing))
+            self._tell_finished()
+
+    def _tell_finished(self) -> None:
+        while self._unfinished:
+            difference, storing = self._unfinished[0]
+            if storing is not None and (not storing.done() or storing.cancelled() or storing.exception()):
+                return
+            self._unfinished.popleft()
+            self._plan.done(difference)
 
 
 class _Needs:
@@ -139,6 +161,7 @@ class _Needs:
         self._plan = plan
         self._found = found
         self._fetching = fetching
+        self._has_read = False  # a page
 
     def tell(self, ids: list[bytes]) -> None:
         """As Needs.tell."""
@@ -157,6 +180,12 @@ class _Needs:
     async def keep_up(self) -> None:
         """As Needs.keep_up."""
         await self._fetching.keep_up()
+
+    def goes_on(self, events: list[Event]) -> bool:
+        """As WindowNeeds.goes_on: while pages are mostly lacking, and come as fast as they are stored."""
+        is_first, self._has_read = not self._has_read, True
+        wanted = sum(not self._plan.skip_down(event.id) for event in events)
+        return wanted > PAGE // 2 and (is_first or self._fetching.is_busy)
 
     async def break_off(self) -> None:
         """As WindowNeeds.break_off; what was not asked for will be told again."""

@@ -5,21 +5,20 @@ import logging
 import math
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import aclosing
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from keys.schnorr import is_forged
-from relay.client.errors import Refused
 from relay.client.messages import Ok
 from relay.errors import Prefix, Reject
 from relay.federation.connection import PeerConnection
 from relay.federation.early import Early
 from relay.federation.local_events import LocalEvents
-from relay.federation.stored import stored
-from relay.federation.verdicts import FIRST, Fate, Verdict, not_taken, verdict, withheld
+from relay.federation.stored import stored_when_due
+from relay.federation.verdicts import FIRST, PAUSES, Fate, Verdict, not_taken, verdict, withheld
 from relay.protocol.event import Event, has_tag, parse, parse_known
 from relay.protocol.filter import Filter
 from storage.base import Outcome, Status
@@ -27,8 +26,8 @@ from storage.base import Outcome, Status
 ASKED: Final = 250  # ids asked for at once
 ASKING: Final = 6  # questions at once: while what some brought is being stored, others are answered
 OFFERED: Final = 1000  # events without an answer
+STORING: Final = 3  # pages that are being stored while another is read
 SENT: Final = 200  # events read from the database at once
-PAUSES: Final = (1.0, 5.0, 20.0, 60.0)  # seconds until an event is offered again that the peer could not take
 MOST_REASONS: Final = 50  # told apart
 VAIN: Final = 5000  # events that a peer may claim and not give before whoever asks for more of them takes its time
 REST: Final = 1.0  # seconds, after each question that brought nothing
@@ -137,7 +136,7 @@ class Downloads:
 
     def fetching(self) -> "Fetching":
         """For ids that are lacking here."""
-        return Fetching(self._ask, self._connection.clock, lambda: self._vain > VAIN)
+        return Fetching(self._ask, self.take, self._connection.clock, lambda: self._vain > VAIN)
 
     async def fetch(self, ids: list[str]) -> None:
         """Ask for these and take them. Raises Refused, TimedOut, Disconnected, StorageError."""
@@ -165,15 +164,7 @@ class Downloads:
             await self._sleep(REST)
 
     async def _given(self, ids: list[str]) -> list[Event]:
-        for pause in (*PAUSES, None):
-            try:
-                return (await stored(self._connection, (Filter(ids=frozenset(ids)),), len(ids)))[0]
-            except Refused as refusal:
-                said = verdict(Ok("", False, str(refusal)))
-                if said.fate is not Fate.LATER or pause is None:
-                    raise
-                await asyncio.sleep(said.wait or pause)
-        raise AssertionError
+        return (await stored_when_due(self._connection, (Filter(ids=frozenset(ids)),), len(ids)))[0]
 
     async def take(self, events: Sequence[Event]) -> None:
         """Store these, what erases others first, then by time; what may not be passed on is left.
@@ -218,14 +209,16 @@ class Fetching:
     def __init__(
         self,
         ask: Callable[[list[str]], Awaitable[list[str]]],
+        take: Callable[[Sequence[Event]], Coroutine[Any, Any, None]],
         clock: Callable[[], float],
         in_vain: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`ask`: fetch these; returns those that are to be asked for again. `clock` is the connection's.
+        """`ask`: fetch these; returns those that are to be asked for again. `take`: store these. `clock` is the connection's.
 
         `in_vain`: whether the peer claims much that it does not give.
         """
         self._ask = ask
+        self._take = take
         self._clock = clock
         self._in_vain = in_vain
         self._answered = asyncio.Event()  # a question was, or has failed
@@ -241,6 +234,19 @@ class Fetching:
             raise self._failed
         self._waiting.extend(ids)
         self._begin()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something that was asked for is still to come, or to be stored."""
+        return bool(self._asking)
+
+    async def store(self, events: Sequence[Event]) -> "asyncio.Task[None]":
+        """Begin to store these, which were given without being wanted by id; returns when more may come. Raises as `want`."""
+        while len(self._asking) >= STORING and self._failed is None:
+            await asyncio.wait(self._asking, return_when=asyncio.FIRST_COMPLETED)
+        if self._failed is not None:
+            raise self._failed
+        return self._start(self._take(events))
 
     async def keep_up(self) -> None:
         """Returns at once, unless the peer claims much in vain: then when little is left to ask for. Raises as `want`.
@@ -282,9 +288,13 @@ class Fetching:
     def _begin(self) -> None:
         questions = math.ceil(len(self._waiting) / ASKED) if self._least == 1 else len(self._waiting) // ASKED
         for _ in range(min(ASKING - len(self._asking), questions)):
-            task = asyncio.create_task(self._ask_on())
-            self._asking.add(task)
-            task.add_done_callback(self._asked)
+            self._start(self._ask_on())
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        task = asyncio.create_task(work)
+        self._asking.add(task)
+        task.add_done_callback(self._asked)
+        return task
 
     async def _ask_on(self) -> None:
         while len(self._waiting) >= self._least:

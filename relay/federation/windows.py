@@ -6,6 +6,11 @@ A window is compared by negentropy. Where either side has too many events in it,
 we have some, else of its time. Where the peer does not compare, its events are read page by page instead, and what is here is
 compared with those: dearer, but the answer is the same.
 
+At the first contact there may be hardly anything here of what the peer has. Then its events are read page by page as well, while
+those that came before are stored: that costs both sides less than a comparison in which each event is named first. What is left is
+compared as soon as a page brings little that is lacking, comes later than what was read before is stored (a far peer answers
+questions for ids several at a time), or has no room for all events of its second.
+
 Where this relay keeps some kinds for so many days only, the time is cut there, and before that they are left out of the filter:
 they would be got and refused, or offered while they are about to go. That goes for a filter that names kinds.
 """
@@ -13,6 +18,7 @@ they would be got and refused, or offered while they are about to go. That goes 
 import math
 import time
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from types import MappingProxyType
 from typing import Final, Protocol
 
@@ -21,7 +27,7 @@ import msgspec
 from relay.federation.comparison import CannotCompare, Needs, TooManyClaimed, TooManyToCompare, compare
 from relay.federation.connection import PeerConnection
 from relay.federation.local_events import LocalEvents
-from relay.federation.stored import stored
+from relay.federation.stored import stored_when_due
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from relay.protocol.item_set import ItemSet
@@ -40,13 +46,14 @@ class WindowDifference(msgspec.Struct, frozen=True):
     """What differs within `since` … `until` (unix seconds, inclusive), by id.
 
     `have`: only we have it; `events`: only the peer has it, and here it is. What only the peer has and is to be asked for,
-    WindowNeeds were told before.
+    WindowNeeds were told before. `is_cut`: a single second, of which the peer may have more than it gives at once.
     """
 
     since: int
     until: int
     have: list[str]
     events: list[Event] = []
+    is_cut: bool = False
 
 
 class WindowNeeds(Needs, Protocol):
@@ -57,11 +64,15 @@ class WindowNeeds(Needs, Protocol):
         when what was asked for is stored. Raises what asking has failed with.
         """
 
+    def goes_on(self, events: list[Event]) -> bool:
+        """These are the events of a page that are lacking here: whether another is to be read after it."""
+
 
 class Walk:
     """A walk over the windows of one filter. `pages_only`: the peer is known not to compare; set when it turns out so.
 
-    `never_pages`: where the peer does not compare, the walk ends. `horizons`: of these kinds, which the filter names, nothing older
+    `never_pages`: where the peer does not compare, the walk ends. `afresh`: what the peer has may all be lacking here, and is
+    wanted. `horizons`: of these kinds, which the filter names, nothing older
     is kept here (unix seconds).
     """
 
@@ -74,6 +85,7 @@ class Walk:
         *,
         pages_only: bool = False,
         never_pages: bool = False,
+        afresh: bool = False,
         horizons: Mapping[int, int] = MappingProxyType({}),
     ) -> None:
         self._connection = connection
@@ -82,6 +94,7 @@ class Walk:
         self._needs = needs
         self.pages_only = pages_only
         self._never_pages = never_pages
+        self._afresh = afresh and wanted.limit is None
         self._horizons = horizons if wanted.limit is None else {}
         self.said = ""  # why the peer does not compare
         self._seconds = 0  # that were cut no further
@@ -103,6 +116,13 @@ class Walk:
             if since > until or self._is_past(since):
                 continue
             number += 1
+            if self._afresh and not self.pages_only:
+                async with aclosing(self._read(since, until)) as pages:
+                    async for page in pages:
+                        yield page
+                        until = page.since - 1
+                if until < since:
+                    continue
             in_pages = self.pages_only or number > MOST_WINDOWS
             outcome = None if in_pages else await self._compared(since, until)
             if isinstance(outcome, int):
@@ -111,6 +131,7 @@ class Walk:
                 yield outcome
             elif not self._never_pages:
                 async for found in self._pages(since, until):
+                    self.lost += found.is_cut
                     yield found
             elif self.pages_only:
                 return
@@ -176,22 +197,41 @@ class Walk:
         middle = found.item(len(found) // 2)[0] - 1 if len(found) > 1 else -1
         return middle if since <= middle < until else (since + until) // 2
 
+    async def _read(self, since: int, until: int) -> AsyncGenerator[WindowDifference, None]:
+        """The newest part of a window of which hardly anything is here, page by page; where all was read, the whole of it."""
+        try:
+            await self._local.items(self._within(since, until), PAGE)
+        except TooCostly:
+            return
+        async with aclosing(self._pages(since, until)) as pages:
+            async for page in pages:
+                if page.is_cut:
+                    break
+                goes_on = self._needs.goes_on(page.events)
+                yield page
+                if not goes_on:
+                    break
+            else:
+                return
+        self._afresh = False
+
     async def _pages(self, since: int, until: int) -> AsyncGenerator[WindowDifference, None]:
         """The peer's events read page by page, the newest first, each page compared with what is here."""
         top, left = until, math.inf if self._wanted.limit is None else self._wanted.limit
         while top >= since and left > 0:
             asked = int(min(PAGE, left))
-            events, complete = await stored(self._connection, (self._within(since, top, asked),), 2 * PAGE)
+            events, complete = await stored_when_due(self._connection, (self._within(since, top, asked),), 2 * PAGE)
             oldest = min((event.created_at for event in events), default=since)
             if complete or not events or len(events) >= left:
                 yield await self._compared_page(events, oldest if len(events) >= left else since, top)
                 return
+            is_cut = oldest >= top and (complete is False or len(events) >= PAGE)
             if oldest >= top:  # all of one second: there may be more of it that cannot be asked for
-                self.lost += complete is False or len(events) >= PAGE
                 some, next_top = events, oldest - 1
             else:  # the oldest second may have been cut: it is the first of the next page
                 some, next_top = [one for one in events if one.created_at > oldest], oldest
-            yield await self._compared_page(some, next_top + 1, top)
+            page = await self._compared_page(some, next_top + 1, top)
+            yield msgspec.structs.replace(page, is_cut=is_cut)
             left, top = left - len(some), next_top
 
     async def _compared_page(self, events: list[Event], since: int, until: int) -> WindowDifference:

@@ -7,7 +7,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
@@ -22,7 +22,7 @@ from relay.federation.link import OPEN_WITHIN, Misbehaved
 from relay.federation.peer_socket import DROPPED
 from relay.federation.stored import stored
 from relay.federation.sync import Direction
-from relay.protocol.event import wire
+from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter
 from relay.protocol.item_set import ItemSet
 from relay.protocol.negentropy import MOST_RANGES, Reconciled, Reconciliation
@@ -118,9 +118,12 @@ async def test_what_is_asked_for_is_waited_for_where_much_is_claimed_in_vain() -
         await gate.wait()
         return []
 
+    async def take(_events: Sequence[Event]) -> None:
+        raise AssertionError
+
     ids = [f"{number:064x}" for number in range(2 * transfers.ASKED * transfers.ASKING + 1)]
     for in_vain in (False, True):
-        fetching = transfers.Fetching(ask, time.monotonic, lambda in_vain=in_vain: in_vain)  # type: ignore[misc]
+        fetching = transfers.Fetching(ask, take, time.monotonic, lambda in_vain=in_vain: in_vain)  # type: ignore[misc]
         fetching.want(ids)
         waiting = asyncio.create_task(fetching.keep_up())
         await asyncio.sleep(0)

@@ -13,10 +13,10 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 
 from relay.api_types import Content, EventId, Name, Pubkey, When, Writer, iso
-from relay.http.api import group_messages, writers
+from relay.http.api import group_messages, streaming, writers
 from relay.http.api.group_access import GroupId
 from relay.http.api.group_messages import SAID, MessageInGroup
-from relay.http.api.watchers import HEARTBEAT, MAX_WATCHERS, TICK, Selection, Watcher, heartbeat
+from relay.http.api.watchers import Selection, Watcher
 from relay.http.hub import RunningRelay
 from relay.protocol import feed, kinds
 from relay.protocol.event import Event, first_value, values
@@ -193,14 +193,10 @@ class GroupWatchers:
         self._watchers: dict[GroupWatcher, None] = {}
         self._by_group = WatcherIndex()
         self._by_key = WatcherIndex()
-        self._delivered = hub.health().last_seq
+        self._delivered = hub.last_seq
         self._tasks = Tasks(hub.faults)
         self._ticking: asyncio.Task[None] | None = None
         hub.follow(self._applied)
-
-    def refusal(self, address: str, per_address: int) -> str | None:
-        """Why this address may not open one more stream (`per_address` 0 is no limit)."""
-        return self._hub.streams.full(address, per_address, MAX_WATCHERS)
 
     @contextlib.contextmanager
     def watch(self, keys: Iterable[str], address: str, seen: int | None = None) -> Iterator[GroupWatcher]:
@@ -213,9 +209,9 @@ class GroupWatchers:
             lambda tables: [one for one in tables.memberships(asked) if _is_found(tables, one.group_id)]
         )
         one = GroupWatcher(asked, memberships, self._delivered)
-        if seen is not None and one.watcher.after < seen <= self._hub.health().last_seq:
+        if seen is not None and one.watcher.after < seen <= self._hub.last_seq:
             one.watcher.after = seen
-        if self._hub.streams.enter(address, self._hub.config.rates.connections_per_address, MAX_WATCHERS) is not None:
+        if not streaming.enter(self._hub, address):
             one.watcher.end()
             yield one
             return
@@ -301,12 +297,12 @@ class GroupWatchers:
     async def _tick(self) -> None:
         ticks = 0
         while True:
-            await asyncio.sleep(TICK)
+            await asyncio.sleep(streaming.TICK)
             ticks += 1
-            if self._hub.health().status == "draining":
+            if self._hub.is_draining:
                 self._end()
-            elif ticks % HEARTBEAT == 0:
-                frame = heartbeat(self._delivered)
+            elif ticks % streaming.HEARTBEAT == 0:
+                frame = streaming.heartbeat(self._delivered)
                 for one in self._watchers:
                     one.watcher.offer(frame)
 

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from relay.http.api import streaming
 from relay.http.hub import RunningRelay
 from relay.protocol import kinds
 from relay.protocol.event import Event
@@ -20,15 +21,12 @@ from relay.server.events.follow import Applied, LiveEvent
 from relay.server.supervision import Tasks
 
 KINDS: Final = frozenset((kinds.POST, kinds.COMMENT, kinds.REACTION))
-MAX_WATCHERS: Final = 10_000
 MAX_PENDING: Final = 5_000  # events waiting to be described
 MAX_PENDING_BYTES: Final = 16 * 1024 * 1024
 MAX_HELD: Final = 1_000  # frames waiting for one watcher
 MAX_HELD_BYTES: Final = 2 * 1024 * 1024
 BATCH: Final = 200  # events described at once, fewer where they are large
 BATCH_BYTES: Final = 1024 * 1024
-TICK: Final = 1.0  # seconds between looks at whether the relay is draining
-HEARTBEAT: Final = 15  # ticks
 
 log = logging.getLogger("tidings.stream")
 
@@ -113,15 +111,11 @@ class Watchers:
         self._watchers: set[Watcher] = set()
         self._pending: deque[tuple[Pending, int]] = deque()  # each with its bytes
         self._pending_bytes = 0
-        self._delivered = hub.health().last_seq
+        self._delivered = hub.last_seq
         self._tasks = Tasks(hub.faults)
         self._working: asyncio.Task[None] | None = None
         self._ticking: asyncio.Task[None] | None = None
         hub.follow(self._applied)
-
-    def refusal(self, address: str, per_address: int) -> str | None:
-        """Why this address may not open one more stream (`per_address` 0 is no limit)."""
-        return self._hub.streams.full(address, per_address, MAX_WATCHERS)
 
     @contextlib.contextmanager
     def watch(self, wanted: Selection, address: str, seen: int | None = None) -> Iterator[Watcher]:
@@ -130,10 +124,9 @@ class Watchers:
         `seen` is up to which number it was told before, maybe by another front, which may be further than this one.
         """
         watcher = Watcher(wanted, self._delivered)
-        if seen is not None and watcher.after < seen <= self._hub.health().last_seq:
+        if seen is not None and watcher.after < seen <= self._hub.last_seq:
             watcher.after = seen
-        per_address = self._hub.config.rates.connections_per_address
-        if self._hub.streams.enter(address, per_address, MAX_WATCHERS) is not None:
+        if not streaming.enter(self._hub, address):
             watcher.end()
             yield watcher
             return
@@ -207,17 +200,12 @@ class Watchers:
     async def _tick(self) -> None:
         ticks = 0
         while True:
-            await asyncio.sleep(TICK)
+            await asyncio.sleep(streaming.TICK)
             ticks += 1
-            if self._hub.health().status == "draining":
+            if self._hub.is_draining:
                 for watcher in self._watchers:
                     watcher.end()
-            elif ticks % HEARTBEAT == 0:
-                frame = heartbeat(self._delivered)
+            elif ticks % streaming.HEARTBEAT == 0:
+                frame = streaming.heartbeat(self._delivered)
                 for watcher in self._watchers:
                     watcher.offer(frame)
-
-
-def heartbeat(seq: int) -> bytes:
-    """A frame that dispatches nothing, keeps proxies awake and tells how far the stream is."""
-    return b"id: %d\n\n" % seq

@@ -24,9 +24,8 @@ from relay.server.limits import addresses
 
 DATE = 1.0  # seconds
 HANG_UP_TIME = 2.0  # seconds that a client has to read why it is hung up on
-MAX_HANG_UPS = (
-    100  # clients that are given this time together; those beyond are closed at once, since nothing else bounds them
-)
+# Clients that are given this time together; those beyond are closed at once, since nothing else bounds them.
+MAX_HANG_UPS = 100
 _OWED = (h11.IDLE, h11.SEND_BODY)  # the client has not finished its request
 _UNANSWERED = (h11.IDLE, h11.SEND_RESPONSE)  # nothing of an answer was sent
 # uvicorn warns of every request that is no HTTP: anybody could fill the log with these, and they are answered with 400.

@@ -14,7 +14,7 @@ from storage.sqlite import earlier, entries, log_rows
 from storage.sqlite.log_rows import AT_ONCE
 from storage.sqlite.reading import every
 from storage.sqlite.reading.query import FOR_EVER
-from storage.sqlite.statements import SIZES, named
+from storage.sqlite.statements import named, parts
 from storage.sqlite.writing.transaction import Transaction
 
 AT_REQUEST: Final = 200  # events that go in the transaction of a request to vanish, and as many gift wraps
@@ -93,8 +93,8 @@ def _edits(connection: sqlite3.Connection, transaction: Transaction, removal: Re
     transaction.flush()
     group = transaction.known.get(removal.group) if removal.group else None
     authors = None if group else transaction.require(("siblings", removal.by)).siblings[removal.by]
-    for start in range(0, len(removal.edited), SIZES[-1]):
-        edited = frozenset(removal.edited[start : start + SIZES[-1]])
+    for some in parts(removal.edited):
+        edited = frozenset(some)
         wanted = Filter(kinds=frozenset([kinds.EDIT]), authors=authors, tags={"e": edited})
         seqs = every.seqs_of(connection, wanted, FOR_EVER)
         for part in range(0, len(seqs), AT_ONCE):

@@ -24,8 +24,7 @@ from relay.protocol.groups.state import member_key
 from relay.protocol.retention import Retention, RetentionRule, days
 from storage.commands import Dropped
 from storage.sqlite import entries, log_rows
-from storage.sqlite.log_rows import AT_ONCE
-from storage.sqlite.statements import SIZES, listed, named, padded
+from storage.sqlite.statements import listed, named, padded_parts
 from storage.sqlite.writing import removals
 from storage.sqlite.writing.part_size import PartSize
 from storage.sqlite.writing.transaction import Transaction
@@ -37,9 +36,8 @@ _AT_ONCE: Final = 64  # events that are looked at in a step, or as many as may g
 _START: Final = (-1, 0, 0)
 _OF_EDITS: Final = -1
 
-_Series = tuple[
-    bytes, int, int
-]  # events in order of time: of a key and a kind, for the rule of this number, or _OF_EDITS
+# Events in order of time: of a key and a kind, for the rule of this number, or _OF_EDITS.
+_Series = tuple[bytes, int, int]
 _Place = tuple[int, int, int]  # created_at, rank, seq
 _Row = tuple[int, str]  # seq and pubkey
 
@@ -148,11 +146,8 @@ class Retaining:
 
     def _due_edits(self, rows: Sequence[_Row], transaction: Transaction, now: int) -> set[int]:
         """Those of these edits whose days are over, and what they edit is not here."""
-        due: set[int] = set()
-        for start in range(0, len(rows), AT_ONCE):
-            some = log_rows.of_seqs(self._connection, [seq for seq, _ in rows[start : start + AT_ONCE]])
-            due.update(row.seq for row in some if self._goes(row.event, transaction, now))
-        return due
+        some = log_rows.in_parts(self._connection, [seq for seq, _ in rows])
+        return {row.seq for row in some if self._goes(row.event, transaction, now)}
 
     def _goes(self, event: Event, transaction: Transaction, now: int) -> Sequence[RetentionRule]:
         """The rules by which the event is past its days; none where it is kept."""
@@ -171,8 +166,7 @@ class Retaining:
             members = transaction.require(*(("members", key) for key in keys.values())).members
             return {pubkey for pubkey, key in keys.items() if (one := members[key]) is not None and one.is_member}
         found: set[str] = set()
-        for start in range(0, len(some) if rule.keep else 0, SIZES[-1]):
-            part = padded(some[start : start + SIZES[-1]])
+        for part in padded_parts(some if rule.keep else []):
             bound = self._connection.execute(listed(_sql("identities"), ("values", len(part))), part)
             found.update(pubkey for (pubkey,) in bound)
         return found

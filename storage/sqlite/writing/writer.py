@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 
@@ -45,6 +45,7 @@ from storage.sqlite.writing import maintenance, removals
 from storage.sqlite.writing.groups import moving
 from storage.sqlite.writing.groups.announcing import Due
 from storage.sqlite.writing.groups.succeeding import VanishingKeys
+from storage.sqlite.writing.operator_removal import remove_matching
 from storage.sqlite.writing.own_events import OwnEvents
 from storage.sqlite.writing.part_size import PartSize
 from storage.sqlite.writing.passed_on import PassedOn
@@ -73,8 +74,8 @@ class SqliteWriter:
         synchronous: str,
         cache_mib: int,
         *,
-        is_locked: bool = False,
-        was_there: bool = False,
+        is_locked: bool,
+        was_there: bool,
     ) -> None:
         self._meaning = meaning
         self._lock = None if is_locked else database_file.Lock(directory)
@@ -174,27 +175,18 @@ class SqliteWriter:
 
     def execute(self, command: Command[T], now: int, token: GivenToken | None = None) -> T:
         """Carry out a command; see storage.base.LogWriter."""
-        work = identities.carry_out if type(command) in identities.COMMANDS else maintenance.carry_out
         if isinstance(command, Compact):
             self._require_open()
             self._checkpoints.wait()
             maintenance.compact(self.connection)
             return cast(T, self.record())
+        own = _OWN_WORK.get(type(command))
+        work = identities.carry_out if type(command) in identities.COMMANDS else maintenance.carry_out
 
         def carry_out(transaction: Transaction) -> T:
             transaction.check_token(token, now)
-            if isinstance(command, ListMembers):
-                self._own.members, self._own.is_due = command.most, True
-                return cast(T, None)
-            if isinstance(command, ContinueGroups):
-                return cast(T, self._continue_groups(transaction, now))
-            if isinstance(command, SetRetention):
-                return cast(T, self._retaining.keep_to(command.rules))
-            if isinstance(command, DropPast):
-                return cast(T, self._retaining.drop(transaction, now))
-            if isinstance(command, RemoveMatching):
-                part = min(command.limit, self._removing.most)
-                return cast(T, work(self.connection, RemoveMatching(command.wanted, part), transaction, now))
+            if own is not None:
+                return cast(T, own(self, command, transaction, now))
             return cast(T, work(self.connection, command, transaction, now))
 
         begun = time.perf_counter()
@@ -405,6 +397,18 @@ class SqliteWriter:
         if admission.emits:
             self._own.say(transaction, admission.emits, now)
         return Outcome(Status.STORED, seq=seq, audience=admission.audience, message=admission.message)
+
+
+# Commands about what the writer itself holds in memory; the others need its connection alone.
+_OWN_WORK: Final[dict[type, Callable[[SqliteWriter, Any, Transaction, int], Any]]] = {
+    ListMembers: lambda writer, command, *_: writer._own.list_at_most(command.most),
+    SetRetention: lambda writer, command, *_: writer._retaining.keep_to(command.rules),
+    DropPast: lambda writer, _command, transaction, now: writer._retaining.drop(transaction, now),
+    ContinueGroups: lambda writer, _command, transaction, now: writer._continue_groups(transaction, now),
+    RemoveMatching: lambda writer, command, transaction, now: remove_matching(
+        writer.connection, RemoveMatching(command.wanted, min(command.limit, writer._removing.most)), transaction, now
+    ),
+}
 
 
 def _from(origin: str | None, action: Action) -> Action:
