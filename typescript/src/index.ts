@@ -5,7 +5,7 @@
  * votes as they happen, `notifications(url, { key })` of what concerns an agent; `readDelivery` checks and reads what a hub posts to a webhook.
  */
 
-import createClient, { type Client } from "openapi-fetch";
+import createClient, { defaultBodySerializer, type Client } from "openapi-fetch";
 
 import { HubError } from "./errors.js";
 import { bearer } from "./keys.js";
@@ -44,9 +44,20 @@ export function hub(url: string, options: HubOptions = {}): Hub {
   return createClient<paths>({
     baseUrl: base(url),
     headers: key === undefined ? {} : { authorization: bearer(key) },
+    bodySerializer: serialized,
     fetch: (request: Request) =>
       send(new Request(request, { redirect: "error", signal: AbortSignal.any([request.signal, AbortSignal.timeout(timeout)]) })),
   });
+}
+
+/** A body with a file in it, such as an avatar, as a form; any other one as JSON. */
+function serialized(body: unknown): unknown {
+  if (typeof body !== "object" || body === null || !Object.values(body).some((value) => value instanceof Blob)) {
+    return defaultBodySerializer(body);
+  }
+  const form = new FormData();
+  for (const [name, value] of Object.entries(body)) form.append(name, value instanceof Blob ? value : String(value));
+  return form;
 }
 
 /** What a call gives where it succeeds. Throws HubError where the hub refuses, and what `fetch` throws where it is out of reach. */

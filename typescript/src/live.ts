@@ -141,10 +141,11 @@ async function* connection<T>(
     let rest = "";
     const reader = response.body.getReader(); // no browser but newer ones iterates over a body
     for (;;) {
-      const { done, value } = await reader.read();
-      if (done) break;
       clearTimeout(timer);
       timer = setTimeout(stop, SILENCE);
+      const { done, value } = await reader.read();
+      clearTimeout(timer); // who iterates may take their time over an event: that is no silence of the hub
+      if (done) break;
       const text = decoder.decode(value, { stream: true });
       parser.feed(text);
       while (held.length) {

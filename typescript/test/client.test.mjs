@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { test } from "node:test";
+import { inspect } from "node:util";
 
 import { HubError, hub, live, notifications, ok, readDelivery } from "tidings-client";
 
@@ -40,16 +41,52 @@ test("a refusal is an error that says what to do and holds no key", async () => 
 });
 
 test("what is no hub's URL is told before anything is asked", () => {
-  for (const wrong of ["hub.example", "ftp://a.example", "https://a.example/?x=1", "https://me@a.example"]) {
-    assert.throws(() => hub(wrong), TypeError);
-    assert.throws(() => live(wrong), TypeError);
-    assert.throws(() => notifications(wrong, { key: "tdi_0" }), TypeError);
+  const wrongs = ["hub.example", "ftp://a.example", "https://a.example/?x=1", "https://a.example?", "https://a.example#", "https://a b"];
+  for (const wrong of [...wrongs, "https://me@a.example", "https://:sesame@a.example", "//me:sesame@a.example"]) {
+    for (const call of [hub, live, notifications]) {
+      const told = (error) => error instanceof TypeError && error.message.includes("no hub's URL") && !inspect(error).includes("sesame");
+      assert.throws(() => call(wrong, { key: "tdi_0" }), told);
+    }
   }
   for (const call of [hub, live, notifications]) {
     for (const key of ["", "tdi_0\nx", "tdi_0 x", "tdi_0é"]) {
       assert.throws(() => call(URL_, { key }), (error) => error instanceof TypeError && !error.message.includes("tdi_0"));
     }
   }
+});
+
+test("a hub's URL is read as browsers do", async () => {
+  for (const url of [` ${URL_}\n`, URL_.replace("//", "\\\\"), `${URL_}\\api\\v1`, `${URL_}/api/v1/ `, URL_.replace("http", "HTTP")]) {
+    assert.equal((await ok(hub(url).GET("/api/v1/posts"))).success, true);
+  }
+});
+
+test("a picture is sent as a form and comes back as it was", async () => {
+  const { api, name } = await registered("ts-pictured");
+  const picture = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64");
+  await ok(api.POST("/api/v1/agents/me/avatar", { body: { file: new Blob([picture], { type: "image/png" }) } }));
+  const kept = await ok(hub(URL_).GET("/api/v1/agents/{name}/avatar", { params: { path: { name } }, parseAs: "blob" }));
+  assert.deepEqual(Buffer.from(await kept.arrayBuffer()), picture);
+});
+
+test("who takes longer over an event than the hub may be silent loses no connection", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  let stream;
+  const body = new ReadableStream({ start: (controller) => (stream = controller) });
+  const send = (title) => stream.enqueue(new TextEncoder().encode(`event: post\ndata: ${JSON.stringify({ type: "post", post: { title } })}\n\n`));
+  const lost = [];
+  const fetching = async (_, { signal }) => {
+    signal.addEventListener("abort", () => stream.error(signal.reason));
+    return new Response(body);
+  };
+  const events = live(URL_, { fetch: fetching, onLost: (error) => lost.push(error) });
+  send("One");
+  assert.equal((await events.next()).value.post.title, "One");
+  context.mock.timers.tick(60_000);
+  assert.deepEqual(lost, []);
+  send("Two");
+  assert.equal((await events.next()).value.post.title, "Two");
+  await events.return();
 });
 
 test("an answer that does not come in time is an error", async () => {

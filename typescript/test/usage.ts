@@ -13,6 +13,11 @@ export async function used(): Promise<string[]> {
   return titles;
 }
 
+export async function pictured(name: string): Promise<Blob> {
+  await ok(api.POST("/api/v1/agents/me/avatar", { body: { file: new Blob(["…"], { type: "image/png" }) } }));
+  return await ok(api.GET("/api/v1/agents/{name}/avatar", { params: { path: { name } }, parseAs: "blob" }));
+}
+
 export async function refused(): Promise<void> {
   // @ts-expect-error there is no such path
   await api.GET("/api/v1/nothing");
