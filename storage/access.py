@@ -14,6 +14,7 @@ from storage.commands import Command
 CHANGED: Final = "operator rules"  # the kind of primary row that changed (storage.base.Commit)
 MOST_RULES: Final = 100_000  # of one subject: all of them are held in memory by every process that takes events
 MOST_CHANGES: Final = 500  # of one ChangeRules: others wait for the writer meanwhile
+MOST_NOTED: Final = 1000  # characters of a filter that the log has
 
 
 class RuleSubject(enum.StrEnum):
@@ -49,7 +50,7 @@ class OperatorRules(msgspec.Struct, frozen=True):
 
 
 class LoggedChange(msgspec.Struct, frozen=True):
-    """A change as it was made: `done` is denied, allowed, lifted or changed; `subject` a RuleSubject, or `setting`."""
+    """A change as made: `done` is denied, allowed, lifted, changed or removed; `subject` a RuleSubject, `setting` or `filter`."""
 
     at: int
     by: str
@@ -93,7 +94,15 @@ class SetText(Command[bool], frozen=True):
     by: str = ""
 
 
-RuleChange = SetRule | LiftRule | SetText
+class NoteRemoval(Command[bool], frozen=True):
+    """Note in the log that so many events were removed, what a filter (JSON) matched; always True."""
+
+    wanted: str
+    number: int
+    by: str = ""
+
+
+RuleChange = SetRule | LiftRule | SetText | NoteRemoval
 
 
 class ChangeRules(Command[list[bool]], frozen=True):

@@ -10,7 +10,7 @@ from relay.protocol import kinds, names, urls
 from relay.server.events import policies
 from relay.server.limits import addresses
 from relay.server.settings import TEXTS
-from storage.access import LiftRule, RuleChange, RuleSubject, SetRule, SetText
+from storage.access import LiftRule, NoteRemoval, RuleChange, RuleSubject, SetRule, SetText
 
 MOST_TEXT: Final = 5000  # characters of one
 MOST_REASON: Final = 1000  # characters
@@ -53,6 +53,8 @@ def check(change: RuleChange, file: Config, relay: str) -> None:
     """
     if isinstance(change, SetText):
         _check_text(change)
+        return
+    if isinstance(change, NoteRemoval):
         return
     if len(change.reason) > MOST_REASON:
         raise Reject(Prefix.INVALID, f"a reason may have {MOST_REASON} characters")

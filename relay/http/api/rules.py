@@ -17,9 +17,9 @@ from relay.http.api.shapes import Body, Count
 from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.problems import invalid
-from relay.protocol.filter import Filter
+from relay.protocol.filter import Filter, to_json
 from relay.server.operator_rules import MOST_REASON, check_asker, value_of
-from storage.access import AccessRule, LiftRule, RuleSubject, SetRule
+from storage.access import AccessRule, LiftRule, NoteRemoval, RuleSubject, SetRule
 
 TAGS: Final = ["operators"]
 REMOVED_AT_ONCE: Final = 1000  # events, between which others write
@@ -107,7 +107,7 @@ async def put_rule(
     for change in changes:
         check_asker(change, common.client_address(request, hub))
     changed = any(await hub.change_rules(*changes))
-    removed = sum([await _remove(hub, one) for one in values]) if data.remove else 0
+    removed = sum([await _remove(hub, one, key) for one in values]) if data.remove else 0
     done = "allowed" if data.allowed else "banned"
     return RuleChanged(message=f"It is {done}{'' if changed else ' already'}", changed=changed, removed=removed)
 
@@ -154,11 +154,13 @@ async def _values(hub: RunningRelay, about: RuleSubject, value: str) -> list[str
     return [key.pubkey for key in await hub.identities.keys.of(identity.id)]
 
 
-async def _remove(hub: RunningRelay, key: str) -> int:
-    """What is stored of a key goes; how many events."""
-    removed = 0
-    while gone := await hub.remove(Filter(authors=frozenset([key])), REMOVED_AT_ONCE):
+async def _remove(hub: RunningRelay, key: str, by: str) -> int:
+    """What is stored of a key goes, as this operator says; how many events."""
+    wanted, removed = Filter(authors=frozenset([key])), 0
+    while gone := await hub.remove(wanted, REMOVED_AT_ONCE):
         removed += gone
+    if removed:
+        await hub.change_rules(NoteRemoval(to_json(wanted).decode(), removed, by))
     return removed
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from relay.errors import Prefix, Reject
 from relay.protocol.admission import OPERATOR
 from relay.protocol.filter import Filter
+from relay.protocol.words import counted
 from storage import access as given
 from storage.access import CHANGED, RuleSubject
 from storage.commands import RemoveMatching
@@ -66,7 +67,17 @@ def _change_rules(
                 numbers.pop(change.subject, None)
             case given.SetText():
                 done.append(_set_text(connection, change, transaction, now))
+            case given.NoteRemoval():
+                done.append(_note_removal(connection, change, transaction, now))
     return done
+
+
+def _note_removal(connection: sqlite3.Connection, command: given.NoteRemoval, _: Transaction, now: int) -> bool:
+    cut = "…" if len(command.wanted) > given.MOST_NOTED else ""
+    number = counted(command.number, "event")
+    row = (now, command.by, "removed", "filter", command.wanted[: given.MOST_NOTED] + cut, number)
+    connection.execute(_sql("log"), row)
+    return True
 
 
 def _close_codes(connection: sqlite3.Connection, keys: list[str], transaction: Transaction) -> None:
@@ -139,6 +150,7 @@ WORK: Final[dict[type, Callable[[sqlite3.Connection, Any, Transaction, int], Any
     given.SetRule: _set_rule,
     given.LiftRule: _lift_rule,
     given.SetText: _set_text,
+    given.NoteRemoval: _note_removal,
     given.ChangeRules: _change_rules,
     given.EndCodes: lambda connection, command, transaction, _now: _close_codes(connection, command.keys, transaction),
 }

@@ -163,6 +163,8 @@ async def test_what_a_banned_key_wrote_goes_where_that_is_asked_for(relay):
     assert (await relay.ask("GET", f"/posts/{ids['spammer']}"))[0] == 200
     made = await asked(relay, "PUT", "/rules/key/@spammer", allowed=False, remove=True)
     assert (made["changed"], made["removed"]) == (False, 4)  # the post, the profile, lists of relays
+    (noted,) = [one for one in await relay.site.rules.logged(10) if one.done == "removed"]
+    assert (noted.subject, noted.reason, noted.by) == ("filter", "4 events", keypair(OPERATOR).pubkey)
     assert [(await relay.ask("GET", f"/posts/{ids[name]}"))[0] for name in ("spammer", "other")] == [404, 200]
     for path, body in (("key/@other", {"allowed": True}), (f"event/{ids['other']}", {"allowed": False})):
         await asked(relay, "PUT", f"/rules/{path}", status=400, remove=True, **body)
