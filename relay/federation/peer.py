@@ -190,7 +190,9 @@ class PeerRunner:
     async def _meet(self) -> str:
         """One connection; why it ended."""
         record = self.parts.record
-        connection = await PeerConnection.open(record.url, self._signer, allow_private=self.settings.allow_private)
+        connection = await PeerConnection.open(
+            record.url, self._signer, allow_private=self.settings.allow_private, report=self._faults.report
+        )
         try:
             return await self._stay(connection)
         finally:

@@ -30,6 +30,7 @@ from relay.protocol.filter import Filter
 from relay.protocol.item_set import ItemSet
 from relay.protocol.negentropy import Reconciled, Reconciliation
 from relay.protocol.retention import Retention, RetentionRule
+from relay.server.supervision import Faults
 from storage.base import Outcome
 from tests.e2e.harness import PATIENCE
 from tests.factories import keypair, make_event
@@ -701,6 +702,21 @@ class AskingEachTime(FakePeer):
             self.early += 1
             await self.send(connection, "AUTH", "challenge")
             await self.send(connection, "OK", event.id, False, "auth-required: who are you?")
+
+
+async def test_what_nobody_foresaw_ends_the_connection_and_is_reported() -> None:
+    faults = Faults()
+
+    def fails(_event: object) -> None:
+        raise RuntimeError("a secret")
+
+    async with FakePeer(notes(1)).serving() as peer:
+        connection = await PeerConnection.open(peer.url, allow_private=True, report=faults.report)
+        await connection.subscribe((EVERYTHING,), fails)
+        reason = await asyncio.wait_for(connection.lost(), PATIENCE)
+        await connection.close()
+    assert str(reason) == f"internal error (RuntimeError) with {peer.url}"
+    assert faults.problem() == f"reading from {peer.url} failed (RuntimeError); the log says more"
 
 
 async def test_a_peer_that_asks_again_with_each_refusal_is_not_cut_off() -> None:
