@@ -83,6 +83,7 @@ class RequestProtocol(H11Protocol):
         self._connections = shared.connections
         self.unfinished = 0  # bytes of a request that has not come to its end
         self.address = ""  # that it is counted by
+        self._is_websocket = False  # the connection is another protocol's from here on, and its end is told to that
         self._seconds = shared.settings.config.server.open_timeout
         self._deadline: asyncio.TimerHandle | None = None
         self._patience = shared.settings.config.server.ping_timeout
@@ -133,6 +134,8 @@ class RequestProtocol(H11Protocol):
         if self._last is not None:
             return
         super().data_received(data)
+        if self._is_websocket:
+            return
         if self._last is None and self.conn.their_state in _OWED and not self.transport.is_closing():
             self._arm()
             self.unfinished += len(data)
@@ -172,7 +175,8 @@ class RequestProtocol(H11Protocol):
         self._leave()  # it enters again as a WebSocket, by the address that a proxy tells
         super().handle_websocket_upgrade(event)
         self._finished()
-        self._seconds = 0.0  # the connection is the WebSocket's from here on, with deadlines of its own
+        self._is_websocket = True
+        self._seconds = 0.0  # a WebSocket has deadlines of its own
         self._disarm()
         self._unstall()
 
