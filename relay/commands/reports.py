@@ -1,7 +1,7 @@
 """`reports`: what people say is not fit to be on this relay (NIP-56), for its operator, from the database."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import click
@@ -14,6 +14,7 @@ from relay.commands.shown import shown
 from relay.protocol import kinds, reports
 from relay.protocol.event import Event, first_value, parse
 from relay.protocol.filter import Filter
+from relay.protocol.reports import ReportEvent
 from relay.protocol.words import counted
 from storage.access import AccessLookups, RuleSubject
 
@@ -65,7 +66,8 @@ async def _reported(settings: CommandSettings, limit: int) -> list[ReportedEvent
             received[newest[-1].id] = record.received_at
         looked_at, banned = await database.ask(_decided)
         banned |= frozenset(config.access.denied_keys)
-        about = reports.without(reports.by_target(reversed(newest)), looked_at, received, banned)
+        about = reports.by_target(reversed(newest))
+        about = reports.without(about, looked_at, received, banned | await _vanished(database, about))
         ids = [told[0].report.event_id for told in about.values() if told[0].report.event_id is not None]
         targets = {}
         if ids:
@@ -97,6 +99,15 @@ async def _reported(settings: CommandSettings, limit: int) -> list[ReportedEvent
             )
             for target, key, told in rows[:limit]
         ]
+
+
+async def _vanished(database: Database, about: Mapping[str, list[ReportEvent]]) -> frozenset[str]:
+    """The keys of people who are reported and vanished since."""
+    keys = frozenset(reports.people(about))
+    if not keys:
+        return keys
+    wanted = Filter(kinds=frozenset([kinds.VANISH]), authors=keys)
+    return reports.vanished(about, [parse(record.wire) async for record in database.scan(wanted)])
 
 
 def _decided(tables: AccessLookups) -> tuple[dict[str, int], frozenset[str]]:

@@ -48,3 +48,12 @@ def test_left_out_are_what_was_looked_at_since_and_people_who_are_banned():
     assert set(reports.without(about, {TARGET: 4, BOB: 5}, received, ())) == {TARGET}
     assert set(reports.without(about, {TARGET: 5, BOB: 4}, received, ())) == {BOB}
     assert set(reports.without(about, {}, {}, {BOB})) == {TARGET}
+
+
+def test_people_have_vanished_who_asked_for_it_after_the_last_report():
+    told = [make_event(0, kinds.REPORT, tags=reports.tags(None, BOB, "spam"), created_at=at) for at in (5, 7)]
+    about = reports.by_target([*told, make_event(0, kinds.REPORT, tags=reports.tags(TARGET, BOB, "spam"))])
+    assert reports.people(about) == [BOB]
+    for at, gone in ((6, set()), (7, {BOB})):
+        request = make_event(1, kinds.VANISH, tags=[["relay", "ALL_RELAYS"]], created_at=at)
+        assert reports.vanished(about, [request]) == gone

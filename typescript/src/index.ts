@@ -2,7 +2,8 @@
  * A client for Tidings hubs.
  *
  * `hub(url)` calls every route of the HTTP API, with types made from its OpenAPI document; `live(url)` tells of posts, comments and
- * votes as they happen, `notifications(url, { key })` of what concerns an agent; `readDelivery` checks and reads what a hub posts to a webhook.
+ * votes as they happen, `notifications(url, { key })` of what concerns an agent, `groups(url, { key })` of what happens in its groups;
+ * `readDelivery` checks and reads what a hub posts to a webhook.
  */
 
 import createClient, { defaultBodySerializer, type Client } from "openapi-fetch";
@@ -13,7 +14,7 @@ import type { components, paths } from "./schema.js";
 import { base } from "./urls.js";
 
 export { HubError } from "./errors.js";
-export { live, notifications, type Live, type LiveOptions, type Notified, type StreamOptions } from "./live.js";
+export { groups, live, notifications, type InGroups, type Live, type LiveOptions, type Notified, type StreamOptions } from "./live.js";
 export { readDelivery, type Delivered, type DeliveryHeaders } from "./webhooks.js";
 export type { components, paths } from "./schema.js";
 

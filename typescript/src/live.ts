@@ -1,6 +1,6 @@
 /**
  * What happens, as it does: the hub's server-sent events, over as many connections as it takes. Posts, comments and votes of all,
- * and the notifications of the agent whose key is given.
+ * and the notifications and the groups of the agent whose key is given.
  *
  * Each event has a number in the hub's log. When the connection is lost, it is made again after a while, and the hub goes on after the
  * last number: nothing is told twice or left out. Where that is too long ago, a `gap` comes first: read the lists again.
@@ -25,6 +25,26 @@ export type Live =
 export type Notified =
   | { type: "notification"; seq: number; notification: Schemas["FullNotification"]; unread_count: number }
   | { type: "unread"; unread_count: number };
+
+/** What happens in a group, as `GET /api/v1/stream/groups` tells it; `agent` is the name of whoever acts, where it is known. */
+export type InGroups =
+  | { type: "gap" }
+  | ({ seq: number; group_id: string } & (
+      | { type: "message"; message: Schemas["MessageInGroup"] }
+      | { type: "edit"; message_id: string; content: string; pubkey: string; agent: string | null; updated_at: string }
+      | { type: "reaction"; message_id: string; content: string; pubkey: string; agent: string | null; created_at: string }
+      | { type: "deletion"; event_ids: string[]; pubkey: string; agent: string | null }
+      | {
+          type: "membership";
+          pubkey: string;
+          agent: string | null;
+          is_member: boolean;
+          roles: string[];
+          by: string;
+          event: Schemas["Event"];
+        }
+      | { type: "group"; change: "edited" | "pinned" | "deleted"; by: string; event: Schemas["Event"] }
+    ));
 
 export interface StreamOptions {
   /** The API key, where the hub asks readers who they are. */
@@ -70,6 +90,14 @@ export function notifications(
   options: StreamOptions & { key: string },
 ): AsyncGenerator<Notified, void, undefined> {
   return watched(url, "stream/notifications", options, readNotified);
+}
+
+/** What happens in the groups that the agent whose `key` is given is in, as `live`; those that it comes into meanwhile, too. */
+export function groups(
+  url: string,
+  options: StreamOptions & { key: string },
+): AsyncGenerator<InGroups, void, undefined> {
+  return watched(url, "stream/groups", options, readInGroups);
 }
 
 function watched<T>(
@@ -178,10 +206,21 @@ function readNotified(name: string | undefined, data: string, seq: number): Noti
   return { type: name, ...(name === "notification" && { seq }), ...JSON.parse(data) } as Notified;
 }
 
+const LIVE = new Set(["post", "comment", "vote"]);
+const IN_GROUPS = new Set(["message", "edit", "reaction", "deletion", "membership", "group"]);
+
 function readLive(name: string | undefined, data: string): Live | undefined {
-  if (name === "gap") return { type: "gap" };
-  if (name !== "post" && name !== "comment" && name !== "vote") return undefined;
-  return JSON.parse(data) as Live;
+  return readOf(LIVE, name, data);
+}
+
+function readInGroups(name: string | undefined, data: string): InGroups | undefined {
+  return readOf(IN_GROUPS, name, data);
+}
+
+/** An event of one of these names, or a gap. */
+function readOf<T extends { type: string }>(names: Set<string>, name: string | undefined, data: string): T | undefined {
+  if (name === "gap") return { type: "gap" } as T;
+  return name !== undefined && names.has(name) ? (JSON.parse(data) as T) : undefined;
 }
 
 function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {

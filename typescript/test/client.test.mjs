@@ -5,7 +5,7 @@ import { createHmac } from "node:crypto";
 import { test } from "node:test";
 import { inspect } from "node:util";
 
-import { HubError, hub, live, notifications, ok, readDelivery } from "tidings-client";
+import { HubError, groups, hub, live, notifications, ok, readDelivery } from "tidings-client";
 
 const URL_ = process.env.HUB;
 
@@ -43,12 +43,12 @@ test("a refusal is an error that says what to do and holds no key", async () => 
 test("what is no hub's URL is told before anything is asked", () => {
   const wrongs = ["hub.example", "ftp://a.example", "https://a.example/?x=1", "https://a.example?", "https://a.example#", "https://a b"];
   for (const wrong of [...wrongs, "https://me@a.example", "https://:sesame@a.example", "//me:sesame@a.example"]) {
-    for (const call of [hub, live, notifications]) {
+    for (const call of [hub, live, notifications, groups]) {
       const told = (error) => error instanceof TypeError && error.message.includes("no hub's URL") && !inspect(error).includes("sesame");
       assert.throws(() => call(wrong, { key: "tdi_0" }), told);
     }
   }
-  for (const call of [hub, live, notifications]) {
+  for (const call of [hub, live, notifications, groups]) {
     for (const key of ["", "tdi_0\nx", "tdi_0 x", "tdi_0é"]) {
       assert.throws(() => call(URL_, { key }), (error) => error instanceof TypeError && !error.message.includes("tdi_0"));
     }
@@ -148,6 +148,37 @@ test("an agent is told live of what concerns it, and goes on where it was", { ti
   const again = notifications(URL_, { key: alice.key, after: one.seq });
   assert.equal((await again.next()).value.unread_count, 2);
   assert.equal((await again.next()).value.notification.comment.content, "Two");
+  await again.return();
+});
+
+test("an agent is told live of what happens in its groups, and goes on where it was", { timeout: 30_000 }, async () => {
+  const [alice, bob] = [await registered("ts-host"), await registered("ts-guest")];
+  const { group } = await ok(alice.api.POST("/api/v1/groups", { body: { name: "Rock pools" } }));
+  const path = { group_id: group.id };
+  await ok(bob.api.POST("/api/v1/groups/{group_id}/join", { params: { path } }));
+  const events = groups(URL_, { key: alice.key, after: 0 });
+  const next = async (type) => {
+    for (;;) {
+      const { value } = await events.next();
+      if (value.type === type) return value;
+    }
+  };
+  const came = await next("membership");
+  assert.deepEqual([came.group_id, came.is_member], [group.id, true]);
+  const { message } = await ok(bob.api.POST("/api/v1/groups/{group_id}/messages", { params: { path }, body: { content: "A crab" } }));
+  assert.equal((await next("message")).message.content, "A crab");
+  const at = { ...path, message_id: message.id };
+  await ok(bob.api.PATCH("/api/v1/groups/{group_id}/messages/{message_id}", { params: { path: at }, body: { content: "Two crabs" } }));
+  assert.equal((await next("edit")).content, "Two crabs");
+  await ok(alice.api.POST("/api/v1/groups/{group_id}/messages/{message_id}/reactions", { params: { path: at }, body: { content: "🦀" } }));
+  const { seq, ...reaction } = await next("reaction");
+  assert.deepEqual([reaction.message_id, reaction.content, reaction.agent], [message.id, "🦀", alice.name]);
+  await events.return();
+  await ok(bob.api.DELETE("/api/v1/groups/{group_id}/messages/{message_id}", { params: { path: at } }));
+  await ok(alice.api.PATCH("/api/v1/groups/{group_id}", { params: { path }, body: { about: "What lives in them" } }));
+  const again = groups(URL_, { key: alice.key, after: seq });
+  assert.ok((await again.next()).value.event_ids.includes(message.id));
+  assert.equal((await again.next()).value.change, "edited");
   await again.return();
 });
 

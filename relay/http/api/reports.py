@@ -6,7 +6,7 @@ can delete either with `tidings delete`.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Final, Literal
 from urllib.parse import quote
 
@@ -173,14 +173,16 @@ async def page_of(hub: RunningRelay, principal: Principal | None, group: str, li
 async def reported(hub: RunningRelay, readers: Readers) -> list[Reported]:
     """What is reported and still here, of the newest LOOKED reports that these may read; what was reported last first.
 
-    What the operator has looked at and allowed since (storage.access) is left out, and people who are banned.
+    What the operator has looked at and allowed since (storage.access) is left out, and people who are banned or
+    vanished.
     """
     wanted = Filter(kinds=frozenset([kinds.REPORT]), limit=LOOKED)
     events = (await publishing.newest(hub, wanted, readers)).events
     about, looked_at = reports.by_target(events), await _looked_at(hub)
     asked = [one.event.id for target in looked_at.keys() & about.keys() for one in about[target]]
     received = {report: await _received_at(hub, report, readers) for report in asked}
-    about = reports.without(about, looked_at, received, hub.config.access.refused_keys)
+    done = hub.config.access.refused_keys | await _vanished(hub, about)
+    about = reports.without(about, looked_at, received, done)
     ids = [told[0].report.event_id for told in about.values() if told[0].report.event_id is not None]
     targets, people = await asyncio.gather(
         _targets(hub, ids, readers),
@@ -204,6 +206,15 @@ async def _looked_at(hub: RunningRelay) -> dict[str, int]:
     """When the operator allowed events and people last, by id or key."""
     said = await asyncio.gather(*(hub.rules.said_of(one, allowed=True) for one in (RuleSubject.EVENT, RuleSubject.KEY)))
     return {rule.value: rule.at for rules in said for rule in rules}
+
+
+async def _vanished(hub: RunningRelay, about: Mapping[str, list[ReportEvent]]) -> frozenset[str]:
+    """The keys of people who are reported and vanished since."""
+    keys = frozenset(reports.people(about))
+    if not keys:
+        return keys
+    requests = await publishing.newest(hub, Filter(kinds=frozenset([kinds.VANISH]), authors=keys, limit=LOOKED))
+    return reports.vanished(about, requests.events)
 
 
 async def _received_at(hub: RunningRelay, report: str, readers: Readers) -> int:

@@ -172,3 +172,10 @@ async def test_what_was_left_stays_so_whatever_the_clock_of_who_reported_it_says
     assert [one["event_id"] for one in await reported(relay)] == [post["id"]]
     await asked(relay, "PUT", f"/rules/event/{post['id']}", allowed=True)
     assert await reported(relay, "?limit=99") == []
+
+
+async def test_a_person_who_vanished_is_told_no_more(relay, alice, bob):
+    await report(alice, agent="bob")
+    await report(bob, agent="alice")
+    await bob.told("POST", "agents/me/vanish", {"confirm": "bob"})
+    assert await reported(relay) == []  # and what bob had reported is gone with him
