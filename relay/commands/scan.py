@@ -153,7 +153,7 @@ def _remove(settings: CommandSettings, wanted: Filter, planned: int) -> int:
                 gone = target.remove(wanted, step)
                 removed += gone
                 meter.update(removed, removed)
-                if gone < step:
+                if not gone:
                     break
         finally:
             if removed:

@@ -14,7 +14,7 @@ from storage.sqlite.rows import rebuilding
 from storage.sqlite.search import writing
 from storage.sqlite.statements import named
 from storage.sqlite.writing import access_rules, peers
-from storage.sqlite.writing.operator_removal import close_address, remove_matching
+from storage.sqlite.writing.operator_removal import close_address
 from storage.sqlite.writing.transaction import Transaction
 
 
@@ -67,7 +67,6 @@ def _keep_room(connection: sqlite3.Connection, command: given.TryRoom, *_: Any) 
 
 _WORK: Final[dict[type, Callable[[sqlite3.Connection, Any, Transaction, int], Any]]] = {
     given.Sweep: _sweep,
-    given.RemoveMatching: remove_matching,
     given.DropForeign: _drop_foreign,
     given.Rebuild: lambda connection, command, transaction, _now: rebuilding.part(
         connection, transaction.projections, command, transaction.owners, transaction.groups

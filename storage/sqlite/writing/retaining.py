@@ -26,12 +26,9 @@ from storage.commands import Dropped
 from storage.sqlite import entries, log_rows
 from storage.sqlite.statements import listed, named, padded_parts
 from storage.sqlite.writing import removals
+from storage.sqlite.writing.part_size import PartSize
 from storage.sqlite.writing.transaction import Transaction
 
-PART: Final = 0.01  # seconds that a part may take, about
-FEWEST: Final = 8  # events that go in a part
-MOST: Final = 500
-AT_FIRST: Final = 32
 LOOKED_AT: Final = 1000  # events that a part looks at
 LOOKED_AGAIN: Final = 86_400  # seconds
 _KEYS: Final = (entries.ALL, entries.OPERATOR_PREFIX + entries.ALL)  # public and private events, by kind
@@ -51,7 +48,7 @@ class Retaining:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._rules = Retention()
-        self._most = AT_FIRST
+        self.size = PartSize()
         self._places: dict[_Series, _Place] = {}  # of the last events that were looked at
         self._left: list[_Series] | None = None  # to be looked through yet; None: no look is under way
         self._begun_at = 0
@@ -67,11 +64,6 @@ class Retaining:
         """What was looked at may not have been removed: look again from the beginning."""
         self._places.clear()
         self._left = None
-
-    def took(self, number: int, seconds: float) -> None:
-        """A part removed so many events in so long, without waiting for the disk."""
-        if number:
-            self._most = max(FEWEST, min(MOST, int(PART / max(seconds / number, 1e-6))))
 
     def check(self, event: Event, transaction: Transaction, now: int) -> None:
         """Raises Reject(blocked) for what is past its days, at whatever door."""
@@ -94,8 +86,8 @@ class Retaining:
             self._left = list(self._all_series())
         due: list[int] = []
         left = LOOKED_AT
-        while self._left and left > 0 and len(due) < self._most:
-            wanted = self._most - len(due)
+        while self._left and left > 0 and len(due) < self.size.most:
+            wanted = self.size.most - len(due)
             looked, found = self._look(transaction, now, self._left[-1], min(left, max(wanted, _AT_ONCE)), wanted)
             due += found
             left -= looked + 1

@@ -23,7 +23,16 @@ from relay.protocol.facts import GivenToken
 from relay.protocol.groups import succession
 from relay.protocol.groups.state import GroupChange
 from storage.base import Incoming, Logged, Missing, Outcome, RelaySigner, Status, Written
-from storage.commands import Command, Compact, ContinueGroups, DropPast, Dropped, ListMembers, SetRetention
+from storage.commands import (
+    Command,
+    Compact,
+    ContinueGroups,
+    DropPast,
+    Dropped,
+    ListMembers,
+    RemoveMatching,
+    SetRetention,
+)
 from storage.errors import StorageError
 from storage.sqlite.files import committed, database_file
 from storage.sqlite.files.checkpoints import Checkpoints
@@ -36,7 +45,9 @@ from storage.sqlite.writing import maintenance, removals
 from storage.sqlite.writing.groups import moving
 from storage.sqlite.writing.groups.announcing import Due
 from storage.sqlite.writing.groups.succeeding import VanishingKeys
+from storage.sqlite.writing.operator_removal import remove_matching
 from storage.sqlite.writing.own_events import OwnEvents
+from storage.sqlite.writing.part_size import PartSize
 from storage.sqlite.writing.passed_on import PassedOn
 from storage.sqlite.writing.recent_events import RecentEvents
 from storage.sqlite.writing.retaining import Retaining
@@ -87,6 +98,7 @@ class SqliteWriter:
                 self._recent = RecentEvents(self.connection)
                 self._passed_on = PassedOn()
                 self._retaining = Retaining(self.connection)
+                self._removing = PartSize()
                 self._written = Written()
                 self._own = OwnEvents(self.tables, self._next_seq)
                 self._vanishing = VanishingKeys(self.connection, self.tables, self._own.say)
@@ -179,8 +191,13 @@ class SqliteWriter:
 
         begun = time.perf_counter()
         result = self.transact(carry_out, now)
+        took = time.perf_counter() - begun - self.disk_wait
         if isinstance(result, Dropped):
-            self._retaining.took(result.number, time.perf_counter() - begun - self.disk_wait)
+            self._retaining.size.took(result.number, took)
+        elif isinstance(command, ContinueGroups):
+            self._vanishing.size.took(self._vanishing.removed, took)
+        elif isinstance(command, RemoveMatching):
+            self._removing.took(cast(int, result), took)
         return result
 
     def _continue_groups(self, transaction: Transaction, now: int) -> float | None:
@@ -388,6 +405,9 @@ _OWN_WORK: Final[dict[type, Callable[[SqliteWriter, Any, Transaction, int], Any]
     SetRetention: lambda writer, command, *_: writer._retaining.keep_to(command.rules),
     DropPast: lambda writer, _command, transaction, now: writer._retaining.drop(transaction, now),
     ContinueGroups: lambda writer, _command, transaction, now: writer._continue_groups(transaction, now),
+    RemoveMatching: lambda writer, command, transaction, now: remove_matching(
+        writer.connection, RemoveMatching(command.wanted, min(command.limit, writer._removing.most)), transaction, now
+    ),
 }
 
 
