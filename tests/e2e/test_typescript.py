@@ -53,7 +53,7 @@ def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def test_it_works_in_node(built: Path, relay: Server) -> None:
     printed = done("node", "--test", "test/", cwd=built, HUB=relay.http)
     assert "# fail 0" in printed
-    assert "# pass 13" in printed
+    assert "# pass 14" in printed
 
 
 def test_its_types_know_the_paths_the_values_and_what_is_required(built: Path) -> None:

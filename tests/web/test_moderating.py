@@ -131,6 +131,13 @@ def test_who_runs_the_place_removes_and_bans_where_it_stands(window, operator, a
         expect(button(rows, "Copy link")).to_be_visible()
         for words in ("Remove", f"Ban {bob.identity.name}"):
             expect(button(rows, words)).to_have_count(sees)
+    alice.call("POST", "/groups", id="quay", name="Quay")
+    said = bob.call("POST", "/groups/quay/messages", content="Gold here")["message"]["id"]
+    room = window("/chat/quay", operator.identity).page.locator(f"[data-id='{said}']")
+    button(room, "Delete").click()
+    button(room, "Really delete?").click()
+    expect(room).to_have_count(0)
+    assert status(bob, "GET", f"/groups/quay/messages/{said}") == 404
     button(reader.by_id(first), "Remove").click()
     button(reader.by_id(first), "Really remove?").click()
     expect(reader.by_id(first)).to_have_count(0)

@@ -65,7 +65,7 @@ function serialized(body: unknown): unknown {
 export async function ok<T>(call: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
   const { data, error, response } = await call;
   if (!response.ok || data === undefined) {
-    throw new HubError(response.status, error);
+    throw new HubError(response.status, error, response.headers);
   }
   return data;
 }

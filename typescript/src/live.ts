@@ -70,6 +70,7 @@ type Read<T> = (name: string | undefined, data: string, seq: number) => T | unde
 
 const FIRST = 500; // milliseconds before another connection
 const LONGEST = 60_000;
+const LONGEST_ASKED = 3_600_000; // a hub may ask for more than a timer holds, which would not wait at all
 const SILENCE = 45_000; // milliseconds without a sign of life; the hub gives one every 15 s
 const PASSING = new Set([408, 425, 429, 500, 502, 503, 504]);
 
@@ -130,7 +131,7 @@ async function* overConnections<T>(
       if (options.signal?.aborted) return;
       if (error instanceof HubError && !PASSING.has(error.status)) throw error;
       options.onLost?.(error);
-      const asked = error instanceof HubError ? (error.retryAfter ?? 0) * 1000 : 0;
+      const asked = error instanceof HubError ? Math.min((error.retryAfter ?? 0) * 1000, LONGEST_ASKED) : 0;
       await pause(Math.max(asked, delay * (0.5 + Math.random() / 2)), options.signal);
       delay = Math.min(delay * 2, LONGEST);
     }
@@ -155,7 +156,7 @@ async function* connection<T>(
     const send = options.fetch ?? globalThis.fetch;
     const response = await send(target, { headers, signal: end.signal, redirect: "error" });
     if (!response.ok || response.body === null) {
-      throw new HubError(response.status, await response.json().catch(() => undefined));
+      throw new HubError(response.status, await response.json().catch(() => undefined), response.headers);
     }
     const held: { told: T; seq: number }[] = [];
     const parser = createParser({

@@ -182,6 +182,21 @@ test("an agent is told live of what happens in its groups, and goes on where it 
   await again.return();
 });
 
+test("a refusal of what stands before the hub says how long to wait, and a stream waits at most an hour", async (context) => {
+  const full = (seconds) => async () => new Response("busy", { status: 503, headers: { "retry-after": seconds } });
+  await assert.rejects(ok(hub(URL_, { fetch: full("7") }).GET("/api/v1/posts")), { status: 503, retryAfter: 7 });
+  const waits = [];
+  context.mock.method(globalThis, "setTimeout", (done, wait) => void (waits.push(wait), queueMicrotask(done)));
+  const end = new AbortController();
+  let tries = 0;
+  const fetching = async () => {
+    if (++tries === 2) end.abort();
+    return await full("9999999")();
+  };
+  assert.equal((await live(URL_, { signal: end.signal, fetch: fetching }).next()).done, true);
+  assert.ok(waits.includes(3_600_000));
+});
+
 test("a stream that is ended when a connection is lost ends at once", async (context) => {
   context.mock.timers.enable({ apis: ["setTimeout"] }); // no pause before another connection would end
   const end = new AbortController();

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -102,6 +102,45 @@ class Watcher:
                 await self._wake
 
 
+class Ticker:
+    """Keeps streams awake, and ends them when the relay ends, for as long as there are any."""
+
+    def __init__(
+        self, hub: RunningRelay, name: str, streams: Callable[[], Iterable[Watcher]], told: Callable[[], int]
+    ) -> None:
+        """`told` is the number up to which all of them are."""
+        self._hub = hub
+        self._name = name
+        self._streams = streams
+        self._told = told
+        self._tasks = Tasks(hub.faults)
+        self._ticking: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """There is a stream."""
+        if self._ticking is None:
+            self._ticking = self._tasks.repeat(self._tick, self._name)
+
+    def rest(self) -> None:
+        """There is none."""
+        if self._ticking is not None:
+            self._ticking.cancel()
+            self._ticking = None
+
+    async def _tick(self) -> None:
+        ticks = 0
+        while True:
+            await asyncio.sleep(streaming.TICK)
+            ticks += 1
+            if self._hub.is_draining:
+                for watcher in self._streams():
+                    watcher.end()
+            elif ticks % streaming.HEARTBEAT == 0:
+                frame = streaming.heartbeat(self._told())
+                for watcher in self._streams():
+                    watcher.offer(frame)
+
+
 class Watchers:
     """All open streams of one relay. Made and used on its loop."""
 
@@ -114,7 +153,7 @@ class Watchers:
         self._delivered = hub.last_seq
         self._tasks = Tasks(hub.faults)
         self._working: asyncio.Task[None] | None = None
-        self._ticking: asyncio.Task[None] | None = None
+        self._ticker = Ticker(hub, "the ticker of streams", lambda: self._watchers, lambda: self._delivered)
         hub.follow(self._applied)
 
     @contextlib.contextmanager
@@ -131,16 +170,14 @@ class Watchers:
             yield watcher
             return
         self._watchers.add(watcher)
-        if self._ticking is None:
-            self._ticking = self._tasks.repeat(self._tick, "the ticker of streams")
+        self._ticker.begin()
         try:
             yield watcher
         finally:
             self._watchers.discard(watcher)
             self._hub.streams.leave(address)
-            if not self._watchers and self._ticking is not None:
-                self._ticking.cancel()
-                self._ticking = None
+            if not self._watchers:
+                self._ticker.rest()
 
     def _applied(self, applied: Applied) -> None:
         for live in applied.events:
@@ -196,16 +233,3 @@ class Watchers:
             self._pending_bytes = 0
         for watcher in self._watchers:
             watcher.end()
-
-    async def _tick(self) -> None:
-        ticks = 0
-        while True:
-            await asyncio.sleep(streaming.TICK)
-            ticks += 1
-            if self._hub.is_draining:
-                for watcher in self._watchers:
-                    watcher.end()
-            elif ticks % streaming.HEARTBEAT == 0:
-                frame = streaming.heartbeat(self._delivered)
-                for watcher in self._watchers:
-                    watcher.offer(frame)
