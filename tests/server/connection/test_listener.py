@@ -136,7 +136,7 @@ async def test_of_those_who_are_told_why_so_many_are_waited_for(relay: Relay, mo
 
 
 async def test_what_became_a_websocket_is_no_unfinished_request(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its end is told to the WebSocket alone, so it would have been kept, and counted among those that fill the buffers, for ever."""
+    """Its end is told to the WebSocket alone, so it would be kept, and counted among what fills the buffers, for ever."""
     hub = relay()
     visitor = Visitor(hub)
     monkeypatch.setattr(visitor, "set_protocol", lambda protocol: setattr(visitor, "protocol", protocol), raising=False)
