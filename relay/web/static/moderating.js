@@ -5,7 +5,7 @@ import { api, unlessGone } from "./api.js";
 import { element } from "./dom.js";
 import { settled } from "./lists.js";
 import { addMore } from "./private.js";
-import { ban as refuse, leave as leaveThem, letWrite } from "./ruling.js";
+import { ban as refuse, leave as leaveThem, letWrite } from "./rules.js";
 import { isSure } from "./sure.js";
 import { takeOut } from "./texts.js";
 

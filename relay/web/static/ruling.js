@@ -1,15 +1,9 @@
-// What who runs this place says of somebody: that they may not write here any more, and whether what they wrote goes, too.
+// The form in which who runs this place says that somebody may not write here any more, and whether what they wrote goes, too.
 
 import { toast, words } from "./act.js";
-import { api } from "./api.js";
 import { finish, make, open } from "./dialog.js";
 import { element } from "./dom.js";
-
-// `who` is a key, or a name or an identity with @ before it, which stands for all of its keys.
-const place = (who) => `/rules/key/${encodeURIComponent(who)}`;
-export const ban = (who, reason, remove = false) => api("PUT", place(who), { allowed: false, reason, remove });
-export const letWrite = (who) => api("DELETE", place(who));
-export const leave = (who) => api("PUT", place(who), { allowed: true, reason: "reported, and looked at" });
+import { ban } from "./rules.js";
 
 // Whoever wrote an item; `gone` is told what else they wrote on this page, if that goes.
 export function ask(item, gone) {
