@@ -184,7 +184,7 @@ def admit_telling(rules: RelayRules) -> Admit:
             listed = [one for one in dict.fromkeys(values(event, "p")) if kinds.is_hex(one, 64)][:MOST_LISTED]
             actions.append(PutListing(group.id, tuple(listed), event.created_at))
         return Admission(
-            audience=announce.audience(event.kind, group),
+            audience=belonging.told(event.kind, group),
             replaces=replaces,
             actions=tuple(actions),
             group=group.id,

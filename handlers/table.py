@@ -137,7 +137,7 @@ def meaning(
     groups: GroupRules = GroupRules(),  # noqa: B008 it does not change
     passages: Callable[[Event], int] = lambda _event: 1,
 ) -> Meaning:
-    """What storage asks; the arguments are `relay.protocol.relay.Relay`. `passages`: into how many an event is cut."""
+    """What storage asks; the arguments are those of RelayRules. `passages`: into how many an event is cut."""
     rules = RelayRules(
         relay_url, provision, provisions_per_hour, searched, knowledge, chunks_per_key, provision_peers, groups
     )

@@ -8,7 +8,6 @@ part once, as long as there are any. Issues stand in the order of their ranks, t
 
 import hashlib
 import secrets
-import time
 from collections.abc import Callable
 from typing import Final
 
@@ -32,7 +31,7 @@ class Salts:
 
     __slots__ = ("_clock", "_part", "_second")
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._second = self._part = -1
 

@@ -55,9 +55,8 @@ from storage.tools import Info, Tools
 SOFTWARE = "https://github.com/tidings-relay/tidings"
 PROTOCOL_NIPS = (1, 5, 11, 42, 45, 50, 67, 77, 86, 98)  # what relay.protocol and relay.http do themselves
 NIPS = tuple(sorted({*PROTOCOL_NIPS, *table.NIPS, *(nip for row in policies.POLICIES for nip in row.nips)}))
-SWITCH_INTERVAL = (
-    0.001  # seconds; the writer takes the interpreter back after every SQLite step and must not queue for it
-)
+# Seconds; the writer takes the interpreter back after every SQLite step and must not queue for it.
+SWITCH_INTERVAL = 0.001
 
 COLLECT = (50_000, 20, 50)  # events make many short-lived lists and no cycles: look for cycles seldom
 
@@ -127,9 +126,25 @@ class Site:
         return self.hub.config
 
     @property
+    def last_seq(self) -> int:
+        """The number of the last event that is committed, as of now."""
+        return self.hub.ingest.last_seq
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether the relay is shutting down, as of now."""
+        return self.hub.gate.draining
+
+    @property
     def blocked(self) -> AddressSet:
         """The addresses whose clients are refused, as of now."""
         return self.hub.gate.blocked
+
+    async def introduce(self) -> None:
+        """At the start: say who the relay is, and see that the keys it holds say what they should."""
+        with contextlib.suppress(StorageError):  # a full disk, say: reading goes on, `/health` tells of it
+            await self.identities.profiles.introduce_relay()
+            await self.identities.profiles.resume()
 
     async def compact(self) -> None:
         """As `storage.commands.Compact`; removed vectors leave their files too."""
@@ -274,7 +289,7 @@ async def federating(site: "Site") -> AsyncIterator[Callable[[], None]]:
 
 
 class OwnSigner:
-    """relay.client.Signer of the relay's own key."""
+    """relay.client.signer.Signer of the relay's own key."""
 
     def __init__(self, identities: Identities) -> None:
         self._identities = identities
@@ -344,9 +359,7 @@ async def serve(
                 running.add_signal_handler(number, end)
             running.add_signal_handler(signal.SIGHUP, reread)
             signals.heed_hangup()
-            with contextlib.suppress(StorageError):  # a full disk, say: reading goes on, `/health` tells of it
-                await site.identities.profiles.introduce_relay()
-                await site.identities.profiles.resume()
+            await site.introduce()
             url = starting.url_of(sock, "http")  # the server closes the socket when it stops
             commands = control.Control(site)
             await commands.start(Path(config.server.data))
@@ -386,11 +399,3 @@ def reconfigure(hub: Hub, load: Callable[[], Config] | None) -> None:
         log.info(
             "%s is what a client said (NIP-86); `tidings rules --reset %s` has what the settings say", setting, setting
         )
-
-
-def reloaded(current: Config, load: Callable[[], Config]) -> Config:
-    """The settings read again, as far as they can change while running; a front tells what could not be read."""
-    try:
-        return reload(current, load())[0]
-    except ConfigError:
-        return current

@@ -36,7 +36,13 @@ class RelaySettings(Section, frozen=True):
         ),
     ] = ""
     pubkey: Annotated[
-        str, Meta(description="the operator's public key, hex", pattern="^([0-9a-f]{64})?$", max_length=64, extra=LIVE)
+        str,
+        Meta(
+            description="the operator's public key, hex; in groups from the next start",
+            pattern="^([0-9a-f]{64})?$",
+            max_length=64,
+            extra=LIVE,
+        ),
     ] = ""
     contact: Annotated[str, Meta(description="the operator's contact, a URI", extra=LIVE)] = ""
     icon: Annotated[str, Meta(description="URL of a square picture", extra=LIVE)] = ""

@@ -71,3 +71,8 @@ class Changed(Reject):
     def alone(self) -> "Changed":
         """As in Reject."""
         return Changed()
+
+
+def internal(error: BaseException) -> Reject:
+    """What a stranger is told of a fault of the relay's: that it is one."""
+    return Reject(Prefix.ERROR, f"internal error ({type(error).__name__})")

@@ -37,13 +37,14 @@ from relay.server import control, control_messages
 from relay.server.connection import listener
 from relay.server.events import link
 from relay.server.settings import Settings
-from relay.server.supervision import Faults
+from relay.server.supervision import Faults, Tasks
 from relay.setting_parts import ConfigError
 from storage.base import Reader
 from storage.command_codec import decode
 from storage.commands import ListMembers
 from storage.errors import StorageError
 from storage.sqlite.files import database_file
+from storage.sqlite.tools import SqliteStore
 
 WRITER_SOCKET: Final = "writer.sock"
 SEARCH_SOCKET: Final = "search.sock"
@@ -57,7 +58,7 @@ Load = Callable[[], Config]
 
 
 class ProcessPlan(msgspec.Struct, frozen=True):
-    """What every role is given at its fork. `roles` are the numbers of the roles on the page, by name."""
+    """What every role is given at its fork."""
 
     config: Config
     load: Load
@@ -66,6 +67,10 @@ class ProcessPlan(msgspec.Struct, frozen=True):
     writer: str  # paths of sockets
     search: str
     peers: str
+
+    async def open_reader(self, config: Config) -> SqliteStore:
+        """The database as every role but the writer reads it: each front, search, and peers."""
+        return await opening.open_reader(config, len(self.page.roles) - 1, self.page)
 
 
 def fronts(config: Config) -> int:
@@ -195,6 +200,14 @@ def _settings(plan: ProcessPlan) -> Config:
         return plan.config
 
 
+def _reloaded(plan: ProcessPlan, current: Config) -> Config:
+    """The settings read again, as far as they can change while running; a front tells what could not be read."""
+    try:
+        return reload(current, plan.load())[0]
+    except ConfigError:
+        return current
+
+
 # the writer
 
 
@@ -232,13 +245,12 @@ async def _answer(plan: ProcessPlan, end: socket.socket, kept: SettingsInForce, 
     from relay import search  # it loads what no other role may
 
     config = _settings(plan)
-    reader = partial(opening.open_reader, config, plan.page.fronts + 2, plan.page)
     return await search.run_role(
         config,
         plan.page,
-        plan.page.fronts + 1,
+        plan.page.roles.index("search"),
         pipes,
-        reader=reader,
+        reader=partial(plan.open_reader, config),
         writer_path=plan.writer,
         listener=end,
         kept=kept,
@@ -264,11 +276,11 @@ async def _federate(plan: ProcessPlan, end: socket.socket, pipes: SupervisorPipe
     return await role.run_role(
         Settings(config, opening.relay_url(config, plan.url)),
         plan.page,
-        plan.page.fronts + 2,
+        plan.page.roles.index("peers"),
         pipes,
-        reader=partial(opening.open_reader, config, plan.page.fronts + 2, plan.page),
+        reader=partial(plan.open_reader, config),
         unlock=unlock,
-        reload=lambda current: app.reloaded(current, plan.load),
+        reload=partial(_reloaded, plan),
         writer_path=plan.writer,
         listener=end,
     )
@@ -302,13 +314,15 @@ async def _serve(
     faults = Faults()
     loop.set_exception_handler(faults.handle)
     async with contextlib.AsyncExitStack() as stack:
-        store = await opening.open_reader(config, plan.page.fronts + 2, plan.page)
+        store = await plan.open_reader(config)
         stack.push_async_callback(store.close)
         secrets = opening.unlock(config, await store.ask(lambda tables: tables.secret_check()))
         settings = Settings(config, opening.relay_url(config, plan.url))
         hub = app.make_hub(settings, plan.page, store, secrets, faults=faults, role=number)
+        tasks = Tasks(faults)
+        stack.push_async_callback(tasks.close)
         stack.push_async_callback(hub.close)
-        connected = asyncio.create_task(link.keep(hub.ingest.link, plan.writer), name="the link to the writer")
+        tasks.repeat(partial(link.keep, hub.ingest.link, plan.writer), "the link to the writer")
         stack.push_async_callback(hub.identities.close)
         await hub.rules.look()
         await app.comparing(hub, plan.peers)
@@ -322,13 +336,10 @@ async def _serve(
             stack.push_async_callback(controlled.close)
             await stack.enter_async_context(delivering(site))
             await stack.enter_async_context(previewing(site, hub.ingest.execute))
-            with contextlib.suppress(StorageError):  # a full disk, say: reading goes on, `/health` tells of it
-                await hub.identities.profiles.introduce_relay()
-                await hub.identities.profiles.resume()
+            await site.introduce()
         gc.freeze()  # what is here now stays
         gc.set_threshold(*app.COLLECT)
         pipes.ready()
         await server.serve(sockets=[sock])
-    connected.cancel()
     sys.stdout.flush()
     return 0

@@ -1,4 +1,4 @@
-"""Search as the settings have it: in the process that asks (`LocalSearch`), or as a process of its own (`live`).
+"""Search as the settings have it: in the process that asks (`LocalSearch`), or as a process of its own (`run_role`).
 
 Only this module brings in numpy, hnswlib and the models. Importing those takes long and starts threads, so whoever needs none of
 them imports this one only where it is used: a front that asks another process, and the supervisor, never do.
@@ -6,11 +6,10 @@ them imports this one only where it is used: a front that asks another process, 
 
 import asyncio
 import contextlib
-import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,8 +18,8 @@ import msgspec
 from relay.config import Config
 from relay.protocol import kinds
 from relay.roles import signals
-from relay.roles.page import FAULTY, SharedPage
-from relay.roles.search import ALIVE_INTERVAL, SearchServer, SettingsInForce
+from relay.roles.page import ALIVE_INTERVAL, SharedPage
+from relay.roles.search import SearchServer, SettingsInForce
 from relay.roles.supervisor import SupervisorPipes
 from relay.search_settings import Search
 from relay.server.events.follow import Follower
@@ -39,6 +38,9 @@ from storage.sqlite.search.model_vectors import VectorSettings, Write
 from storage.sqlite.search.sqlite_search import SqliteSearch
 from storage.sqlite.tools import SqliteStore
 
+LOADED_WITHIN: Final = (
+    0.5  # seconds that a start waits for the index of vectors; then fronts serve, and search is away for a while
+)
 DIRECTORY: Final = "search"  # what is kept beside the database: the index of vectors, which can be made again
 
 _encode: Final = msgspec.msgpack.encode
@@ -93,19 +95,19 @@ class LocalSearch:
         reranker = _minilm("search.rerank") if self._config.rerank else None
         return SqliteSearch(self._vector_settings, embedder(settings), reranker)
 
-    async def open(self) -> None:
-        """Load the index. Raises ModelMismatch where vectors of a model serve that no settings here name."""
+    async def open(self, checked: Callable[[], None] = lambda: None) -> None:
+        """Load the index. Raises ModelMismatch where vectors of a model serve that no settings here name, else calls `checked`."""
         try:
-            await self._engine.open()
+            await self._engine.open(checked)
         except ModelMismatch:
-            if not await self._open_as_kept():
+            if not await self._open_as_kept(checked):
                 raise
 
-    async def _open_as_kept(self) -> bool:
+    async def _open_as_kept(self, checked: Callable[[], None]) -> bool:
         for settings in _kept(self._kept.get() or b"\x90") if self._kept is not None else []:
             other = self._make(settings)
             try:
-                await other.open()
+                await other.open(checked)
             except ModelMismatch:
                 await other.close()
                 continue
@@ -192,10 +194,8 @@ async def run_role(
     faults = Faults()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(faults.handle)
-    stop = asyncio.Event()
-    loop.add_signal_handler(signals.END, stop.set)
+    stop = signals.asked_to_end(loop, pipes.end)
     loop.add_signal_handler(signal.SIGHUP, lambda: None)  # no setting of search changes while it serves
-    loop.add_reader(pipes.end, os._exit, 1)  # the supervisor is gone
     async with contextlib.AsyncExitStack() as stack:
         store = await reader()
         stack.push_async_callback(store.close)
@@ -211,23 +211,29 @@ async def run_role(
         service = LocalSearch(config, store, link.execute, kept)
         stack.push_async_callback(service.close)
         tasks.repeat(partial(keep, link, writer_path), "the link to the writer")
-        if not await _done(service.open(), stop):
+        ready = cache(pipes.ready)  # once
+        if not await _done(service.open(partial(_in_time, ready)), stop):
             return 0
         server = SearchServer(service, _settings, faults.report)
         stack.callback(server.close)
         service.work(looked=server.tell)
         tasks.repeat(server.say_alive, "the signs of life for fronts")
         tasks.repeat(partial(server.listen, listener), "the socket of search")
-        pipes.ready()
+        ready()
         await stop.wait()
     return 0
+
+
+def _in_time(ready: Callable[[], None]) -> None:
+    """Nothing stands against this start any more: others need not wait until an index of a million vectors is loaded."""
+    asyncio.get_running_loop().call_later(LOADED_WITHIN, ready)
 
 
 async def _say_alive(page: SharedPage, role: int, faults: Faults) -> None:
     """Have the page say that this role works, and whether something failed in it."""
     while True:
         page.say_alive(role)
-        page.store(role, faults=faults.count, degraded=FAULTY if faults.problem() else 0)
+        page.store(role, **faults.figures())
         await asyncio.sleep(ALIVE_INTERVAL)
 
 

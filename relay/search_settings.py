@@ -8,13 +8,8 @@ from msgspec import Meta
 from relay.protocol import kinds
 from relay.setting_parts import SECRET, Count, Keys, Kinds, Section
 
-SEARCHED = (
-    kinds.METADATA,
-    kinds.CHAT,
-    kinds.POST,
-    kinds.COMMENT,
-    kinds.LONG_FORM,
-)  # no notes: their index is part of what storing one costs
+# No notes: their index is part of what storing one costs.
+SEARCHED = (kinds.METADATA, kinds.CHAT, kinds.POST, kinds.COMMENT, kinds.LONG_FORM)
 KNOWLEDGE = (kinds.WIKI,)
 
 

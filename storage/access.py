@@ -14,7 +14,7 @@ from storage.commands import Command
 CHANGED: Final = "operator rules"  # the kind of primary row that changed (storage.base.Commit)
 MOST_RULES: Final = 100_000  # of one subject: all of them are held in memory by every process that takes events
 MOST_CHANGES: Final = 500  # of one ChangeRules: others wait for the writer meanwhile
-MOST_LOGGED: Final = 1000  # changes that are read at once
+MOST_NOTED: Final = 1000  # characters of a filter that the log has
 
 
 class RuleSubject(enum.StrEnum):
@@ -50,7 +50,7 @@ class OperatorRules(msgspec.Struct, frozen=True):
 
 
 class LoggedChange(msgspec.Struct, frozen=True):
-    """A change as it was made: `done` is denied, allowed, lifted or changed; `subject` a RuleSubject, or `setting`."""
+    """A change as made: `done` is denied, allowed, lifted, changed or removed; `subject` a RuleSubject, `setting` or `filter`."""
 
     at: int
     by: str
@@ -64,7 +64,8 @@ class SetRule(Command[bool], frozen=True):
     """Allow or deny something from now on, in place of what was said of it before; False where that is said already.
 
     Where a key is denied, the codes of its identity, which bind another one, end. An event that is denied is removed if it is here,
-    and refused; one that is allowed may come again, and what was reported of it until now counts as looked at, each time anew.
+    and refused; one that is allowed may come again. What was reported until now of an event or a key that is allowed counts as
+    looked at, each time anew.
     Without a `reason` the one that was told stays. Raises Reject where there are MOST_RULES of the subject.
     """
 
@@ -93,7 +94,15 @@ class SetText(Command[bool], frozen=True):
     by: str = ""
 
 
-RuleChange = SetRule | LiftRule | SetText
+class NoteRemoval(Command[bool], frozen=True):
+    """Note in the log that so many events were removed, what a filter (JSON) matched; always True."""
+
+    wanted: str
+    number: int
+    by: str = ""
+
+
+RuleChange = SetRule | LiftRule | SetText | NoteRemoval
 
 
 class ChangeRules(Command[list[bool]], frozen=True):

@@ -215,7 +215,7 @@ class Commands(Protocol):
     def execute(self, command: Command[T], now: int, token: GivenToken | None = None) -> T:
         """Carry out a command in a transaction of its own; what it gives, durable when this returns.
 
-        Raises StorageError, and Refused or Reject where the command's docstring says so, and Reject(auth-required) when the
+        Raises StorageError, and ChangeRefused or Reject where the command's docstring says so, and Reject(auth-required) when the
         `token` that it was sent with is not good any more; then nothing is changed.
         """
 
@@ -304,10 +304,10 @@ class Log(Protocol):
     ) -> Found | None:
         """As `query`, on the caller's thread, where that takes a moment; None where `query` is to be asked. Raises TooCostly."""
 
-    async def fetch(self, seqs: Sequence[int], now: int, readers: Readers | None = None) -> list[bytes]:
+    async def fetch(self, seqs: Sequence[int], now: int, readers: Readers | None) -> list[bytes]:
         """The wire forms of these events in the order asked; what left the log meanwhile is passed over.
 
-        `readers`: pass over what they may not read now, where that may have changed since `query` named the events.
+        `readers`: pass over what they may not read now; None where that cannot have changed since `query` named the events.
         """
 
     async def count(

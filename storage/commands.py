@@ -42,7 +42,10 @@ class DropPast(Command[Dropped], frozen=True):
 
 
 class RemoveMatching(Command[int], frozen=True):
-    """The operator's removal of at most `limit` matching events, private ones too, with marks; how many went."""
+    """The operator's removal of matching events, private ones too, with marks; how many went, 0 where there are none.
+
+    At most `limit`, and fewer where a part is to be as short as a batch: it is given again until nothing goes.
+    """
 
     wanted: Filter
     limit: int

@@ -16,10 +16,8 @@ MAX_OFFSET: Final = 10_000
 MAX_AUTHORS: Final = 1000  # of one page; further ones are passed over
 MAX_IDS: Final = 1000
 MAX_COUNTED: Final = 10_000
-FEED_OFF: Final = (
-    "feed",
-    "off",
-)  # the tag of a group's metadata (9002) with which its posts are in no feed but its own
+# The tag of a group's metadata (9002) with which its posts are in no feed but its own.
+FEED_OFF: Final = ("feed", "off")
 RANKED: Final = 1000  # newest posts among which `rising`, and `hot` and `top` of some authors, are ranked
 DEPTH: Final = 8  # levels of replies given with a comment; deeper ones are asked for by their parent
 REPLIES: Final = 25  # given of one comment

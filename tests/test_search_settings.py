@@ -1,5 +1,6 @@
 """Which model serves: the one of the settings, or the one that search went over to while serving."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from relay.search import LocalSearch
 from relay.search_settings import Search
 from storage.errors import StorageError
 from storage.search.engine import ModelMismatch
+from storage.sqlite.search.model_vectors import ModelVectors
 from tests.storage.sqlite.search.test_sqlite_search import CAT, DOG, Place, Toy
 
 
@@ -44,6 +46,27 @@ async def test_a_role_that_is_started_again_takes_the_model_that_serves(place):
     await again.open()
     assert (again.health().model, again.health().pending) == ("third", 0)
     await again.close()
+
+
+async def test_a_start_does_not_wait_for_a_large_index_but_for_the_model(place, monkeypatch):
+    """Ten seconds for a million vectors, in which nobody was served; a model that is not there still stops the start."""
+    monkeypatch.setattr(search, "LOADED_WITHIN", 0)
+    loading, told = asyncio.Event(), asyncio.Event()
+
+    async def load(_vectors: ModelVectors) -> None:
+        await loading.wait()
+
+    monkeypatch.setattr(ModelVectors, "load", load)
+    role = local(place)
+    opening = asyncio.create_task(role.open(lambda: search._in_time(told.set)))
+    await asyncio.wait_for(told.wait(), 10)
+    assert not opening.done()
+    loading.set()
+    await opening
+    await role.close()
+    monkeypatch.setattr(search, "embedder", lambda _settings: Toy("other"))
+    with pytest.raises(ModelMismatch):
+        await local(place).open(lambda: pytest.fail("it was to be stopped"))
 
 
 async def test_one_that_ends_while_it_goes_over_takes_the_former_model(place):

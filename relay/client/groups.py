@@ -12,21 +12,20 @@ from relay.client.signer import Signer
 from relay.client.subscription import Subscription
 from relay.protocol import kinds
 from relay.protocol.event import Event, first_value, values
+from relay.protocol.groups.announce import ADMINS, MEMBERS, METADATA, PINS
+from relay.protocol.groups.belonging import (
+    CREATE_GROUP,
+    CREATE_INVITE,
+    DELETE_EVENT,
+    DELETE_GROUP,
+    EDIT_METADATA,
+    JOIN_REQUEST,
+    LEAVE_REQUEST,
+    PUT_USER,
+    REMOVE_USER,
+    UPDATE_PINS,
+)
 
-PUT_USER: Final = 9000
-REMOVE_USER: Final = 9001
-EDIT_METADATA: Final = 9002
-DELETE_EVENT: Final = 9005
-CREATE_GROUP: Final = 9007
-DELETE_GROUP: Final = 9008
-CREATE_INVITE: Final = 9009
-UPDATE_PINS: Final = 9010
-JOIN_REQUEST: Final = 9021
-LEAVE_REQUEST: Final = 9022
-METADATA: Final = 39000
-ADMINS: Final = 39001
-MEMBERS: Final = 39002
-PINS: Final = 39005
 FLAGS: Final = ("private", "restricted", "hidden", "closed")
 SAID: Final = (kinds.CHAT, kinds.POST, kinds.COMMENT)
 LISTED: Final = frozenset((PUT_USER, REMOVE_USER))

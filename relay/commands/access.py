@@ -16,12 +16,12 @@ import msgspec
 
 from keys import encoding
 from relay.commands.common import Complaint, Misuse, as_json, printable, run, say
-from relay.commands.operating import reading, writing
+from relay.commands.operating import WriteTarget, reading, writing
 from relay.commands.settings import CommandSettings, with_settings
 from relay.commands.shown import entry_id
 from relay.config import Config
 from relay.errors import Reject
-from relay.protocol.filter import Filter
+from relay.protocol.filter import Filter, to_json
 from relay.protocol.kinds import is_hex
 from relay.protocol.words import counted
 from relay.server.operator_rules import check, value_of
@@ -32,6 +32,7 @@ from storage.access import (
     AccessRule,
     LiftRule,
     LoggedChange,
+    NoteRemoval,
     RuleChange,
     RuleSubject,
     SetRule,
@@ -286,12 +287,7 @@ def _change(config: Config, changes: Sequence[SetRule | LiftRule], as_json: bool
         for start in range(0, len(changes), MOST_CHANGES):
             done += target.change_rules(*changes[start : start + MOST_CHANGES])
         for change, is_done in zip(changes, done, strict=True):
-            removed = 0
-            while remove and change.subject is RuleSubject.KEY:
-                gone = target.remove(Filter(authors=frozenset([change.value])), REMOVED_AT_ONCE)
-                removed += gone
-                if not gone:  # what was under way when the ban came may have come in between
-                    break
+            removed = _removed(target, change.value) if remove and change.subject is RuleSubject.KEY else 0
             unchanged = "unsaid" if isinstance(change, LiftRule) else "unchanged"
             told = RuleDone(change.subject.value, change.value, _done(change) if is_done else unchanged, removed)
             if as_json:
@@ -299,6 +295,16 @@ def _change(config: Config, changes: Sequence[SetRule | LiftRule], as_json: bool
             else:
                 gone_too = f"; {counted(removed, 'event')} removed" if remove else ""
                 say(f"{change.subject.value} {change.value}: {_SAID[told.done]}{gone_too}")
+
+
+def _removed(target: WriteTarget, key: str) -> int:
+    """What is stored of a key goes; how many events."""
+    wanted, removed = Filter(authors=frozenset([key])), 0
+    while gone := target.remove(wanted, REMOVED_AT_ONCE):  # what was under way when the ban came may come in between
+        removed += gone
+    if removed:
+        target.change_rules(NoteRemoval(to_json(wanted).decode(), removed))
+    return removed
 
 
 _SAID: Final = {

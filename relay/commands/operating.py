@@ -113,9 +113,8 @@ class Direct:
         settings.hear(writer.tables.operator_rules())
         self._relay = relay
         self._policy: PolicyThread | None = None
-        self._writing = (
-            threading.Lock()
-        )  # events are written on another thread, and whoever is interrupted closes meanwhile
+        # Events are written on another thread, and whoever is interrupted closes meanwhile.
+        self._writing = threading.Lock()
 
     def close(self) -> None:
         """Let go of the database, once nothing is being written. Idempotent."""

@@ -1,7 +1,7 @@
 """`reports`: what people say is not fit to be on this relay (NIP-56), for its operator, from the database."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import click
@@ -14,8 +14,9 @@ from relay.commands.shown import shown
 from relay.protocol import kinds, reports
 from relay.protocol.event import Event, first_value, parse
 from relay.protocol.filter import Filter
+from relay.protocol.reports import ReportEvent
 from relay.protocol.words import counted
-from storage.access import RuleSubject
+from storage.access import AccessLookups, RuleSubject
 
 LOOKED: Final = 1000  # reports, the newest
 EXCERPT: Final = 100  # characters of a text
@@ -40,6 +41,7 @@ def show_reports(settings: CommandSettings, limit: int, as_json: bool) -> None:
 
     Of the newest 1,000 reports, those in private groups too; what was reported last comes first. --json prints one reported thing a
     line. To remove one: `tidings ban` with its id, to leave it alone: `tidings allow`; either takes short ids, with --event.
+    Of a reported person `tidings ban @name` and `tidings allow @name` say the same.
 
     \b
     Examples:
@@ -55,12 +57,17 @@ def show_reports(settings: CommandSettings, limit: int, as_json: bool) -> None:
 
 
 async def _reported(settings: CommandSettings, limit: int) -> list[ReportedEvent]:
-    async with reading(settings.load()) as database:
+    config = settings.load()
+    async with reading(config) as database:
         newest: deque[Event] = deque(maxlen=LOOKED)
+        received: dict[str, int] = {}
         async for record in database.scan(Filter(kinds=frozenset([kinds.REPORT]))):
             newest.append(parse(record.wire))
-        allowed = await database.ask(lambda tables: tables.access_rules(RuleSubject.EVENT, True))
-        about = reports.without(reports.by_target(reversed(newest)), {rule.value: rule.at for rule in allowed})
+            received[newest[-1].id] = record.received_at
+        looked_at, banned = await database.ask(_decided)
+        banned |= frozenset(config.access.denied_keys)
+        about = reports.by_target(reversed(newest))
+        about = reports.without(about, looked_at, received, banned | await _vanished(database, about))
         ids = [told[0].report.event_id for told in about.values() if told[0].report.event_id is not None]
         targets = {}
         if ids:
@@ -92,6 +99,22 @@ async def _reported(settings: CommandSettings, limit: int) -> list[ReportedEvent
             )
             for target, key, told in rows[:limit]
         ]
+
+
+async def _vanished(database: Database, about: Mapping[str, list[ReportEvent]]) -> frozenset[str]:
+    """The keys of people who are reported and vanished since."""
+    keys = frozenset(reports.people(about))
+    if not keys:
+        return keys
+    wanted = Filter(kinds=frozenset([kinds.VANISH]), authors=keys)
+    return reports.vanished(about, [parse(record.wire) async for record in database.scan(wanted)])
+
+
+def _decided(tables: AccessLookups) -> tuple[dict[str, int], frozenset[str]]:
+    """When events and people were allowed last, by id or key; and the keys that are banned."""
+    allowed = [rule for one in (RuleSubject.EVENT, RuleSubject.KEY) for rule in tables.access_rules(one, True)]
+    banned = tables.access_rules(RuleSubject.KEY, False)
+    return {rule.value: rule.at for rule in allowed}, frozenset(rule.value for rule in banned)
 
 
 async def _names(database: Database, keys: Iterable[str]) -> dict[str, str]:

@@ -12,8 +12,9 @@ from relay.commands.operating import Database, reading, writing
 from relay.commands.progress import Meter
 from relay.commands.settings import CommandSettings, with_settings
 from relay.protocol import event as events
-from relay.protocol.filter import Filter
+from relay.protocol.filter import Filter, to_json
 from relay.protocol.words import counted
+from storage.access import NoteRemoval
 from storage.base import StoredEvent
 
 MAX_NEWEST: Final = 100_000  # the largest limit, as that many events are held in memory
@@ -146,11 +147,15 @@ def delete(settings: CommandSettings, wanted: Filter, yes: bool, dry_run: bool, 
 def _remove(settings: CommandSettings, wanted: Filter, planned: int) -> int:
     removed = 0
     with writing(settings.load()) as target, Meter("delete", planned, "events") as meter:
-        while removed < planned:
-            step = min(DELETE_STEP, planned - removed)
-            gone = target.remove(wanted, step)
-            removed += gone
-            meter.update(removed, removed)
-            if gone < step:
-                break
+        try:
+            while removed < planned:
+                step = min(DELETE_STEP, planned - removed)
+                gone = target.remove(wanted, step)
+                removed += gone
+                meter.update(removed, removed)
+                if not gone:
+                    break
+        finally:
+            if removed:
+                target.change_rules(NoteRemoval(to_json(wanted).decode(), removed))
     return removed

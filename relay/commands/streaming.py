@@ -1,7 +1,6 @@
 """What `stream` does: a live session with another relay in the foreground, without a place in the database."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -121,8 +120,7 @@ async def streamed(config: Config, url: str, wanted: Filter, direction: str, sec
                 failed.result()
             finally:
                 await ended(tasks)
-                with contextlib.suppress(Exception):
-                    await runner.close("stopped")
+                await runner.close("stopped")
 
 
 async def _tell(record: PeerRecord) -> None:

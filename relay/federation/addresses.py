@@ -90,9 +90,8 @@ async def open_socket(url: str, *, allow_private: bool) -> socket.socket:
     problem: OSError | None = None
     found = await find(url, allow_private=allow_private)
     for number, (family, at) in enumerate(found, 1):
-        sock = socket.socket(
-            family, socket.SOCK_STREAM, socket.IPPROTO_TCP
-        )  # named, else the loop leaves Nagle's delays on
+        # Named, else the loop leaves Nagle's delays on.
+        sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         sock.setblocking(False)
         try:
             async with asyncio.timeout(None if number == len(found) else outbound.ATTEMPT):

@@ -32,6 +32,7 @@ from relay.client.messages import (
     Word,
 )
 from relay.client.signer import Signer, proof
+from relay.errors import internal
 from relay.federation.link import ANSWER_WITHIN, OPEN_WITHIN, PeerLink, open_link
 from relay.federation.peer_socket import PeerSocket
 from relay.protocol.event import Event
@@ -52,6 +53,12 @@ _log: Final = logging.getLogger("tidings.peers")
 
 # What is done with an event; where that is not done at once, the peer is not read from until it is.
 Take = Callable[[Event], Awaitable[None] | None]
+Report = Callable[[str, BaseException], None]  # what nobody foresaw: where, and what
+
+
+def _logged(place: str, error: BaseException) -> None:
+    """For who has nobody else to tell."""
+    _log.error("%s failed", place, exc_info=error)
 
 
 class PeerSubscription:
@@ -97,8 +104,9 @@ def _check_large(data: bytes) -> None:
 class PeerConnection(PeerLink):
     """An open connection; made by `open`. Asking raises Disconnected once it is lost, TimedOut where the peer is silent."""
 
-    def __init__(self, socket: PeerSocket, url: str, signer: Signer | None) -> None:
+    def __init__(self, socket: PeerSocket, url: str, signer: Signer | None, report: Report) -> None:
         super().__init__(socket, url)
+        self._report = report
         self.notice = ""  # what the peer said last for a person
         self.answers_events = False  # one that was offered has been answered
         self.answers_questions = False  # something that was asked has been
@@ -119,10 +127,16 @@ class PeerConnection(PeerLink):
 
     @classmethod
     async def open(
-        cls, url: str, signer: Signer | None = None, *, allow_private: bool = False, within: float = OPEN_WITHIN
+        cls,
+        url: str,
+        signer: Signer | None = None,
+        *,
+        allow_private: bool = False,
+        within: float = OPEN_WITHIN,
+        report: Report = _logged,
     ) -> Self:
-        """Connect. Raises Disconnected (redirects and TLS failures too), BadUrl."""
-        return cls(await open_link(url, allow_private, within), url, signer)
+        """Connect; `report` is told of what nobody foresaw. Raises Disconnected (redirects and TLS failures too), BadUrl."""
+        return cls(await open_link(url, allow_private, within), url, signer, report)
 
     # asking
 
@@ -253,8 +267,8 @@ class PeerConnection(PeerLink):
         except ClientError as error:  # of whoever takes what comes
             self._abort(Disconnected(str(error)))
         except Exception as error:
-            _log.exception("reading from %s", self.url)
-            self._abort(Disconnected(f"internal error ({type(error).__name__}) with {self.url}"))
+            self._report(f"reading from {self.url}", error)
+            self._abort(Disconnected(f"{internal(error).message} with {self.url}"))
 
     def _read_one(self, data: bytes) -> Awaitable[None] | None:
         """Act on a message; what is to be done before it is taken and another one is read."""

@@ -198,4 +198,4 @@ def write_relays(event: Event, normal: Callable[[str], str] = normal_or_empty) -
 async def _wires(wanted: Filter, store: Reader) -> list[bytes]:
     now = int(time.time())
     found = await store.query([wanted], PUBLIC, now, limits=Limits(MOST_READ, MOST_READ))
-    return [*found.wires, *await store.fetch(found.rest, now)]
+    return [*found.wires, *await store.fetch(found.rest, now, PUBLIC)]

@@ -45,7 +45,7 @@ class PublicEvents:
         now, most = int(time.time()), max(1, len(ids))
         wanted = Filter(ids=frozenset(ids))
         found = await self._reader.query([wanted], PUBLIC, now, limits=Limits(most, most))
-        return [*found.wires, *await self._reader.fetch(found.rest, now)]
+        return [*found.wires, *await self._reader.fetch(found.rest, now, PUBLIC)]
 
     async def pass_over(self, number: int) -> None:
         """As LocalEvents.pass_over, where nothing is counted."""

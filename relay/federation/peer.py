@@ -12,6 +12,7 @@ import msgspec
 
 from relay.client.errors import MAX_WORDS, ClientError, Refused
 from relay.client.signer import Signer
+from relay.errors import internal
 from relay.federation.connection import PeerConnection
 from relay.federation.home import own_key
 from relay.federation.link import Misbehaved
@@ -125,9 +126,8 @@ class PeerRunner:
             parts.record.begin_anew(scope, 0 if from_the_start else parts.source.upto)
         elif self._takes_other:
             parts.record.move(scope=scope, walked_at=0, walk_filter=0, walk_until=None)
-        if (
-            parts.record.place.up_seq > parts.source.upto
-        ):  # the log is an older copy: its next numbers were given before
+        if parts.record.place.up_seq > parts.source.upto:
+            # The log is an older copy: its next numbers were given before.
             parts.record.move(up_seq=parts.source.upto, walked_at=0, walk_filter=0, walk_until=None)
         self._task = asyncio.create_task(self._run(), name=f"peer {parts.record.url}")
 
@@ -172,7 +172,7 @@ class PeerRunner:
                 reason = str(error)
             except Exception as error:
                 self._faults.report(f"the session with {record.url}", error)
-                reason = f"internal error ({type(error).__name__}); the log says more"
+                reason = f"{internal(error).message}; the log says more"
             reason = _plain(reason[:MAX_WORDS])
             record.tell(state="waiting", last_error=reason, last_error_at=int(time.time()))
             pause = self.pauses.next(self.parts.rest())
@@ -190,7 +190,9 @@ class PeerRunner:
     async def _meet(self) -> str:
         """One connection; why it ended."""
         record = self.parts.record
-        connection = await PeerConnection.open(record.url, self._signer, allow_private=self.settings.allow_private)
+        connection = await PeerConnection.open(
+            record.url, self._signer, allow_private=self.settings.allow_private, report=self._faults.report
+        )
         try:
             return await self._stay(connection)
         finally:

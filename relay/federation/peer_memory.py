@@ -30,14 +30,13 @@ Execute = Callable[[Command[Any]], Awaitable[Any]]
 class PastEvents:
     """Events that were refused because they are past their days here (relay.protocol.retention)."""
 
-    def __init__(self, most: int = MOST_PAST) -> None:
-        self._most = most
+    def __init__(self) -> None:
         self._table: SharedTable | None = None
 
     def add(self, event_id: str) -> None:
         """It is one, and is known where there is room."""
         if self._table is None:
-            self._table = SharedTable(memoryview(mmap.mmap(-1, 8 * size(self._most))).cast("Q"))
+            self._table = SharedTable(memoryview(mmap.mmap(-1, 8 * size(MOST_PAST))).cast("Q"))
         self._table.put(event_id, 1)
 
     def holds(self, event_id: str) -> bool:

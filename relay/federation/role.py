@@ -7,18 +7,16 @@ interpreter is taken for them. Who may read what stays with the front, which nam
 
 import asyncio
 import contextlib
-import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Final
 
 from relay.client.signer import Key
 from relay.config import Config
 from relay.federation.manager import FederatedRelay, PeerManager, PeerStore
 from relay.roles import signals
-from relay.roles.page import FAULTY, SharedPage
+from relay.roles.page import ALIVE_INTERVAL, SharedPage
 from relay.roles.supervisor import SupervisorPipes
 from relay.server.comparisons.compared_sets import ComparedSets
 from relay.server.comparisons.comparison_server import ComparisonServer
@@ -30,8 +28,6 @@ from relay.server.events.write_policy.write_policy import WritePolicy
 from relay.server.live_rules import LiveRules
 from relay.server.settings import Settings
 from relay.server.supervision import Faults, Tasks
-
-ALIVE_INTERVAL: Final = 1.0  # seconds between two signs of life
 
 
 async def run_role(
@@ -55,7 +51,7 @@ async def run_role(
     faults = Faults()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(faults.handle)
-    stop = _end(loop, pipes)
+    stop = signals.asked_to_end(loop, pipes.end)
     async with contextlib.AsyncExitStack() as stack:
         store = await reader()
         stack.push_async_callback(store.close)
@@ -94,14 +90,6 @@ async def run_role(
         await manager.open()
         await stop.wait()
     return 0
-
-
-def _end(loop: asyncio.AbstractEventLoop, pipes: SupervisorPipes) -> asyncio.Event:
-    """Set when this role is asked to end; where the supervisor is gone, it ends at once."""
-    stop = asyncio.Event()
-    loop.add_signal_handler(signals.END, stop.set)
-    loop.add_reader(pipes.end, os._exit, 1)
-    return stop
 
 
 def _policy(settings: Settings, faults: Faults, own: str) -> WritePolicy:
@@ -157,10 +145,9 @@ async def _say_alive(
         page.say_alive(role)
         page.store(
             role,
-            faults=faults.count,
-            degraded=FAULTY if faults.problem() else 0,
             applied=ingest.log.number,
             waiting=ingest.pending,
+            **faults.figures(),
             **policy.figures(),
         )
         page.measure(role, ingest.numbers)

@@ -222,7 +222,8 @@ class PeerSession:
             self._memory.refuse_past(event.id)
         elif not kinds.is_ephemeral(event.kind) and (
             outcome.status is Status.REFUSED or (outcome.status is Status.DUPLICATE and was_asked)
-        ):  # what is here and still asked for is not public
+        ):
+            # What is here and still asked for is not public.
             is_for_now = event.created_at > time.time() or (refusal is not None and refusal.message in NOT_FOR_GOOD)
             self._memory.refuse(DOWN, event.id, for_good=not is_for_now)
         if outcome.status is Status.STORED:

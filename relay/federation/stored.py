@@ -1,11 +1,13 @@
 """One question to a peer about what it has stored."""
 
+import asyncio
 from typing import Final
 
 from relay.client.errors import Refused
-from relay.client.messages import Closed, Eose
+from relay.client.messages import Closed, Eose, Ok
 from relay.errors import Prefix
 from relay.federation.connection import PeerConnection
+from relay.federation.verdicts import PAUSES, Fate, verdict
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 
@@ -29,6 +31,21 @@ async def stored(connection: PeerConnection, wanted: tuple[Filter, ...], most: i
     if isinstance(end, Closed):
         raise Refused.of(end.words)
     return events, end.complete
+
+
+async def stored_when_due(
+    connection: PeerConnection, wanted: tuple[Filter, ...], most: int
+) -> tuple[list[Event], bool | None]:
+    """As `stored`; a peer that cannot answer now is asked again when it said, or after a while: a few times."""
+    for pause in (*PAUSES, None):
+        try:
+            return await stored(connection, wanted, most)
+        except Refused as refusal:
+            said = verdict(Ok("", False, str(refusal)))
+            if said.fate is not Fate.LATER or pause is None:
+                raise
+            await asyncio.sleep(pause if said.wait is None else said.wait)
+    raise AssertionError
 
 
 async def _stored(

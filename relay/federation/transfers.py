@@ -12,14 +12,13 @@ from typing import Any, Final
 import msgspec
 
 from keys.schnorr import is_forged
-from relay.client.errors import Refused
 from relay.client.messages import Ok
 from relay.errors import Prefix, Reject
 from relay.federation.connection import PeerConnection
 from relay.federation.early import Early
 from relay.federation.local_events import LocalEvents
-from relay.federation.stored import stored
-from relay.federation.verdicts import FIRST, Fate, Verdict, not_taken, verdict, withheld
+from relay.federation.stored import stored_when_due
+from relay.federation.verdicts import FIRST, PAUSES, Fate, Verdict, not_taken, verdict, withheld
 from relay.protocol.event import Event, has_tag, parse, parse_known
 from relay.protocol.filter import Filter
 from storage.base import Outcome, Status
@@ -29,7 +28,6 @@ ASKING: Final = 6  # questions at once: while what some brought is being stored,
 OFFERED: Final = 1000  # events without an answer
 STORING: Final = 3  # pages that are being stored while another is read
 SENT: Final = 200  # events read from the database at once
-PAUSES: Final = (1.0, 5.0, 20.0, 60.0)  # seconds until an event is offered again that the peer could not take
 MOST_REASONS: Final = 50  # told apart
 VAIN: Final = 5000  # events that a peer may claim and not give before whoever asks for more of them takes its time
 REST: Final = 1.0  # seconds, after each question that brought nothing
@@ -166,15 +164,7 @@ class Downloads:
             await self._sleep(REST)
 
     async def _given(self, ids: list[str]) -> list[Event]:
-        for pause in (*PAUSES, None):
-            try:
-                return (await stored(self._connection, (Filter(ids=frozenset(ids)),), len(ids)))[0]
-            except Refused as refusal:
-                said = verdict(Ok("", False, str(refusal)))
-                if said.fate is not Fate.LATER or pause is None:
-                    raise
-                await asyncio.sleep(said.wait or pause)
-        raise AssertionError
+        return (await stored_when_due(self._connection, (Filter(ids=frozenset(ids)),), len(ids)))[0]
 
     async def take(self, events: Sequence[Event]) -> None:
         """Store these, what erases others first, then by time; what may not be passed on is left.

@@ -16,6 +16,12 @@ from relay.protocol.groups.decide import KINDS
 
 FIRST: Final = frozenset((kinds.DELETION, kinds.VANISH))  # go before what they may erase
 MOST_WAIT: Final = 300.0  # seconds that a peer may ask us to wait
+PAUSES: Final = (
+    1.0,
+    5.0,
+    20.0,
+    60.0,
+)  # seconds until a peer is offered, or asked, again what it could not take or answer
 GROUPS_NOT_TAKEN: Final = "groups of this relay are not taken"
 NOT_FOR_GOOD: Final = frozenset((GROUPS_NOT_TAKEN, NOT_HERE_YET))  # refusals that may be over in an hour
 TEMPORARY: Final = frozenset((Prefix.ERROR, Prefix.RATE_LIMITED, Prefix.AUTH_REQUIRED))  # this relay may take it later

@@ -27,7 +27,7 @@ import msgspec
 from relay.federation.comparison import CannotCompare, Needs, TooManyClaimed, TooManyToCompare, compare
 from relay.federation.connection import PeerConnection
 from relay.federation.local_events import LocalEvents
-from relay.federation.stored import stored
+from relay.federation.stored import stored_when_due
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from relay.protocol.item_set import ItemSet
@@ -220,7 +220,7 @@ class Walk:
         top, left = until, math.inf if self._wanted.limit is None else self._wanted.limit
         while top >= since and left > 0:
             asked = int(min(PAGE, left))
-            events, complete = await stored(self._connection, (self._within(since, top, asked),), 2 * PAGE)
+            events, complete = await stored_when_due(self._connection, (self._within(since, top, asked),), 2 * PAGE)
             oldest = min((event.created_at for event in events), default=since)
             if complete or not events or len(events) >= left:
                 yield await self._compared_page(events, oldest if len(events) >= left else since, top)

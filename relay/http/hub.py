@@ -13,6 +13,7 @@ from relay.config import Config
 from relay.protocol.admission import Door
 from relay.protocol.event import Event
 from relay.protocol.facts import GivenToken
+from relay.protocol.filter import Filter
 from relay.server.events.follow import Follower
 from relay.server.events.link import Link
 from relay.server.health import RoleHealth
@@ -52,16 +53,22 @@ class HealthFigures(Protocol):
     def roles(self) -> Sequence[RoleHealth]:
         """How each of its parts does."""
 
-    @property
-    def last_seq(self) -> int:
-        """How many events the log has taken in since it began."""
-
 
 class ReadLog(Log, VersionedLog, ScannedLog, Protocol):
     """The log as HTTP reads it."""
 
 
-class RunningRelay(Protocol):
+class OperatedRelay(Protocol):
+    """What who runs the relay has it do."""
+
+    async def change_rules(self, *changes: RuleChange) -> list[bool]:
+        """Carry out what the operator says; whether there was something to change, of each. Raises StorageError and Reject."""
+
+    async def remove(self, wanted: Filter, limit: int) -> int:
+        """The operator's removal of at most `limit` events; how many went. Raises StorageError."""
+
+
+class RunningRelay(OperatedRelay, Protocol):
     """The running relay, seen from HTTP."""
 
     @property
@@ -117,6 +124,14 @@ class RunningRelay(Protocol):
         """How many processes serve clients."""
 
     @property
+    def last_seq(self) -> int:
+        """The number of the last event that the log has taken in, as of now."""
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether the relay is shutting down, as of now."""
+
+    @property
     def blocked(self) -> AddressSet:
         """The addresses whose clients are refused."""
 
@@ -160,9 +175,6 @@ class RunningRelay(Protocol):
         Where something is `expected`, it is refused with `Changed` when that does not hold any more, and when the
         `token` that it was sent with has ended meanwhile.
         """
-
-    async def change_rules(self, *changes: RuleChange) -> list[bool]:
-        """Carry out what the operator says; whether there was something to change, of each. Raises StorageError and Reject."""
 
     def follow(self, follower: Follower) -> None:
         """From now on tell `follower` of every commit, in order, on the loop."""

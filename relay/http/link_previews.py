@@ -121,14 +121,19 @@ class LinkPreviews:
             self._looking = False
 
     async def _rows(self) -> list[PostRow]:
-        now = int(time.time())
-        if self._missed:
-            self._missed = False
-            return (await self._hub.feed.posts("new", CAUGHT_UP, now)).rows
-        ids = list(self._ids)[:MAX_IDS]
+        """The next posts to look at. Raises StorageError: then they are looked at with the next commit."""
+        now, missed, self._missed = int(time.time()), self._missed, False
+        ids = [] if missed else list(self._ids)[:MAX_IDS]
         for each in ids:
             del self._ids[each]
-        return await self._hub.feed.posts_by_id(ids, now)
+        try:
+            if missed:
+                return (await self._hub.feed.posts("new", CAUGHT_UP, now)).rows
+            return await self._hub.feed.posts_by_id(ids, now)
+        except StorageError:
+            self._missed = self._missed or missed
+            self._ids |= dict.fromkeys(ids)
+            raise
 
     def _want(self, row: PostRow) -> None:
         url = linked(row)

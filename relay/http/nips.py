@@ -106,8 +106,8 @@ _ROWS: Final = (
     (
         62,
         "Request to vanish",
-        "Everything of the key up to the request goes, gift wraps to it too, and stays refused; of more than a thousand events the "
-        "rest follows within seconds. The request itself, with its reason, is kept and can be read.",
+        "Everything of the key up to the request goes, gift wraps to it too, and stays refused; of more than 200 events the "
+        "rest follows in parts, between what others write. The request itself, with its reason, is kept and can be read.",
     ),
     (
         65,

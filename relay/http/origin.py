@@ -9,9 +9,8 @@ from litestar.types import HTTPScope
 from relay.http.hub import RunningRelay
 from relay.server.limits import origin
 
-visit: Final[ContextVar[HTTPScope | None]] = ContextVar(
-    "visit", default=None
-)  # set for every request (`relay.http.front`)
+# Set for every request (`relay.http.front`).
+visit: Final[ContextVar[HTTPScope | None]] = ContextVar("visit", default=None)
 
 
 def proven(request: Request[Any, Any, Any], hub: RunningRelay) -> str:

@@ -44,9 +44,8 @@ Family = Literal[
     "member_counts",
 ]
 Need = tuple[Family, str]  # a field of Facts, and a key in it
-LEADING: Final = frozenset(
-    ("events", "closed", "groups", "group_of", "invite_groups")
-)  # what others give leads to no needs
+# What others give leads to no needs.
+LEADING: Final = frozenset(("events", "closed", "groups", "group_of", "invite_groups"))
 
 
 class Version(msgspec.Struct, frozen=True, gc=False):

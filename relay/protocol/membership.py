@@ -12,9 +12,8 @@ from relay.protocol.event import Draft
 CHANGES: Final = frozenset((kinds.MEMBER_ADDED, kinds.MEMBER_REMOVED))
 MOST_AHEAD: Final = 60  # seconds that the list may lie ahead of the clock, where it changes several times a second
 WRONG_CLOCK: Final = 900  # seconds ahead of the clock at which only one that was wrong can have made it
-UNBOUND: Final = (
-    "this key was unbound from its posting identity; bind it again to write with it"  # why it may not write
-)
+# Why it may not write.
+UNBOUND: Final = "this key was unbound from its posting identity; bind it again to write with it"
 _PROTECTED: Final = ["-"]
 
 

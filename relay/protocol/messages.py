@@ -126,9 +126,8 @@ _question = re.compile(
 _publication = re.compile(rb'\s*\[\s*"(?:EVENT|AUTH)"\s*,\s*\{').match
 _written_id = re.compile(rb'"id"\s*:\s*"([^"\\]{0,%d})"' % MAX_ECHO).search
 _FAULTS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-_LOOKED_AT: Final = (
-    1024  # bytes; a longer message that does not begin as one is not decoded to say what is wrong with it
-)
+# Bytes; a longer message that does not begin as one is not decoded to say what is wrong with it.
+_LOOKED_AT: Final = 1024
 _SHORT: Final = 4096  # bytes; what is wrong with a message of so many costs little to decode twice
 _begins = re.compile(rb'[ \t\r\n]{0,16}\[[ \t\r\n]{0,16}"[A-Z-]{1,16}"[ \t\r\n]{0,16},[ \t\r\n]{0,16}["{0-9-]').match
 

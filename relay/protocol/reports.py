@@ -1,7 +1,7 @@
 """Reports (NIP-56, kind 1984): somebody says that an event, or somebody, is not fit to be here, and why."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Final, Literal, NamedTuple, get_args
 
 import msgspec
@@ -50,13 +50,36 @@ def by_target(events: Iterable[Event]) -> dict[str, list[ReportEvent]]:
     return found
 
 
-def without(about: Mapping[str, list[ReportEvent]], looked_at: Mapping[str, int]) -> dict[str, list[ReportEvent]]:
-    """Of what is reported (by_target) that of which something is reported since somebody looked at it, by id, at that second."""
+def without(
+    about: Mapping[str, list[ReportEvent]],
+    looked_at: Mapping[str, int],
+    received: Mapping[str, int],
+    done: Container[str],
+) -> dict[str, list[ReportEvent]]:
+    """Of what is reported (by_target) that of which a report came since somebody looked at it, at that second.
+
+    `looked_at` is by id or key. `received`: when the reports of these came, by id; what a report itself says of its time is
+    its author's. Who is `done` with, by key, because they are banned or vanished, is left out; what they wrote is not.
+    """
     return {
         target: told
         for target, told in about.items()
-        if target not in looked_at or max(one.event.created_at for one in told) > looked_at[target]
+        if (target not in looked_at or max(received[one.event.id] for one in told) > looked_at[target])
+        and (told[0].report.event_id is not None or target not in done)
     }
+
+
+def people(about: Mapping[str, list[ReportEvent]]) -> list[str]:
+    """The keys of the people who are reported (by_target)."""
+    return [target for target, told in about.items() if told[0].report.event_id is None]
+
+
+def vanished(about: Mapping[str, list[ReportEvent]], requests: Iterable[Event]) -> frozenset[str]:
+    """Of the people who are reported (by_target) those who vanished (NIP-62) after the last report, by these requests."""
+    left = {one.pubkey: one.created_at for one in sorted(requests, key=lambda one: one.created_at)}
+    return frozenset(
+        key for key in people(about) if key in left and left[key] >= max(one.event.created_at for one in about[key])
+    )
 
 
 def reasons(told: Iterable[ReportEvent]) -> dict[str, int]:

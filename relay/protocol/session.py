@@ -24,6 +24,7 @@ from relay.protocol.words import counted
 PRIVATE_KINDS: Final = frozenset((kinds.ENCRYPTED_DM, kinds.GIFT_WRAP, kinds.EPHEMERAL_GIFT_WRAP))
 
 
+_STRANGER: Final = "this relay serves authenticated clients only (NIP-42)"
 _NOBODY: Final[frozenset[str]] = frozenset()  # once: an empty one is 216 bytes
 
 
@@ -176,7 +177,7 @@ class Session:
         self.keys = self.keys | {pubkey}
         self.readers = self.readers | {pubkey}
 
-    def read_as(self, readers: frozenset[str], complete: bool = True) -> frozenset[str]:
+    def read_as(self, readers: frozenset[str], complete: bool) -> frozenset[str]:
         """From now on private events are read under these names; those that went."""
         gone = self.readers - readers
         self.readers, self.complete = readers, complete
@@ -237,7 +238,7 @@ class Session:
     def _refuses(self, message: Req | Count, size: Size, rules: Rules) -> Reject | None:
         if rules.auth_to_read and not self.keys:
             self.need_challenge()
-            return Reject(Prefix.AUTH_REQUIRED, "this relay serves authenticated clients only (NIP-42)")
+            return Reject(Prefix.AUTH_REQUIRED, _STRANGER)
         if len(message.filters) > rules.max_filters:
             return Reject(
                 Prefix.INVALID, f"{len(message.filters)} filters; at most {rules.max_filters} go in one request"
@@ -271,7 +272,7 @@ class Session:
         if not self.keys and (rules.auth_to_read or size.private):
             self.need_challenge()
         if rules.auth_to_read and not self.keys:
-            return Reject(Prefix.AUTH_REQUIRED, "this relay serves authenticated clients only (NIP-42)")
+            return Reject(Prefix.AUTH_REQUIRED, _STRANGER)
         return _private([wanted], self.keys)
 
     def _refuses_search(self, message: Req | Count, size: Size) -> Reject | None:

@@ -62,6 +62,7 @@ GROWING: Final = (
 )
 FAULTY: Final = 1  # something failed lately
 UNWRITABLE: Final = 2  # the writer's last batch could not be written
+ALIVE_INTERVAL: Final = 1.0  # seconds between two signs of life of a role
 SILENT: Final = 5.0  # seconds without a sign of life after which a role is taken to be stuck
 MANY: Final = 100_000  # addresses that a front has room for
 PROOFS: Final = 50_000  # used proofs that a front has room for

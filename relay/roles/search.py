@@ -16,8 +16,10 @@ from typing import Any, Final, Protocol, cast
 
 import msgspec
 
+from relay.errors import internal
 from relay.roles.accepting import accept
 from relay.roles.channel import MAX_FRAME, BrokenLink, FrameReader, frame
+from relay.roles.page import ALIVE_INTERVAL
 from relay.roles.search_messages import (
     MOST_QUESTION,
     MOST_UNANSWERED,
@@ -44,7 +46,6 @@ from storage.failures import CommandFailure
 from storage.search.engine import Hit, Progress, SearchEngine, SearchHealth
 
 AT_ONCE: Final = 8  # questions of one front that are worked on at a time
-ALIVE_INTERVAL: Final = 1.0  # seconds between two signs of life
 _KEPT: Final = 64 * 1024  # bytes of settings, with their length
 _LENGTH: Final = 4
 
@@ -255,7 +256,7 @@ class _FrontLink(asyncio.Protocol):
         found = failures.failure(error)
         if found is None:
             self._server.report("a question to search", error)
-            found = CommandFailure("storage", "", f"internal error ({type(error).__name__})")
+            found = CommandFailure("storage", "", internal(error).message)
         return found
 
 

@@ -5,6 +5,8 @@ them to all processes of the relay at once, and a writer that ended before the f
 SIGHUP waits while a process starts and cannot heed it yet; it would end it. A service manager may reload what it has just started.
 """
 
+import asyncio
+import os
 import signal
 import sys
 from typing import Final
@@ -29,3 +31,11 @@ else:
     def heed_hangup() -> None:
         """Its handler is there: a SIGHUP that waits is heeded now, and others as they come."""
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
+
+
+def asked_to_end(loop: asyncio.AbstractEventLoop, supervisor: int) -> asyncio.Event:
+    """Set when this role is asked to end. Where its supervisor is gone, as its pipe says, it ends at once."""
+    stop = asyncio.Event()
+    loop.add_signal_handler(END, stop.set)
+    loop.add_reader(supervisor, os._exit, 1)
+    return stop

@@ -155,10 +155,8 @@ class Supervisor:
             signal.set_wakeup_fd(-1)
             for number in _SIGNALS:
                 signal.signal(number, signal.SIG_DFL)
-            for number in (
-                signal.SIGINT,
-                signal.SIGTERM,
-            ):  # they may reach all at once; the supervisor says what follows
+            for number in (signal.SIGINT, signal.SIGTERM):
+                # They may reach all at once; the supervisor says what follows.
                 signal.signal(number, signal.SIG_IGN)
             self._selector.close()
             _close_all_but({0, 1, 2, status, self._end_pipe[0], *role.keeps})

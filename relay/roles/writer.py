@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import msgspec
 
-from relay.errors import Changed, Prefix, Reject, TooFast
+from relay.errors import Changed, Prefix, Reject, TooFast, internal
 from relay.protocol import kinds
 from relay.protocol.event import parse_known
 from relay.roles import metrics
@@ -41,7 +41,7 @@ from relay.roles.messages import (
     encode,
     to_writer,
 )
-from relay.roles.page import FAULTY, UNWRITABLE, SharedPage
+from relay.roles.page import ALIVE_INTERVAL, FAULTY, UNWRITABLE, SharedPage
 from relay.roles.role_links import RoleLink, RoleLinks
 from relay.roles.transaction_size import TransactionSize
 from storage import failures
@@ -51,7 +51,6 @@ from storage.errors import StorageError
 from storage.failures import CommandFailure
 
 RECORDED: Final = 1.0  # seconds between two notes of how far the log is committed
-ALIVE_INTERVAL: Final = 1.0  # seconds between two signs of life on the page
 ROOM: Final = 1024 * 1024  # bytes that are written to see whether there is room: more than most transactions have
 ROOM_INTERVAL: Final = 5.0  # seconds between two such tries
 TOLD: Final = 300.0  # seconds that it is told of a fault after the last one
@@ -70,13 +69,8 @@ class _Job(msgspec.Struct, gc=False):
     wanted: Entry | Ask
 
 
-def _unix_time() -> float:
-    """The system's clock, looked up at each call, so that a test may set it."""
-    return time.time()
-
-
 class WriterRole:
-    """Owns the store while it runs. `commands` decodes what `Ask` carries, `now` gives unix seconds.
+    """Owns the store while it runs. `commands` decodes what `Ask` carries.
 
     Roles are served through `links`: attached, or by what they connect to.
     """
@@ -87,13 +81,11 @@ class WriterRole:
         page: SharedPage,
         commands: Callable[[bytes], Any],
         report: Report,
-        now: Callable[[], float] = _unix_time,
     ) -> None:
         self._store = store
         self._page = page
         self._commands = commands
         self._reported = report
-        self._now = now
         self._queue: FairQueue[_Job] = FairQueue()
         self._answers = Answers()
         self.links = RoleLinks(self._take, self._dropped)
@@ -129,7 +121,7 @@ class WriterRole:
             while not self._stopping and not self.links.ended:
                 self.links.receive(0.0 if self._queue else self._patience())
                 self._work()
-                if self._later.go_on(int(self._now()), others_wait=bool(self._queue)):
+                if self._later.go_on(int(time.time()), others_wait=bool(self._queue)):
                     self._page.store(self._role, later_parts=self._later.parts)
                     self._commit()
                     self._send()
@@ -174,7 +166,7 @@ class WriterRole:
         trouble = ""
         try:
             for size in (ROOM, 0):
-                self._store.execute(TryRoom(size), int(self._now()))
+                self._store.execute(TryRoom(size), int(time.time()))
         except StorageError as error:
             trouble = str(error)
         except BaseException as error:
@@ -259,7 +251,7 @@ class WriterRole:
         refusal, outcomes = None, []
         try:
             batch = [_incoming(job.wanted) for job in jobs]
-            outcomes = self._store.write(batch, int(self._now()))
+            outcomes = self._store.write(batch, int(time.time()))
             if len(outcomes) != len(jobs):
                 raise RuntimeError(f"{len(outcomes)} outcomes of {len(jobs)} events")
         except StorageError as error:
@@ -287,7 +279,7 @@ class WriterRole:
             if job.wanted.quota is not None:
                 self._count(job.wanted.quota)
             command = self._commands(job.wanted.command)
-            value = encode(self._store.execute(command, int(self._now()), job.wanted.sent_with))
+            value = encode(self._store.execute(command, int(time.time()), job.wanted.sent_with))
         except BaseException as error:
             reason = failures.failure(error)
             if reason is None:
@@ -353,11 +345,6 @@ class WriterRole:
 def _concerns(written: Written, wanted: frozenset[int]) -> bool:
     """Whether somebody who names these kinds is told."""
     return bool(written.changes) or (bool(wanted) and (written.removed != [] or not wanted.isdisjoint(written.kinds)))
-
-
-def internal(error: BaseException) -> Reject:
-    """What a stranger is told of a fault of the relay's: that it is one."""
-    return Reject(Prefix.ERROR, f"internal error ({type(error).__name__})")
 
 
 def _incoming(wanted: Entry | Ask) -> Incoming:

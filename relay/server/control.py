@@ -10,7 +10,6 @@ A frame is four bytes of length, big-endian, and one MessagePack message. Each r
 
 import asyncio
 import contextlib
-import logging
 import os
 import socket
 import stat
@@ -22,7 +21,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from keys.vault import VaultError
-from relay.errors import Reject
+from relay.errors import Reject, internal
 from relay.protocol import event as events
 from relay.protocol import filter as filters
 from relay.protocol.admission import Door
@@ -52,6 +51,7 @@ from relay.server.control_messages import (
     socket_path,
     to_answer,
 )
+from relay.server.supervision import Faults
 from relay.setting_parts import ConfigError
 from storage.access import ChangeRules, RuleChange
 from storage.base import Incoming, Outcome
@@ -69,6 +69,10 @@ HANG_UP_TIME: Final = 2.0  # seconds that a command has to read what was wrong w
 
 class Service(Protocol):
     """What the running relay does for a command; every method may raise StorageError."""
+
+    @property
+    def faults(self) -> Faults:
+        """Where what nobody foresaw is reported."""
 
     async def submit(self, batch: list[Incoming]) -> list[Outcome]:
         """Write verified events and send the accepted ones to subscribers; one Outcome each, in order, when durable."""
@@ -229,8 +233,8 @@ class Control:
         except (StorageError, ConfigError, Reject, VaultError) as error:
             return Failed(str(error))
         except Exception as error:
-            logging.getLogger("tidings.control").exception("the command %s failed", type(request).__name__)
-            return Failed(f"internal error ({type(error).__name__}); the log of the relay says more")
+            self._service.faults.report(f"the command {type(request).__name__}", error)
+            return Failed(f"{internal(error).message}; the log of the relay says more")
 
     async def _submit(self, request: SubmitEvents) -> Reply:
         batch = request.events

@@ -17,7 +17,7 @@ from relay.errors import Prefix, Reject
 from relay.protocol.event import Event
 from relay.protocol.filter import Filter
 from relay.roles import metrics
-from relay.roles.page import FAULTY, SharedPage
+from relay.roles.page import SharedPage
 from relay.server.comparisons.comparing import Comparisons
 from relay.server.connection.connections import Connections
 from relay.server.connection.shared import Shared
@@ -72,7 +72,7 @@ class Hub:
         self_pubkey: str,
         *,
         faults: Faults,
-        role: int = 0,
+        role: int,
     ) -> None:
         """`self_pubkey` is the relay's own key, `role` the number of this front on the page; the first sweeps what is due."""
         self.role = role
@@ -284,9 +284,8 @@ class Hub:
             subscriptions=self.fanout.count,
             waiting=ingest.pending,
             delivered=self.fanout.delivered,
-            faults=self.faults.count,
-            degraded=FAULTY if self.faults.problem() else 0,
             applied=self.log.number,
+            **self.faults.figures(),
             **self.policy.figures(),
         )
         self.page.measure(self.role, ingest.numbers)

@@ -10,17 +10,18 @@ from relay.protocol import kinds, names, urls
 from relay.server.events import policies
 from relay.server.limits import addresses
 from relay.server.settings import TEXTS
-from storage.access import LiftRule, RuleChange, RuleSubject, SetRule, SetText
+from storage.access import LiftRule, NoteRemoval, RuleChange, RuleSubject, SetRule, SetText
 
 MOST_TEXT: Final = 5000  # characters of one
 MOST_REASON: Final = 1000  # characters
 _SHOWN: Final = 64  # characters of what makes no sense
 _NAMED: Final = {RuleSubject.KEY: "public key", RuleSubject.EVENT: "id of an event"}
+# The settings that say the same.
 _DENIED: Final = {
     RuleSubject.KEY: "denied_keys",
     RuleSubject.KIND: "denied_kinds",
     RuleSubject.ADDRESS: "denied_addresses",
-}  # settings
+}
 _ALLOWED: Final = {RuleSubject.KEY: "allowed_keys", RuleSubject.KIND: "allowed_kinds"}
 _LOOPBACK: Final = (ip_network("127.0.0.0/8"), ip_network("::1"))
 
@@ -52,6 +53,8 @@ def check(change: RuleChange, file: Config, relay: str) -> None:
     """
     if isinstance(change, SetText):
         _check_text(change)
+        return
+    if isinstance(change, NoteRemoval):
         return
     if len(change.reason) > MOST_REASON:
         raise Reject(Prefix.INVALID, f"a reason may have {MOST_REASON} characters")

@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
+from relay.roles.page import FAULTY
+
 TOLD: Final = 300.0  # seconds that `/health` tells of a fault after the last one
 QUIET: Final = 10.0  # seconds between two tracebacks from one place: a fault of every event must not fill the disk
 FIRST_PAUSE: Final = 0.1  # seconds before what failed begins again, twice as many each time
@@ -52,6 +54,10 @@ class Faults:
         """The last of what went wrong, None when that is long enough ago."""
         last = self._last
         return None if last is None or self._clock() - last[0] > TOLD else last[1]
+
+    def figures(self) -> dict[str, int]:
+        """What the shared page tells of them (`relay.roles.page.COUNTERS`)."""
+        return {"faults": self.count, "degraded": FAULTY if self.problem() else 0}
 
     def handle(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """The event loop's exception handler: callbacks, timers, protocols, and tasks that nobody awaits."""

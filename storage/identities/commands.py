@@ -1,11 +1,11 @@
-"""Commands that change who someone is; see `storage.commands`. Refusals are `Refused`, and say which in the docstrings."""
+"""Commands that change who someone is; see `storage.commands`. Refusals are `ChangeRefused`, and say which in the docstrings."""
 
 from storage.commands import Command
 from storage.identities.types import Avatar, Held, Holder, NewIdentity, Resealed, StoredToken, User
 
 
 class Register(Command[None], frozen=True):
-    """Make an identity with its token, key and claim. Refused: TAKEN when the name is."""
+    """Make an identity with its token, key and claim. ChangeRefused: TAKEN when the name is."""
 
     new: NewIdentity
 
@@ -18,42 +18,42 @@ class DescribeIdentity(Command[None], frozen=True):
 
 
 class BindProven(Command[bool], frozen=True):
-    """Bind a key its holder has proven; False when it was bound so already. Refused: TAKEN by another identity, TOO_MANY."""
+    """Bind a key its holder has proven; False when it was bound so already. ChangeRefused: TAKEN by another identity, TOO_MANY."""
 
     pubkey: str
     identity_id: str
 
 
 class Unbind(Command[bool], frozen=True):
-    """The key may not write as the identity any more; False when it could not before. Refused: UNKNOWN."""
+    """The key may not write as the identity any more; False when it could not before. ChangeRefused: UNKNOWN."""
 
     pubkey: str
     identity_id: str
 
 
 class ChooseKey(Command[None], frozen=True):
-    """Make a key the identity's main key. Refused: UNKNOWN, UNUSABLE when it is unbound or retired."""
+    """Make a key the identity's main key. ChangeRefused: UNKNOWN, UNUSABLE when it is unbound or retired."""
 
     pubkey: str
     identity_id: str
 
 
 class RetireKey(Command[None], frozen=True):
-    """The relay signs deletions only with this key from now on. Refused: UNKNOWN when it does not hold it."""
+    """The relay signs deletions only with this key from now on. ChangeRefused: UNKNOWN when it does not hold it."""
 
     pubkey: str
     identity_id: str
 
 
 class DestroySecret(Command[None], frozen=True):
-    """Forget the secret of a key; it stays bound. Refused: UNKNOWN when the relay does not hold it."""
+    """Forget the secret of a key; it stays bound. ChangeRefused: UNKNOWN when the relay does not hold it."""
 
     pubkey: str
     identity_id: str
 
 
 class OpenKeyClaim(Command[None], frozen=True):
-    """A code that binds a key. Refused: TOO_MANY."""
+    """A code that binds a key. ChangeRefused: TOO_MANY."""
 
     code_hash: str
     identity_id: str
@@ -61,14 +61,14 @@ class OpenKeyClaim(Command[None], frozen=True):
 
 
 class OpenInvite(Command[None], frozen=True):
-    """A code that gives a key an identity of its own, once. Refused: TOO_MANY."""
+    """A code that gives a key an identity of its own, once. ChangeRefused: TOO_MANY."""
 
     code_hash: str
     expires_at: int
 
 
 class OpenIdentityClaim(Command[None], frozen=True):
-    """A secret that links the identity to a user, in place of those before. Refused: USED when it is linked."""
+    """A secret that links the identity to a user, in place of those before. ChangeRefused: USED when it is linked."""
 
     secret_hash: str
     identity_id: str
@@ -78,7 +78,7 @@ class OpenIdentityClaim(Command[None], frozen=True):
 class ClaimIdentity(Command[str], frozen=True):
     """Link an identity to the user with this external id, made with `row_id` if there is none; the identity's id.
 
-    Refused: UNKNOWN, USED, EXPIRED.
+    ChangeRefused: UNKNOWN, USED, EXPIRED.
     """
 
     secret_hash: str
@@ -91,8 +91,8 @@ class AddIdentityToken(Command[None], frozen=True):
     """Add a token; `asking` is the id of the one that asks for it, which ends at `ends` (rotation) if that is given.
 
     `login` is the key that proved itself for it, if one did: when that is unbound the token ends, and so does every other that was
-    made by it. Of those that have ended, all but the newest MAX_ENDED are forgotten. Refused: ENDED when the one that asks is not
-    good any more, or the key not bound any more; or TOO_MANY.
+    made by it. Of those that have ended, all but the newest MAX_ENDED are forgotten. ChangeRefused: ENDED when the one that asks
+    is not good any more, or the key not bound any more; or TOO_MANY.
     """
 
     token: StoredToken
@@ -113,7 +113,7 @@ class AddUserToken(Command[StoredToken], frozen=True):
 
 
 class RevokeToken(Command[None], frozen=True):
-    """End a token now. Refused: UNKNOWN when the owner has no such live token."""
+    """End a token now. ChangeRefused: UNKNOWN when the owner has no such live token."""
 
     holder: Holder
     owner_id: str

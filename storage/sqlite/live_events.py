@@ -8,7 +8,7 @@ import msgspec
 
 from relay.protocol.event import parse_known
 from relay.protocol.rows import Live
-from storage.sqlite.statements import listed, named, padded, parts
+from storage.sqlite.statements import listed, named, padded_parts
 
 _Columns = tuple[int, int, int | None, str, str | None]  # number, received_at, expires_at, audience in hex, group
 decode_columns: Final = msgspec.json.Decoder(list[_Columns]).decode
@@ -16,8 +16,7 @@ decode_columns: Final = msgspec.json.Decoder(list[_Columns]).decode
 
 def numbered(connection: sqlite3.Connection, seqs: Sequence[int]) -> Iterator[Live]:
     """The live events with these numbers."""
-    for part in parts(list(seqs)):
-        some = padded(part)
+    for some in padded_parts(seqs):
         columns, wires = connection.execute(listed(named("sources")["numbered"], ("seqs", len(some))), some).fetchone()
         yield from lives_of(decode_columns(columns), wires)
 

@@ -1,7 +1,7 @@
 """Events as they stand in the log, read in few steps: a row of a result costs a step, so each statement gives one."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -34,6 +34,12 @@ def of_ids(connection: sqlite3.Connection, ids: Sequence[str]) -> list[LogRow]:
 def of_seqs(connection: sqlite3.Connection, seqs: Sequence[int]) -> list[LogRow]:
     """Those of these events (at most AT_ONCE) that are here, in any order."""
     return _read(connection, "rows_of_seqs", "seqs", list(seqs))
+
+
+def in_parts(connection: sqlite3.Connection, seqs: Sequence[int]) -> Iterator[LogRow]:
+    """Those of these events that are here, few held at a time."""
+    for start in range(0, len(seqs), AT_ONCE):
+        yield from of_seqs(connection, seqs[start : start + AT_ONCE])
 
 
 def _read(connection: sqlite3.Connection, name: str, placeholder: str, values: list[Any]) -> list[LogRow]:

@@ -6,7 +6,7 @@ A file is a run of blocks, each opened by `-- name: something`; migrations are w
 
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Final, TypeVar
@@ -22,7 +22,7 @@ _TEXTS: Final = {
 
 SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1024)  # of a list of parameters
 _ROWS: Final = (256, 128, 64, 32, 16, 8, 4, 2, 1)  # written by one statement: few sizes, few steps
-_PADDED: Final = 4  # of these are parts that `in_parts` fills
+_FILLED: Final = 4  # of these are parts that `barely_padded_parts` fills
 
 T = TypeVar("T")
 
@@ -57,16 +57,25 @@ def padded(values: list[T]) -> list[T]:
     return values + values[-1:] * (size - len(values))
 
 
-def parts(values: list[T]) -> Iterator[list[T]]:
-    """A list in parts that a statement takes."""
+def parts(values: Sequence[T]) -> Iterable[list[T]]:
+    """The values in parts, each as many as a statement takes; mostly that is one."""
     most = SIZES[-1]
-    return (values[start : start + most] for start in range(0, len(values), most))
+    if len(values) <= most:
+        return [list(values)] if values else ()
+    return (list(values[start : start + most]) for start in range(0, len(values), most))
 
 
-def in_parts(values: list[T]) -> Iterator[list[T]]:
+def padded_parts(values: Sequence[T]) -> Iterable[list[T]]:
+    """The same, each part `padded`."""
+    if len(values) <= SIZES[-1]:
+        return [padded(list(values))] if values else ()
+    return map(padded, parts(values))
+
+
+def barely_padded_parts(values: list[T]) -> Iterator[list[T]]:
     """The values in parts of a few sizes, the last one padded: for statements to which a repeated value is work like any other."""
     start = 0
-    for size in _ROWS[:_PADDED]:
+    for size in _ROWS[:_FILLED]:
         while len(values) - start >= size:
             yield values[start : start + size]
             start += size

@@ -136,9 +136,8 @@ def _copy(connection: sqlite3.Connection, target: Path) -> int:
         raise StorageError(f"{target} cannot be written: {error.strerror}") from None
     except sqlite3.Error as error:
         part.unlink(missing_ok=True)
-        if (
-            getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
-        ):  # not that of the database, which is only read
+        if database_file.code_of(error) == sqlite3.SQLITE_FULL:
+            # Not the disk of the database, which is only read.
             raise StorageError(f"{target} cannot be written: the disk is full; free some space there") from None
         raise
     except BaseException:

@@ -194,3 +194,17 @@ def test_what_makes_no_sense_is_a_misuse(tidings: Tidings, data: Path, arguments
     result = tidings(*arguments, "--data", data)
     assert result.exit_code == 2
     assert words in result.stderr
+
+
+def test_the_log_tells_what_was_removed(tidings: Tidings, data: Path) -> None:
+    assert imported(tidings, data, make_event(1), make_event(1, content="more"), make_event(2)) == 3
+    other = make_event(2).pubkey
+    assert tidings("ban", KEY, "--remove", "--reason", "spam", "--data", data).exit_code == 0
+    for _ in range(2):  # the second time there is nothing
+        assert tidings("delete", "--yes", json.dumps({"authors": [other]}), "--data", data).exit_code == 0
+    lines = [json.loads(line) for line in tidings("rules", "--log", "--json", "--data", data).stdout.splitlines()]
+    assert [(one["done"], one["subject"], one["value"], one["reason"]) for one in lines] == [
+        ("removed", "filter", json.dumps({"authors": [other]}, separators=(",", ":")), "1 event"),
+        ("removed", "filter", json.dumps({"authors": [KEY]}, separators=(",", ":")), "2 events"),
+        ("denied", "key", KEY, "spam"),
+    ]

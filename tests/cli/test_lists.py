@@ -52,8 +52,8 @@ def test_a_report_is_read_by_the_operator_beside_the_running_relay(
     tidings: Tidings, keys: tuple[str, str], hub: Server
 ) -> None:
     name, post = keys
-    assert tidings("report", post, "The same\nlink", "--reason", "spam").exit_code == 0
     assert tidings("report", f"@{name}", "--reason", "impersonation").exit_code == 0
+    assert tidings("report", post, "The same\nlink", "--reason", "spam").exit_code == 0
     told = tidings("reports", "--data", hub.data)
     assert (
         f"1 report (spam 1)  post {post}  by {name}\n  Cheap watches Buy\N{REPLACEMENT CHARACTER}[2J now\n"
@@ -64,3 +64,8 @@ def test_a_report_is_read_by_the_operator_beside_the_running_relay(
     listed = [json.loads(line) for line in tidings("reports", "--data", hub.data, "--json").stdout.splitlines()]
     assert {one["event"] and one["event"]["id"] for one in listed} == {None, post}
     assert tidings("group", "reports", "nothing").exit_code == 1
+    for verb, left in (("allow", []), ("unallow", [None]), ("ban", [])):  # a person, who stands for all their keys
+        assert tidings(verb, f"@{name}", "--data", hub.data).exit_code == 0
+        listed = [json.loads(line) for line in tidings("reports", "--data", hub.data, "--json").stdout.splitlines()]
+        assert [one["event"] for one in listed if one["event"] is None] == left
+    tidings("unban", f"@{name}", "--data", hub.data)

@@ -58,6 +58,16 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "lib"
 
 
+@pytest.mark.parametrize("package", ["client", "typescript"])
+def test_a_package_brings_the_licence_that_it_names(package: str) -> None:
+    assert (ROOT / package / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+
+
+def test_the_python_package_lists_the_licence() -> None:
+    metadata = tomllib.loads((ROOT / "client" / "pyproject.toml").read_text(encoding="utf-8"))
+    assert metadata["project"]["license-files"] == ["LICENSE"]
+
+
 def run(built: Path, program: str, *arguments: str) -> str:
     """What a program prints that has the client and nothing else of ours."""
     done = subprocess.run(

@@ -101,11 +101,20 @@ async def test_a_hub_out_of_reach_is_told_without_the_key(raised: httpx.HTTPErro
         "http://a..b",
         "http://xn--/",
         "http://a/?b=c",
+        "http://a?",
+        "http://a#",
     ],
 )
 def test_what_is_no_hubs_url_is_told(url: str) -> None:
     with pytest.raises(BadUrl):
         Api(url)
+
+
+@pytest.mark.parametrize("url", ["http://me:sesame@a:99999", "ws://:sesame@a", "http://me:sesame@a b"])
+def test_no_error_shows_the_password_in_a_hubs_url(url: str) -> None:
+    with pytest.raises(BadUrl, match="//…@a") as caught:
+        Api(url)
+    assert "sesame" not in str(caught.value)
 
 
 @pytest.mark.parametrize("key", ["", " ", "tdi x", "tdi_é", "tdi_\n"])

@@ -254,6 +254,12 @@ async def test_what_is_no_relays_url_is_told(url: str) -> None:
         await Relay(url).__aenter__()
 
 
+async def test_no_error_shows_the_password_in_a_relays_url() -> None:
+    with pytest.raises(BadUrl, match="//…@a") as caught:
+        await Relay("ws://me:sesame@a:99999").__aenter__()
+    assert "sesame" not in str(caught.value)
+
+
 @pytest.mark.parametrize("wanted", [{"kinds": 1}, {"ids": ["AB"]}, {"x": 1}])
 async def test_a_filter_that_is_none_is_refused_before_anybody_is_asked(wanted: dict[str, object]) -> None:
     client = Relay("ws://127.0.0.1:1")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from websockets.asyncio.server import ServerConnection
 
 from relay.client.errors import ClientError
 from relay.federation.link import Misbehaved
@@ -189,3 +190,34 @@ def test_both_sides_have_everything_that_either_had(
             assert (found.need, counts.stored, counts.duplicates) == (len(theirs) - len(shared),) * 2 + (0,)
 
     asyncio.run(play())
+
+
+class Busy(FakePeer):
+    """Refuses every other question for now, telling for how long."""
+
+    def __init__(self, events: Sequence[Event], words: str) -> None:
+        super().__init__(events)
+        self.words = words
+        self._asked = 0
+
+    async def answer(self, connection: ServerConnection, name: str, wanted: list[Filter]) -> None:
+        self._asked += 1
+        if self._asked % 2:
+            await self.send(connection, "CLOSED", name, self.words)
+        else:
+            await super().answer(connection, name, wanted)
+
+
+@pytest.mark.parametrize("plan", [{"afresh": True}, {"pages_only": True}, {}])
+async def test_a_peer_that_is_asked_too_fast_is_asked_again_when_it_says(plan: dict[str, object]) -> None:
+    async with Busy(notes(700), "rate-limited: wait 0 seconds").serving() as peer:
+        local = MemoryEvents()
+        await synchronized(peer, local, wanted=NOTES, **plan)
+        assert local.events.keys() == peer.events.keys()
+
+
+async def test_a_peer_that_refuses_for_good_is_asked_once() -> None:
+    async with Busy(notes(700), "blocked: you do not pay").serving() as peer:
+        with pytest.raises(ClientError, match="you do not pay"):
+            await synchronized(peer, MemoryEvents(), wanted=NOTES, afresh=True)
+        assert peer.verbs().count("REQ") == 1

@@ -18,7 +18,7 @@ from websockets.utils import accept_key
 
 from relay.client import Key
 from relay.client.errors import ClientError, Disconnected
-from relay.federation import comparison, link, transfers
+from relay.federation import comparison, link, transfers, verdicts
 from relay.federation.connection import PeerConnection
 from relay.federation.early import Early
 from relay.federation.link import Misbehaved
@@ -30,6 +30,7 @@ from relay.protocol.filter import Filter
 from relay.protocol.item_set import ItemSet
 from relay.protocol.negentropy import Reconciled, Reconciliation
 from relay.protocol.retention import Retention, RetentionRule
+from relay.server.supervision import Faults
 from storage.base import Outcome
 from tests.e2e.harness import PATIENCE
 from tests.factories import keypair, make_event
@@ -300,8 +301,8 @@ async def test_what_a_peer_cannot_take_again_and_again_is_left_until_later() -> 
         uploads = Uploads(link, counts, lambda event_id, said: settled.append((event_id, said.fate.value)), sleep)
         await uploads.send(MemoryEvents([event]), [event.id])
         await link.close()
-    assert (waits, settled) == (list(transfers.PAUSES), [(event.id, "later")])
-    assert counts.delays == {"error: the disk is full": len(transfers.PAUSES)}
+    assert (waits, settled) == (list(verdicts.PAUSES), [(event.id, "later")])
+    assert counts.delays == {"error: the disk is full": len(verdicts.PAUSES)}
 
 
 @pytest.mark.parametrize("beside", [False, True], ids=["by whoever offers", "beside"])
@@ -701,6 +702,21 @@ class AskingEachTime(FakePeer):
             self.early += 1
             await self.send(connection, "AUTH", "challenge")
             await self.send(connection, "OK", event.id, False, "auth-required: who are you?")
+
+
+async def test_what_nobody_foresaw_ends_the_connection_and_is_reported() -> None:
+    faults = Faults()
+
+    def fails(_event: object) -> None:
+        raise RuntimeError("a secret")
+
+    async with FakePeer(notes(1)).serving() as peer:
+        connection = await PeerConnection.open(peer.url, allow_private=True, report=faults.report)
+        await connection.subscribe((EVERYTHING,), fails)
+        reason = await asyncio.wait_for(connection.lost(), PATIENCE)
+        await connection.close()
+    assert str(reason) == f"internal error (RuntimeError) with {peer.url}"
+    assert faults.problem() == f"reading from {peer.url} failed (RuntimeError); the log says more"
 
 
 async def test_a_peer_that_asks_again_with_each_refusal_is_not_cut_off() -> None:

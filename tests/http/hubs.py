@@ -63,7 +63,7 @@ class ListReader:
             found += [event for event in self.events if matches(wanted, event)][: wanted.limit]
         return Found([wire(event) for event in found], (), True)
 
-    async def fetch(self, seqs: Sequence[int], now: int, readers: Readers | None = None) -> list[bytes]:
+    async def fetch(self, seqs: Sequence[int], now: int, readers: Readers | None) -> list[bytes]:
         raise NotImplementedError
 
     async def count(
@@ -155,6 +155,14 @@ class FakeHub:
 
     def health(self) -> Health:
         return self.figures
+
+    @property
+    def last_seq(self) -> int:
+        return self.figures.last_seq
+
+    @property
+    def is_draining(self) -> bool:
+        return self.figures.status == "draining"
 
     def measured(self) -> list[int]:
         return self.numbers

@@ -13,6 +13,7 @@ from relay.protocol import kinds
 from relay.protocol.groups.belonging import CREATE_GROUP, EDIT_METADATA
 from relay.server.web_requests.page_reading import UnreadablePage
 from relay.server.web_requests.page_summary import PageSummary
+from storage.errors import StorageError
 from storage.feed import LinkPreview
 from tests.factories import make_event
 from tests.http.api.conftest import Api
@@ -322,3 +323,24 @@ async def test_whoever_starts_next_looks_at_the_newest_posts(relay: Home, web: W
         await linked(alice, "https://news.example/c")
         await settled(previews, web, 3)
     assert sorted(web.asked) == [f"https://news.example/{name}" for name in "abc"]
+
+
+async def test_what_could_not_be_looked_up_is_looked_at_with_the_next_commit(
+    relay: Home, web: Web, alice: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier = await linked(alice, "https://news.example/a")
+
+    async def fails(*_: object, **_more: object) -> None:
+        raise StorageError("the disk cannot be read")
+
+    with monkeypatch.context() as patched:
+        for name in ("posts", "posts_by_id"):
+            patched.setattr(relay.site.feed, name, fails)
+        async with previewing(relay, web) as previews:
+            async with asyncio.timeout(PATIENCE):
+                await previews.settle()
+            patched.undo()
+            later = await linked(alice, "https://other.example/b")
+            await settled(previews, web, 2)
+    assert await kept(relay, earlier) is not None
+    assert await kept(relay, later) is not None

@@ -275,6 +275,7 @@ async def test_what_is_reported_needs_moderation_until_somebody_has_looked_at_it
     await call(relay, "banevent", second.id)
     assert await call(relay, "listeventsneedingmoderation") == []
     tags = [["e", first.id, "illegal"], ["p", first.pubkey]]
+    monkeypatch.setattr(time, "time", lambda: now + 100)
     await relay.hand_in(make_event(6, 1984, tags=tags, created_at=now + 100))
     (again,) = await call(relay, "listeventsneedingmoderation")
     assert (again["id"], again["reason"]) == (first.id, "spam 2, illegal 1")

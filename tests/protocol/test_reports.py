@@ -36,3 +36,24 @@ def test_others_reports_are_read_as_far_as_they_say_something(tags, report):
 
 def test_nothing_but_a_report_is_one():
     assert reports.read(make_event(0, kinds.NOTE, tags=[["p", BOB, "spam"]])) is None
+
+
+def test_left_out_are_what_was_looked_at_since_and_people_who_are_banned():
+    def told(target, at):
+        return make_event(0, kinds.REPORT, tags=reports.tags(target, BOB, "spam"), created_at=at)
+
+    ahead, behind = told(TARGET, 9), told(None, 1)  # by their authors' clocks; they came at 5
+    about, received = reports.by_target([ahead, behind]), {ahead.id: 5, behind.id: 5}
+    assert set(reports.without(about, {}, {}, ())) == {TARGET, BOB}
+    assert set(reports.without(about, {TARGET: 4, BOB: 5}, received, ())) == {TARGET}
+    assert set(reports.without(about, {TARGET: 5, BOB: 4}, received, ())) == {BOB}
+    assert set(reports.without(about, {}, {}, {BOB})) == {TARGET}
+
+
+def test_people_have_vanished_who_asked_for_it_after_the_last_report():
+    told = [make_event(0, kinds.REPORT, tags=reports.tags(None, BOB, "spam"), created_at=at) for at in (5, 7)]
+    about = reports.by_target([*told, make_event(0, kinds.REPORT, tags=reports.tags(TARGET, BOB, "spam"))])
+    assert reports.people(about) == [BOB]
+    for at, gone in ((6, set()), (7, {BOB})):
+        request = make_event(1, kinds.VANISH, tags=[["relay", "ALL_RELAYS"]], created_at=at)
+        assert reports.vanished(about, [request]) == gone

@@ -225,7 +225,7 @@ class MemoryLog:
             if matches(wanted, row[1]) and (row[2] is None or not readers.isdisjoint(row[2])):
                 yield row
 
-    async def fetch(self, seqs: Sequence[int], now: int, readers: Readers | None = None) -> list[bytes]:
+    async def fetch(self, seqs: Sequence[int], now: int, readers: Readers | None) -> list[bytes]:
         rows = self.rows if readers is None else self._visible(Filter(), readers)
         bodies = {seq: event for seq, event, _ in rows if (expiration(event) or now + 1) > now}
         return [wire(bodies[seq]) for seq in seqs if seq in bodies]

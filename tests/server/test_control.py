@@ -22,6 +22,7 @@ from relay.search_settings import Search
 from relay.server import control, control_messages
 from relay.server.control import Control
 from relay.server.control_messages import ControlError
+from relay.server.supervision import Faults
 from storage.base import Incoming, Outcome, Status
 from storage.errors import StorageError
 from storage.search.engine import Progress
@@ -37,6 +38,7 @@ class Remembering:
     """A control.Service that does nothing and notes what it was asked."""
 
     def __init__(self) -> None:
+        self.faults = Faults()
         self.asked: list[object] = []
         self.batch: list[Incoming] = []
         self.answers: list[Outcome] = []
@@ -167,6 +169,19 @@ async def test_every_operation_reaches_the_service_and_brings_its_answer(tmp_pat
         ("reembed", Search(embedder="minilm")),
         ("compact",),
     ]
+
+
+async def test_what_nobody_foresaw_fails_the_command_and_is_told_by_health(tmp_path: Path) -> None:
+    service = Remembering()
+
+    def once(client: Client) -> None:
+        with pytest.raises(ControlError, match=r"internal error \(RuntimeError\); the log"):
+            client.compact()
+
+    service.failure = RuntimeError("a secret")
+    async with serving(tmp_path, service):
+        await ask(tmp_path, once)
+    assert service.faults.problem() == "the command Compact failed (RuntimeError); the log says more"
 
 
 @pytest.mark.parametrize("failure", [StorageError("the disk is full"), Reject(Prefix.ERROR, "the disk is full")])

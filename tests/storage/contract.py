@@ -43,7 +43,7 @@ class Log(msgspec.Struct):
     ) -> list[Event]:
         found = await self.reader.query(filters or [ANYTHING], readers, now, upto, limits)
         assert self.reader.try_query(filters or [ANYTHING], readers, now, upto, limits) in (found, None)
-        return [events.parse(wire) for wire in found.wires + await self.reader.fetch(found.rest, now)]
+        return [events.parse(wire) for wire in found.wires + await self.reader.fetch(found.rest, now, None)]
 
 
 def notes(*contents: str, created_at: int = 1000) -> list[Event]:
@@ -302,7 +302,7 @@ class Contract:
             assert "brief" not in await log.contents(one, now=NOW + 10)
         assert (await log.reader.count([ANYTHING], PUBLIC, NOW + 10)).total == 1
         assert await log.reader.get(event.id, PUBLIC, NOW + 10) is None
-        assert await log.reader.fetch([1, 2], NOW + 10) == [events.wire(notes("lasting")[0])]
+        assert await log.reader.fetch([1, 2], NOW + 10, None) == [events.wire(notes("lasting")[0])]
 
     async def test_takes_for_no_duplicate_what_has_expired_but_was_not_swept(self, log: Log) -> None:
         brief = incoming([make_event(0, tags=[["expiration", str(NOW + 10)]])])
@@ -439,7 +439,7 @@ class Contract:
         some = notes("a", "b", "c")
         log.write(*some)
         log.writer.execute(RemoveMatching(of(ids=[some[1].id]), 1), NOW)
-        assert await log.reader.fetch([3, 2, 99, 1], NOW) == [events.wire(some[2]), events.wire(some[0])]
+        assert await log.reader.fetch([3, 2, 99, 1], NOW, None) == [events.wire(some[2]), events.wire(some[0])]
 
     async def test_fetches_for_readers_only_what_they_may_read(self, log: Log) -> None:
         some = [*notes("a"), make_event(0, kind=4, tags=[["p", BOB]], created_at=9), *notes("b")]
@@ -463,5 +463,5 @@ class Contract:
 
     async def test_nothing_goes_in_and_nothing_comes_out(self, log: Log) -> None:
         assert log.write() == []
-        assert await log.reader.fetch([], NOW) == []
+        assert await log.reader.fetch([], NOW, None) == []
         assert (await log.reader.query([of(ids=[])], PUBLIC, NOW)).complete

@@ -378,7 +378,7 @@ class MemoryReader:
         ordered = sorted(chosen.values(), key=_newest_first)
         return Found([stored.incoming.wire for stored in ordered], (), complete, cut)
 
-    async def fetch(self, seqs: Sequence[int], now: int, readers: Readers | None = None) -> list[bytes]:
+    async def fetch(self, seqs: Sequence[int], now: int, readers: Readers | None) -> list[bytes]:
         """The wire forms of these events in the order asked."""
         live = {s.seq: s for s in self._log.live.values() if s.expires_at is None or s.expires_at > now}
         if readers is not None:

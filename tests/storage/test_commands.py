@@ -80,7 +80,14 @@ def test_every_command_and_what_it_gives_is_plain_data(kind: type[Command[Any]])
 def test_every_command_is_carried_out_by_somebody() -> None:
     assert (
         set(every_command())
-        - {commands.Compact, commands.ContinueGroups, commands.ListMembers, commands.SetRetention, commands.DropPast}
+        - {
+            commands.Compact,
+            commands.ContinueGroups,
+            commands.ListMembers,
+            commands.SetRetention,
+            commands.DropPast,
+            commands.RemoveMatching,
+        }
         <= writes.COMMANDS | maintenance.COMMANDS
     )
 

@@ -32,7 +32,7 @@ async def answers(reader: Reader, asked: Question) -> dict[str, object]:
     found = await reader.query(asked.filters, asked.readers, asked.now, asked.upto, asked.limits)
     assert reader.try_query(asked.filters, asked.readers, asked.now, asked.upto, asked.limits) in (found, None)
     return {
-        "events": found.wires + await reader.fetch(found.rest, asked.now),
+        "events": found.wires + await reader.fetch(found.rest, asked.now, None),
         "complete": found.complete,
         "count": await reader.count(asked.filters, asked.readers, asked.now, 8),
         "items": await items(reader, asked),

@@ -408,7 +408,7 @@ async def test_large_bodies_do_not_come_all_at_once(writer: SqliteWriter, store:
     writer.write(incoming(big), NOW)
     found = await store.query([of(authors=[ALICE])], PUBLIC, NOW)
     assert sum(map(len, found.wires)) < 2 * 2**20
-    given = found.wires + await store.fetch(found.rest, NOW)
+    given = found.wires + await store.fetch(found.rest, NOW, PUBLIC)
     assert [wire[7:71].decode() for wire in given] == [event.id for event in reversed(big)]
 
 
@@ -418,7 +418,7 @@ async def test_many_events_come_in_parts(writer: SqliteWriter, store: SqliteStor
     found = await store.query([of(limit=1100)], PUBLIC, NOW)
     assert (len(found.wires), len(found.rest), found.complete) == (500, 600, False)
     expected = sorted(many, key=lambda event: (-event.created_at, event.id))[:1100]
-    given = found.wires + await store.fetch(found.rest, NOW)
+    given = found.wires + await store.fetch(found.rest, NOW, PUBLIC)
     assert [wire[7:71].decode() for wire in given] == [event.id for event in expected]
 
 

@@ -251,7 +251,7 @@ def test_issues_are_written_changed_commented_on_and_moved_before_everybody_s_ey
     expect(other.locator(".tabs").get_by_role("link", name="Board")).to_be_in_viewport(ratio=1)
     page = window(f"/project/{there}").page
     if public:
-        page.get_by_text("Write here").click()
+        page.get_by_text("Sign in to write here").click()
     page.get_by_label("App token").fill(ann.token)
     page.keyboard.press("Enter")
     page.get_by_text("New issue").click()

@@ -2,10 +2,11 @@
  * A client for Tidings hubs.
  *
  * `hub(url)` calls every route of the HTTP API, with types made from its OpenAPI document; `live(url)` tells of posts, comments and
- * votes as they happen, `notifications(url, { key })` of what concerns an agent; `readDelivery` checks and reads what a hub posts to a webhook.
+ * votes as they happen, `notifications(url, { key })` of what concerns an agent, `groups(url, { key })` of what happens in its groups;
+ * `readDelivery` checks and reads what a hub posts to a webhook.
  */
 
-import createClient, { type Client } from "openapi-fetch";
+import createClient, { defaultBodySerializer, type Client } from "openapi-fetch";
 
 import { HubError } from "./errors.js";
 import { bearer } from "./keys.js";
@@ -13,7 +14,7 @@ import type { components, paths } from "./schema.js";
 import { base } from "./urls.js";
 
 export { HubError } from "./errors.js";
-export { live, notifications, type Live, type LiveOptions, type Notified, type StreamOptions } from "./live.js";
+export { groups, live, notifications, type InGroups, type Live, type LiveOptions, type Notified, type StreamOptions } from "./live.js";
 export { readDelivery, type Delivered, type DeliveryHeaders } from "./webhooks.js";
 export type { components, paths } from "./schema.js";
 
@@ -44,16 +45,27 @@ export function hub(url: string, options: HubOptions = {}): Hub {
   return createClient<paths>({
     baseUrl: base(url),
     headers: key === undefined ? {} : { authorization: bearer(key) },
+    bodySerializer: serialized,
     fetch: (request: Request) =>
       send(new Request(request, { redirect: "error", signal: AbortSignal.any([request.signal, AbortSignal.timeout(timeout)]) })),
   });
+}
+
+/** A body with a file in it, such as an avatar, as a form; any other one as JSON. */
+function serialized(body: unknown): unknown {
+  if (typeof body !== "object" || body === null || !Object.values(body).some((value) => value instanceof Blob)) {
+    return defaultBodySerializer(body);
+  }
+  const form = new FormData();
+  for (const [name, value] of Object.entries(body)) form.append(name, value instanceof Blob ? value : String(value));
+  return form;
 }
 
 /** What a call gives where it succeeds. Throws HubError where the hub refuses, and what `fetch` throws where it is out of reach. */
 export async function ok<T>(call: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
   const { data, error, response } = await call;
   if (!response.ok || data === undefined) {
-    throw new HubError(response.status, error);
+    throw new HubError(response.status, error, response.headers);
   }
   return data;
 }

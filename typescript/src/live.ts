@@ -1,6 +1,6 @@
 /**
  * What happens, as it does: the hub's server-sent events, over as many connections as it takes. Posts, comments and votes of all,
- * and the notifications of the agent whose key is given.
+ * and the notifications and the groups of the agent whose key is given.
  *
  * Each event has a number in the hub's log. When the connection is lost, it is made again after a while, and the hub goes on after the
  * last number: nothing is told twice or left out. Where that is too long ago, a `gap` comes first: read the lists again.
@@ -26,6 +26,26 @@ export type Notified =
   | { type: "notification"; seq: number; notification: Schemas["FullNotification"]; unread_count: number }
   | { type: "unread"; unread_count: number };
 
+/** What happens in a group, as `GET /api/v1/stream/groups` tells it; `agent` is the name of whoever acts, where it is known. */
+export type InGroups =
+  | { type: "gap" }
+  | ({ seq: number; group_id: string } & (
+      | { type: "message"; message: Schemas["MessageInGroup"] }
+      | { type: "edit"; message_id: string; content: string; pubkey: string; agent: string | null; updated_at: string }
+      | { type: "reaction"; message_id: string; content: string; pubkey: string; agent: string | null; created_at: string }
+      | { type: "deletion"; event_ids: string[]; pubkey: string; agent: string | null }
+      | {
+          type: "membership";
+          pubkey: string;
+          agent: string | null;
+          is_member: boolean;
+          roles: string[];
+          by: string;
+          event: Schemas["Event"];
+        }
+      | { type: "group"; change: "edited" | "pinned" | "deleted"; by: string; event: Schemas["Event"] }
+    ));
+
 export interface StreamOptions {
   /** The API key, where the hub asks readers who they are. */
   key?: string;
@@ -50,6 +70,7 @@ type Read<T> = (name: string | undefined, data: string, seq: number) => T | unde
 
 const FIRST = 500; // milliseconds before another connection
 const LONGEST = 60_000;
+const LONGEST_ASKED = 3_600_000; // a hub may ask for more than a timer holds, which would not wait at all
 const SILENCE = 45_000; // milliseconds without a sign of life; the hub gives one every 15 s
 const PASSING = new Set([408, 425, 429, 500, 502, 503, 504]);
 
@@ -70,6 +91,14 @@ export function notifications(
   options: StreamOptions & { key: string },
 ): AsyncGenerator<Notified, void, undefined> {
   return watched(url, "stream/notifications", options, readNotified);
+}
+
+/** What happens in the groups that the agent whose `key` is given is in, as `live`; those that it comes into meanwhile, too. */
+export function groups(
+  url: string,
+  options: StreamOptions & { key: string },
+): AsyncGenerator<InGroups, void, undefined> {
+  return watched(url, "stream/groups", options, readInGroups);
 }
 
 function watched<T>(
@@ -102,7 +131,7 @@ async function* overConnections<T>(
       if (options.signal?.aborted) return;
       if (error instanceof HubError && !PASSING.has(error.status)) throw error;
       options.onLost?.(error);
-      const asked = error instanceof HubError ? (error.retryAfter ?? 0) * 1000 : 0;
+      const asked = error instanceof HubError ? Math.min((error.retryAfter ?? 0) * 1000, LONGEST_ASKED) : 0;
       await pause(Math.max(asked, delay * (0.5 + Math.random() / 2)), options.signal);
       delay = Math.min(delay * 2, LONGEST);
     }
@@ -127,7 +156,7 @@ async function* connection<T>(
     const send = options.fetch ?? globalThis.fetch;
     const response = await send(target, { headers, signal: end.signal, redirect: "error" });
     if (!response.ok || response.body === null) {
-      throw new HubError(response.status, await response.json().catch(() => undefined));
+      throw new HubError(response.status, await response.json().catch(() => undefined), response.headers);
     }
     const held: { told: T; seq: number }[] = [];
     const parser = createParser({
@@ -141,10 +170,11 @@ async function* connection<T>(
     let rest = "";
     const reader = response.body.getReader(); // no browser but newer ones iterates over a body
     for (;;) {
-      const { done, value } = await reader.read();
-      if (done) break;
       clearTimeout(timer);
       timer = setTimeout(stop, SILENCE);
+      const { done, value } = await reader.read();
+      clearTimeout(timer); // who iterates may take their time over an event: that is no silence of the hub
+      if (done) break;
       const text = decoder.decode(value, { stream: true });
       parser.feed(text);
       while (held.length) {
@@ -177,10 +207,21 @@ function readNotified(name: string | undefined, data: string, seq: number): Noti
   return { type: name, ...(name === "notification" && { seq }), ...JSON.parse(data) } as Notified;
 }
 
+const LIVE = new Set(["post", "comment", "vote"]);
+const IN_GROUPS = new Set(["message", "edit", "reaction", "deletion", "membership", "group"]);
+
 function readLive(name: string | undefined, data: string): Live | undefined {
-  if (name === "gap") return { type: "gap" };
-  if (name !== "post" && name !== "comment" && name !== "vote") return undefined;
-  return JSON.parse(data) as Live;
+  return readOf(LIVE, name, data);
+}
+
+function readInGroups(name: string | undefined, data: string): InGroups | undefined {
+  return readOf(IN_GROUPS, name, data);
+}
+
+/** An event of one of these names, or a gap. */
+function readOf<T extends { type: string }>(names: Set<string>, name: string | undefined, data: string): T | undefined {
+  if (name === "gap") return { type: "gap" } as T;
+  return name !== undefined && names.has(name) ? (JSON.parse(data) as T) : undefined;
 }
 
 function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {

@@ -3,8 +3,9 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { test } from "node:test";
+import { inspect } from "node:util";
 
-import { HubError, hub, live, notifications, ok, readDelivery } from "tidings-client";
+import { HubError, groups, hub, live, notifications, ok, readDelivery } from "tidings-client";
 
 const URL_ = process.env.HUB;
 
@@ -40,16 +41,52 @@ test("a refusal is an error that says what to do and holds no key", async () => 
 });
 
 test("what is no hub's URL is told before anything is asked", () => {
-  for (const wrong of ["hub.example", "ftp://a.example", "https://a.example/?x=1", "https://me@a.example"]) {
-    assert.throws(() => hub(wrong), TypeError);
-    assert.throws(() => live(wrong), TypeError);
-    assert.throws(() => notifications(wrong, { key: "tdi_0" }), TypeError);
+  const wrongs = ["hub.example", "ftp://a.example", "https://a.example/?x=1", "https://a.example?", "https://a.example#", "https://a b"];
+  for (const wrong of [...wrongs, "https://me@a.example", "https://:sesame@a.example", "//me:sesame@a.example"]) {
+    for (const call of [hub, live, notifications, groups]) {
+      const told = (error) => error instanceof TypeError && error.message.includes("no hub's URL") && !inspect(error).includes("sesame");
+      assert.throws(() => call(wrong, { key: "tdi_0" }), told);
+    }
   }
-  for (const call of [hub, live, notifications]) {
+  for (const call of [hub, live, notifications, groups]) {
     for (const key of ["", "tdi_0\nx", "tdi_0 x", "tdi_0é"]) {
       assert.throws(() => call(URL_, { key }), (error) => error instanceof TypeError && !error.message.includes("tdi_0"));
     }
   }
+});
+
+test("a hub's URL is read as browsers do", async () => {
+  for (const url of [` ${URL_}\n`, URL_.replace("//", "\\\\"), `${URL_}\\api\\v1`, `${URL_}/api/v1/ `, URL_.replace("http", "HTTP")]) {
+    assert.equal((await ok(hub(url).GET("/api/v1/posts"))).success, true);
+  }
+});
+
+test("a picture is sent as a form and comes back as it was", async () => {
+  const { api, name } = await registered("ts-pictured");
+  const picture = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64");
+  await ok(api.POST("/api/v1/agents/me/avatar", { body: { file: new Blob([picture], { type: "image/png" }) } }));
+  const kept = await ok(hub(URL_).GET("/api/v1/agents/{name}/avatar", { params: { path: { name } }, parseAs: "blob" }));
+  assert.deepEqual(Buffer.from(await kept.arrayBuffer()), picture);
+});
+
+test("who takes longer over an event than the hub may be silent loses no connection", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  let stream;
+  const body = new ReadableStream({ start: (controller) => (stream = controller) });
+  const send = (title) => stream.enqueue(new TextEncoder().encode(`event: post\ndata: ${JSON.stringify({ type: "post", post: { title } })}\n\n`));
+  const lost = [];
+  const fetching = async (_, { signal }) => {
+    signal.addEventListener("abort", () => stream.error(signal.reason));
+    return new Response(body);
+  };
+  const events = live(URL_, { fetch: fetching, onLost: (error) => lost.push(error) });
+  send("One");
+  assert.equal((await events.next()).value.post.title, "One");
+  context.mock.timers.tick(60_000);
+  assert.deepEqual(lost, []);
+  send("Two");
+  assert.equal((await events.next()).value.post.title, "Two");
+  await events.return();
 });
 
 test("an answer that does not come in time is an error", async () => {
@@ -112,6 +149,52 @@ test("an agent is told live of what concerns it, and goes on where it was", { ti
   assert.equal((await again.next()).value.unread_count, 2);
   assert.equal((await again.next()).value.notification.comment.content, "Two");
   await again.return();
+});
+
+test("an agent is told live of what happens in its groups, and goes on where it was", { timeout: 30_000 }, async () => {
+  const [alice, bob] = [await registered("ts-host"), await registered("ts-guest")];
+  const { group } = await ok(alice.api.POST("/api/v1/groups", { body: { name: "Rock pools" } }));
+  const path = { group_id: group.id };
+  await ok(bob.api.POST("/api/v1/groups/{group_id}/join", { params: { path } }));
+  const events = groups(URL_, { key: alice.key, after: 0 });
+  const next = async (type) => {
+    for (;;) {
+      const { value } = await events.next();
+      if (value.type === type) return value;
+    }
+  };
+  const came = await next("membership");
+  assert.deepEqual([came.group_id, came.is_member], [group.id, true]);
+  const { message } = await ok(bob.api.POST("/api/v1/groups/{group_id}/messages", { params: { path }, body: { content: "A crab" } }));
+  assert.equal((await next("message")).message.content, "A crab");
+  const at = { ...path, message_id: message.id };
+  await ok(bob.api.PATCH("/api/v1/groups/{group_id}/messages/{message_id}", { params: { path: at }, body: { content: "Two crabs" } }));
+  assert.equal((await next("edit")).content, "Two crabs");
+  await ok(alice.api.POST("/api/v1/groups/{group_id}/messages/{message_id}/reactions", { params: { path: at }, body: { content: "🦀" } }));
+  const { seq, ...reaction } = await next("reaction");
+  assert.deepEqual([reaction.message_id, reaction.content, reaction.agent], [message.id, "🦀", alice.name]);
+  await events.return();
+  await ok(bob.api.DELETE("/api/v1/groups/{group_id}/messages/{message_id}", { params: { path: at } }));
+  await ok(alice.api.PATCH("/api/v1/groups/{group_id}", { params: { path }, body: { about: "What lives in them" } }));
+  const again = groups(URL_, { key: alice.key, after: seq });
+  assert.ok((await again.next()).value.event_ids.includes(message.id));
+  assert.equal((await again.next()).value.change, "edited");
+  await again.return();
+});
+
+test("a refusal of what stands before the hub says how long to wait, and a stream waits at most an hour", async (context) => {
+  const full = (seconds) => async () => new Response("busy", { status: 503, headers: { "retry-after": seconds } });
+  await assert.rejects(ok(hub(URL_, { fetch: full("7") }).GET("/api/v1/posts")), { status: 503, retryAfter: 7 });
+  const waits = [];
+  context.mock.method(globalThis, "setTimeout", (done, wait) => void (waits.push(wait), queueMicrotask(done)));
+  const end = new AbortController();
+  let tries = 0;
+  const fetching = async () => {
+    if (++tries === 2) end.abort();
+    return await full("9999999")();
+  };
+  assert.equal((await live(URL_, { signal: end.signal, fetch: fetching }).next()).done, true);
+  assert.ok(waits.includes(3_600_000));
 });
 
 test("a stream that is ended when a connection is lost ends at once", async (context) => {

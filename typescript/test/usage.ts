@@ -1,6 +1,6 @@
 // Compiled and never run: what the types take, and what they refuse.
 
-import { hub, live, ok, type Post } from "tidings-client";
+import { groups, hub, live, ok, type Post } from "tidings-client";
 
 const api = hub("https://hub.example", { key: "tdi_0" });
 
@@ -11,6 +11,20 @@ export async function used(): Promise<string[]> {
     if (event.type === "post") titles.push(event.post.title);
   }
   return titles;
+}
+
+export async function said(key: string): Promise<string[]> {
+  const texts: string[] = [];
+  for await (const event of groups("https://hub.example", { key })) {
+    if (event.type === "message") texts.push(event.message.content);
+    if (event.type === "group" && event.change === "deleted") break;
+  }
+  return texts;
+}
+
+export async function pictured(name: string): Promise<Blob> {
+  await ok(api.POST("/api/v1/agents/me/avatar", { body: { file: new Blob(["…"], { type: "image/png" }) } }));
+  return await ok(api.GET("/api/v1/agents/{name}/avatar", { params: { path: { name } }, parseAs: "blob" }));
 }
 
 export async function refused(): Promise<void> {

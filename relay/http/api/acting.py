@@ -15,7 +15,7 @@ from litestar.params import QueryParameter
 from msgspec import Meta
 
 from relay.errors import Reject
-from relay.http.api import common, publishing
+from relay.http.api import common, paging, publishing
 from relay.http.hub import RunningRelay
 from relay.http.problems import HttpProblem, invalid, not_found, of_reject
 from relay.protocol import kinds
@@ -30,10 +30,8 @@ from storage.control_plane import Place
 from storage.identities.types import Lookups
 
 ID_BYTES: Final = 16  # of a group that is made here
-_MEMBERS_ALONE: Final = (
-    *metadata.ANTONYMS.values(),
-    "restricted",
-)  # flags: who may not read there does not write there
+# Flags: who may not read there does not write there.
+_MEMBERS_ALONE: Final = (*metadata.ANTONYMS.values(), "restricted")
 Archived = Annotated[bool | None, QueryParameter(description="only archived ones, or only others")]
 OfGroup = Annotated[str | None, QueryParameter(description="only of this one, by its id", max_length=128)]
 GroupId = Annotated[str, Meta(description="id of the group behind it", examples=["6f1d3c5b7a9e0f2d4c6b8a0e1f3d5c7b"])]
@@ -241,7 +239,7 @@ def place(cursor: str) -> Place | None:
     try:
         return _place.decode(base64.urlsafe_b64decode(cursor.encode()))
     except (binascii.Error, ValueError, msgspec.DecodeError):
-        raise invalid("this cursor is none of this list; begin again without one") from None
+        raise invalid(paging.WRONG_CURSOR) from None
 
 
 def page(rows: Sequence[R], most: int, where: Callable[[R], Place]) -> tuple[Sequence[R], str | None]:

@@ -131,7 +131,6 @@ def _refused(request: common.AnyRequest, hub: RunningRelay, refusal: Reject, sch
 
 
 GivenCaller = NamedDependency[SkipValidation[Caller]]  # the user that asks
-GivenClaimant = NamedDependency[
-    SkipValidation[Claimant]
-]  # the user that asks, or the one behind the identity that does
+# The user that asks, or the one behind the identity that does.
+GivenClaimant = NamedDependency[SkipValidation[Claimant]]
 DEPENDENCIES: Final = {"caller": Provide(_caller), "claimant": Provide(_claimant)}

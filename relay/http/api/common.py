@@ -29,9 +29,8 @@ MAX_LIMIT: Final = 100
 MAX_OFFSET: Final = 1000  # rows that a page may skip; further down, cursors lead
 
 AnyRequest = Request[Any, Any, Any]
-READER: Final = (
-    "reader"  # the cookie with which the pages of a relay that asks its readers who they are know one (closed.js)
-)
+# The cookie with which the pages of a relay that asks its readers who they are know one (closed.js).
+READER: Final = "reader"
 _MEMO: Final = "tidings.principal"  # in the request's scope: who asks, once it is known
 _LONGEST_TOKEN: Final = 200  # characters; longer ones are nobody's
 _HEX_ID: Final = re.compile(r"[0-9a-f]{64}")

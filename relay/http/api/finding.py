@@ -146,7 +146,7 @@ async def authors(hub: RunningRelay, author: str) -> frozenset[str] | None:
 def _place(hub: RunningRelay, cursor: str) -> tuple[int, int]:
     """Up to which event to look, and how many hits to pass over."""
     if not cursor:
-        return hub.health().last_seq, 0
+        return hub.last_seq, 0
     found = _CURSOR.fullmatch(cursor)
     if found is None:
         raise invalid("this cursor is none of ours; begin without one")

@@ -11,10 +11,9 @@ from litestar.params import FromPath
 from msgspec import Meta
 
 from relay.api_types import Writer
-from relay.http.api import common, communities, lists, mutes, posts, publishing, rows
+from relay.http.api import common, communities, lists, mutes, paging, posts, publishing, rows
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, Events, GivenPrincipal, Limit, Offset
 from relay.http.api.idempotency import idempotent
-from relay.http.api.knowledge import place_of, query_events
 from relay.http.api.saved import first
 from relay.http.api.shapes import Cursor as NextCursor
 from relay.http.api.shapes import PostPage
@@ -160,10 +159,8 @@ async def followers(hub: RunningRelay, identity: Identity, most: int, cursor: st
     if not keys:
         return PeoplePage(people=[], has_more=False)
     wanted = Filter(kinds=frozenset([kinds.CONTACTS]), tags={"p": keys}, limit=most + 1)
-    found = await query_events(hub, wanted, place_of(cursor), PUBLIC)
-    page = found[:most]
+    page, more = paging.cut(await paging.events(hub, wanted, PUBLIC, paging.place(cursor)), most)
     people = await writers(hub, [event.pubkey for event in page])
-    more = f"{page[-1].created_at}-{page[-1].id}" if len(found) > most else None
     return PeoplePage(people=_once(people), has_more=more is not None, next_cursor=more)
 
 

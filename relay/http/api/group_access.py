@@ -56,12 +56,12 @@ def written(segment: str) -> str:
     return unquote_to_bytes(segment.encode("latin-1", "replace")).decode("utf-8", "replace")
 
 
-async def seen(hub: RunningRelay, segment: str, viewer: Principal | None, what: str = "group") -> GroupStanding:
+async def seen(hub: RunningRelay, segment: str, viewer: Principal | None) -> GroupStanding:
     """The group, as whoever asks stands to it. Raises HttpProblem 404 where there is none that they may know of.
 
     One of another relay is seen here, too: what would change it is refused (`check_here`).
     """
-    return await standing(hub, written(segment), viewer, what, replicas=True)
+    return await standing(hub, written(segment), viewer, replicas=True)
 
 
 async def standing(

@@ -5,7 +5,7 @@ from typing import Final
 from litestar import delete, get, post
 from litestar.params import FromPath, JSONBody
 
-from relay.http.api import acting, common, finding, knowledge
+from relay.http.api import acting, common, finding, knowledge, paging
 from relay.http.api.callers import GivenCaller
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, Events, Limit
 from relay.http.api.finding import HowToLook, Language, Question
@@ -21,9 +21,8 @@ from relay.protocol.filter import Filter
 from relay.server.identities.users import Caller
 
 PLACES: Final = ("organizations", "projects")
-SUFFIX: Final = (
-    8  # characters of the group's id in the name of a document, so that one in another group has another name
-)
+# Characters of the group's id in the name of a document, so that one in another group has another name.
+SUFFIX: Final = 8
 
 
 def _paths(end: str) -> list[str]:
@@ -57,9 +56,7 @@ async def list_group_documents(
     """Documents, newest first."""
     there, most = await _access(hub, caller, group_id), common.at_most(limit)
     wanted = Filter(kinds=knowledge.kinds_of(hub), tags={"h": frozenset([group_id])}, limit=most + 1)
-    found = await knowledge.query_events(hub, wanted, knowledge.place_of(cursor), there.readers)
-    page = found[:most]
-    following = f"{page[-1].created_at}-{page[-1].id}" if len(found) > most else None
+    page, following = paging.cut(await paging.events(hub, wanted, there.readers, paging.place(cursor)), most)
     people = await writers(hub, [event.pubkey for event in page])
     documents = [knowledge.described(event, people[event.pubkey], events) for event in page]
     return DocumentPage(documents=documents, has_more=following is not None, next_cursor=following)

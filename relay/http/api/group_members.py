@@ -9,7 +9,7 @@ from litestar.params import JSONBody, PathParameter
 from msgspec import Meta
 
 from relay.api_types import EventId, Name, Pubkey, When, iso
-from relay.http.api import common, group_access
+from relay.http.api import common, group_access, paging
 from relay.http.api.common import DEFAULT_LIMIT, Cursor, GivenPrincipal, GivenViewer, Limit
 from relay.http.api.group_access import GROUP, TAGS, GroupActAnswer, GroupPath, WhoBody
 from relay.http.api.idempotency import idempotent
@@ -119,7 +119,7 @@ async def list_members(
     """Members, those that came last first; of a private group for its members only."""
     there = await group_access.read(hub, group_id, viewer)
     if cursor and not kinds.is_hex(cursor, 64):
-        raise invalid("this cursor is none of this list; begin again without one")
+        raise invalid(paging.WRONG_CURSOR)
     most = common.at_most(limit)
 
     def find(tables: Lookups) -> tuple[list[tuple[str, Member]], dict[str, Identity]]:

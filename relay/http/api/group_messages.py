@@ -13,7 +13,7 @@ from msgspec import UNSET, Meta
 
 from keys.custody import TAG as CUSTODY
 from relay.api_types import Content, EventId, Title, When, Writer, iso
-from relay.http.api import common, group_access, publishing
+from relay.http.api import common, group_access, paging, publishing
 from relay.http.api import group_texts as texts
 from relay.http.api.common import DEFAULT_LIMIT, Cursor, Events, GivenPrincipal, GivenViewer, Limit
 from relay.http.api.group_access import GROUP, TAGS, GroupActAnswer, GroupId, GroupPath
@@ -31,7 +31,6 @@ from relay.protocol.groups.belonging import DELETE_EVENT
 from relay.protocol.names import is_blank
 from relay.server.identities.group_tables import GroupStanding
 from relay.server.identities.identity_tokens import Principal
-from storage.base import Limits, Readers
 
 MOST_REACTIONS: Final = 1_000  # to the messages of one page, counted
 MAX_REACTION: Final = 64  # characters
@@ -106,15 +105,8 @@ async def list_messages(
 ) -> GroupMessagePage:
     """What was said, the newest first."""
     there = await group_access.read(hub, group_id, viewer)
-    most = common.at_most(limit)
-    wanted = Filter(kinds=frozenset(SAID[type]), tags={"h": frozenset([there.group.wire_id])}, limit=most + 1)
-    found = await query(hub, wanted, there.readers, after=place(cursor))
-    page, more = found[:most], len(found) > most
-    return GroupMessagePage(
-        messages=await described(hub, page, there, events),
-        has_more=more,
-        next_cursor=f"{page[-1].created_at}-{page[-1].id}" if more else None,
-    )
+    wanted = Filter(kinds=frozenset(SAID[type]), tags={"h": frozenset([there.group.wire_id])})
+    return await _page(hub, there, wanted, limit, cursor, events=events)
 
 
 @get(f"{GROUP}/messages/{{message_id:str}}", tags=TAGS, summary="Get a message of a group")
@@ -142,15 +134,19 @@ async def list_replies(
     there = await group_access.read(hub, group_id, viewer)
     above = await find(hub, there, message_id)
     by = {kinds.CHAT: (kinds.CHAT, "q"), kinds.POST: (kinds.COMMENT, "E")}.get(above.kind, (kinds.COMMENT, "e"))
+    wanted = Filter(kinds=frozenset([by[0]]), tags={by[1]: frozenset([above.id])})
+    return await _page(hub, there, wanted, limit, cursor, events=events)
+
+
+async def _page(
+    hub: RunningRelay, there: GroupStanding, wanted: Filter, limit: int, cursor: str, *, events: bool
+) -> GroupMessagePage:
+    """What matches in a group, the newest first."""
     most = common.at_most(limit)
-    wanted = Filter(kinds=frozenset([by[0]]), tags={by[1]: frozenset([above.id])}, limit=most + 1)
-    found = await query(hub, wanted, there.readers, after=place(cursor))
-    page, more = found[:most], len(found) > most
-    return GroupMessagePage(
-        messages=await described(hub, page, there, events),
-        has_more=more,
-        next_cursor=f"{page[-1].created_at}-{page[-1].id}" if more else None,
-    )
+    one_more = msgspec.structs.replace(wanted, limit=most + 1)
+    page, following = paging.cut(await paging.events(hub, one_more, there.readers, paging.place(cursor)), most)
+    messages = await described(hub, page, there, events)
+    return GroupMessagePage(messages=messages, has_more=following is not None, next_cursor=following)
 
 
 @post(f"{GROUP}/messages", tags=TAGS, summary="Write in a group", middleware=[idempotent])
@@ -244,7 +240,7 @@ async def take_back(
         limit=publishing.MAX_SAID,
     )
     answer = GroupActAnswer(message="You have not reacted to it")
-    found = await query(hub, wanted, there.readers) if there.keys else []
+    found = await paging.events(hub, wanted, there.readers) if there.keys else []
     for pubkey in sorted({event.pubkey for event in found}):
         named = [["e", event.id] for event in found if event.pubkey == pubkey]
         tags = [*named, ["k", str(kinds.REACTION)]]
@@ -274,7 +270,7 @@ async def _last_said(hub: RunningRelay, there: GroupStanding, key: str) -> Event
     wanted = Filter(
         authors=frozenset([key]), kinds=frozenset(SAID["all"]), tags={"h": frozenset([there.group.wire_id])}, limit=1
     )
-    said = await query(hub, wanted, there.readers)
+    said = await paging.events(hub, wanted, there.readers)
     return said[0] if said else None
 
 
@@ -309,25 +305,6 @@ async def _belongs(hub: RunningRelay, event: Event, there: GroupStanding) -> boo
     return group_id == there.group.wire_id
 
 
-async def query(
-    hub: RunningRelay, wanted: Filter, readers: Readers, after: tuple[int, str] | None = None
-) -> list[Event]:
-    """What these readers may read of it, at most `limit` (1 without one), from the one after `after` on."""
-    now, most = common.now(), wanted.limit or 1
-    found = await hub.reader.query([wanted], readers, now, limits=Limits(most, most), after=after)
-    return [parse(wire) for wire in [*found.wires, *await hub.reader.fetch(found.rest, now, readers)]][:most]
-
-
-def place(cursor: str) -> tuple[int, str] | None:
-    """Where a page goes on: created_at and id of the last one of the page before. Raises HttpProblem 400."""
-    if not cursor:
-        return None
-    at, _, event_id = cursor.partition("-")
-    if not (at.isascii() and at.isdigit() and len(at) <= 18 and kinds.is_hex(event_id, 64)):
-        raise invalid("this cursor is none of this list; begin again without one")
-    return int(at), event_id
-
-
 # what is shown
 
 
@@ -340,7 +317,7 @@ async def described(
     people = await writers(hub, (event.pubkey for event in found))
     ids = frozenset(event.id for event in found)
     wanted = Filter(kinds=frozenset([kinds.REACTION]), tags={"e": ids}, limit=MOST_REACTIONS)
-    reactions = reacted(await query(hub, wanted, there.readers))
+    reactions = reacted(await paging.events(hub, wanted, there.readers))
     edits = await texts.of(hub, found, there.group)
     return [
         shown(

@@ -5,19 +5,17 @@ repetition.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Annotated, Final
+from typing import Final
 
 from litestar import get
-from litestar.params import HeaderParameter
 from litestar.response import Stream
 
-from relay.http.api import common, group_watchers, resuming, stream
+from relay.http.api import common, group_watchers, resuming, streaming
 from relay.http.api.common import GivenPrincipal
 from relay.http.api.group_access import TAGS
 from relay.http.api.group_watchers import GroupWatcher, GroupWatchers
-from relay.http.api.watchers import heartbeat
+from relay.http.api.streaming import LastEventId
 from relay.http.hub import GivenHub, RunningRelay
-from relay.http.problems import too_fast
 from relay.protocol.event import Event
 from relay.server.identities.group_tables import bound_keys
 
@@ -36,9 +34,7 @@ async def watch_groups(
     request: common.AnyRequest,
     hub: GivenHub,
     principal: GivenPrincipal,
-    last_event_id: Annotated[
-        str, HeaderParameter(name="last-event-id", description="resume after this number", max_length=20)
-    ] = "",
+    last_event_id: LastEventId = "",
 ) -> Stream:
     """Server-sent events `message`, `edit`, `reaction`, `deletion`, `membership` and `group` of the groups that you are in.
 
@@ -46,28 +42,22 @@ async def watch_groups(
     event's number in the log: send the last one as `Last-Event-ID` and nothing is missed; where that is too long ago, the stream
     begins with an event `gap`.
     """
-    after = stream.number(last_event_id)
-    watchers: GroupWatchers = request.app.state.group_watchers
-    address = common.client_address(request, hub)
-    full = watchers.refusal(address, hub.config.rates.connections_per_address)
-    if full is not None:
-        raise too_fast(full, 10)
+    after = streaming.number(last_event_id)
+    address = streaming.check_room(request, hub)
     keys = await hub.identities.group_tables.look(lambda tables: bound_keys(tables, principal.identity_id))
-    frames = _frames(hub, watchers, keys, after, address)
-    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    token = common.credentials(request)
-    return Stream(stream.allowed(hub, token, frames), headers=headers, media_type="text/event-stream")
+    frames = _frames(hub, request.app.state.group_watchers, keys, after, address)
+    return streaming.answer(streaming.allowed(hub, common.credentials(request), frames))
 
 
 async def _frames(
     hub: RunningRelay, watchers: GroupWatchers, keys: tuple[str, ...], after: int | None, address: str
 ) -> AsyncGenerator[bytes, None]:
     with watchers.watch(keys, address, after) as one:
-        yield stream.RETRY
+        yield streaming.RETRY
         if after is not None:
             async for frames in _since(hub, one, after):
                 yield frames
-        yield heartbeat(one.watcher.after)
+        yield streaming.heartbeat(one.watcher.after)
         async for frames in one.watcher.frames():
             yield frames
 

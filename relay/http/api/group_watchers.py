@@ -5,7 +5,6 @@ same commit. So whoever joins is told from that moment on, and whoever leaves is
 streams end: a watcher comes again and resumes from the log.
 """
 
-import asyncio
 import contextlib
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Final, Literal
@@ -13,10 +12,10 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 
 from relay.api_types import Content, EventId, Name, Pubkey, When, Writer, iso
-from relay.http.api import group_messages, writers
+from relay.http.api import group_messages, streaming, writers
 from relay.http.api.group_access import GroupId
 from relay.http.api.group_messages import SAID, MessageInGroup
-from relay.http.api.watchers import HEARTBEAT, MAX_WATCHERS, TICK, Selection, Watcher, heartbeat
+from relay.http.api.watchers import Selection, Ticker, Watcher
 from relay.http.hub import RunningRelay
 from relay.protocol import feed, kinds
 from relay.protocol.event import Event, first_value, values
@@ -31,7 +30,6 @@ from relay.protocol.groups.belonging import (
 )
 from relay.protocol.groups.state import Member
 from relay.server.events.follow import Applied, LiveEvent
-from relay.server.supervision import Tasks
 from storage.groups import GroupLookups, Membership, is_privileged
 from storage.identities.types import Lookups
 
@@ -193,14 +191,9 @@ class GroupWatchers:
         self._watchers: dict[GroupWatcher, None] = {}
         self._by_group = WatcherIndex()
         self._by_key = WatcherIndex()
-        self._delivered = hub.health().last_seq
-        self._tasks = Tasks(hub.faults)
-        self._ticking: asyncio.Task[None] | None = None
+        self._delivered = hub.last_seq
+        self._ticker = Ticker(hub, "the ticker of streams of groups", self._streams, lambda: self._delivered)
         hub.follow(self._applied)
-
-    def refusal(self, address: str, per_address: int) -> str | None:
-        """Why this address may not open one more stream (`per_address` 0 is no limit)."""
-        return self._hub.streams.full(address, per_address, MAX_WATCHERS)
 
     @contextlib.contextmanager
     def watch(self, keys: Iterable[str], address: str, seen: int | None = None) -> Iterator[GroupWatcher]:
@@ -213,17 +206,16 @@ class GroupWatchers:
             lambda tables: [one for one in tables.memberships(asked) if _is_found(tables, one.group_id)]
         )
         one = GroupWatcher(asked, memberships, self._delivered)
-        if seen is not None and one.watcher.after < seen <= self._hub.health().last_seq:
+        if seen is not None and one.watcher.after < seen <= self._hub.last_seq:
             one.watcher.after = seen
-        if self._hub.streams.enter(address, self._hub.config.rates.connections_per_address, MAX_WATCHERS) is not None:
+        if not streaming.enter(self._hub, address):
             one.watcher.end()
             yield one
             return
         self._watchers[one] = None
         self._by_group.put(one.called, one)
         self._by_key.put(one.keys, one)
-        if self._ticking is None:
-            self._ticking = self._tasks.repeat(self._tick, "the ticker of streams of groups")
+        self._ticker.begin()
         try:
             yield one
         finally:
@@ -231,9 +223,8 @@ class GroupWatchers:
             self._by_group.take(one.called, one)
             self._by_key.take(one.keys, one)
             self._hub.streams.leave(address)
-            if not self._watchers and self._ticking is not None:
-                self._ticking.cancel()
-                self._ticking = None
+            if not self._watchers:
+                self._ticker.rest()
 
     def _applied(self, applied: Applied) -> None:
         if self._watchers:
@@ -294,21 +285,12 @@ class GroupWatchers:
                 found.update(dict.fromkeys(self._by_key.of(pubkey)))
         return [one for one in found if one.reads(live.audience)]
 
-    def _end(self) -> None:
-        for one in self._watchers:
-            one.watcher.end()
+    def _streams(self) -> list[Watcher]:
+        return [one.watcher for one in self._watchers]
 
-    async def _tick(self) -> None:
-        ticks = 0
-        while True:
-            await asyncio.sleep(TICK)
-            ticks += 1
-            if self._hub.health().status == "draining":
-                self._end()
-            elif ticks % HEARTBEAT == 0:
-                frame = heartbeat(self._delivered)
-                for one in self._watchers:
-                    one.watcher.offer(frame)
+    def _end(self) -> None:
+        for watcher in self._streams():
+            watcher.end()
 
 
 def _is_found(tables: GroupLookups, group_id: str) -> bool:

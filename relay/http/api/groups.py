@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from relay.api_types import EventId, When, iso
 from relay.errors import Prefix
-from relay.http.api import common, group_access, publishing
+from relay.http.api import common, group_access, paging, publishing
 from relay.http.api.common import DEFAULT_LIMIT, Cursor, GivenPrincipal, GivenViewer, Limit
 from relay.http.api.group_access import GROUP, GROUPS, TAGS, GroupActAnswer, GroupId, GroupPath
 from relay.http.api.idempotency import idempotent
@@ -31,7 +31,6 @@ from storage.identities.types import Lookups
 
 ID_BYTES: Final = 8  # of an id that is made here
 MAX_QUESTION: Final = 100  # characters
-WRONG_CURSOR: Final = "this cursor is none of this list; begin again without one"
 
 Flag = Annotated[bool, Meta(examples=[False])]
 GroupName = Annotated[str, Meta(examples=["Tide watchers"])]
@@ -151,7 +150,7 @@ async def list_groups(
 
     found = await hub.identities.group_tables.look(find)
     if found is None:
-        raise invalid(WRONG_CURSOR)
+        raise invalid(paging.WRONG_CURSOR)
     page = found[:most]
     more = len(found) > most
     return GroupPage(
@@ -288,11 +287,8 @@ async def join_group(
     try:
         return await join(hub, principal, there, asked)
     except HttpProblem as problem:
-        if there.group.hidden and problem.code in (
-            "restricted",
-            "invalid",
-            "elsewhere",
-        ):  # only a good code shows that it is there
+        if there.group.hidden and problem.code in ("restricted", "invalid", "elsewhere"):
+            # Only a good code shows that it is there.
             raise not_found("group") from None
         raise
 

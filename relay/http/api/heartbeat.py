@@ -79,14 +79,14 @@ async def heartbeat(
 
     Oldest first. Without `since`: the notifications that are unread. Asking marks nothing as read.
     """
-    if since and not (since.isascii() and since.isdigit() and int(since) <= hub.health().last_seq):
+    if since and not (since.isascii() and since.isdigit() and int(since) <= hub.last_seq):
         raise invalid("this cursor is none of this hub's; begin again without one")
     return await news(hub, principal.identity_id, int(since) if since else None, common.at_most(limit))
 
 
 async def news(hub: RunningRelay, identity_id: str, since: int | None, limit: int = FEW) -> Heartbeat:
     """What is new for an identity after this number of the log; without one, what it has not read."""
-    upto = hub.health().last_seq  # what comes while this is made is new the next time
+    upto = hub.last_seq  # what comes while this is made is new the next time
     inbox = await notifications.collect(
         hub, identity_id, notifications.EVER if since is None else since, far=since is not None
     )
@@ -101,7 +101,7 @@ async def happened(
     hub: RunningRelay, identity_id: str, since: int, limit: int, *, upto: int | None = None
 ) -> Heartbeat:
     """As `news`, without the posts of those followed; only what came up to that number, where one is given."""
-    last = hub.health().last_seq
+    last = hub.last_seq
     inbox = await notifications.collect(hub, identity_id, since, far=True)
     found = [(one.seq, _item(one)) for one in inbox.found]
     return _beat(found, inbox, since, last if upto is None else min(upto, last), limit)

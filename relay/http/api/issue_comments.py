@@ -8,7 +8,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec import UNSET, Meta
 
 from relay.api_types import Content, EventId, Pubkey, When, iso
-from relay.http.api import acting, common, group_messages
+from relay.http.api import acting, common, paging
 from relay.http.api.acting import GroupAccess
 from relay.http.api.callers import GivenCaller
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, Events, Limit
@@ -77,13 +77,9 @@ async def list_issue_comments(
     row, there = await _issue(hub, caller, issue_id)
     most = common.at_most(limit)
     wanted = of_issue(row.id, there.group.id, most + 1)
-    found = await group_messages.query(hub, wanted, there.readers, after=group_messages.place(cursor))
-    page, more = found[:most], len(found) > most
-    return IssueCommentPage(
-        comments=[described(event, row.id, events) for event in page],
-        has_more=more,
-        next_cursor=f"{page[-1].created_at}-{page[-1].id}" if more else None,
-    )
+    page, following = paging.cut(await paging.events(hub, wanted, there.readers, paging.place(cursor)), most)
+    comments = [described(event, row.id, events) for event in page]
+    return IssueCommentPage(comments=comments, has_more=following is not None, next_cursor=following)
 
 
 @post(PATH, tags=TAGS, summary="Comment on an issue", middleware=[idempotent_for_users])

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from relay.api_types import KeyRow, iso
 from relay.http import origin
-from relay.http.api import common, profiles
+from relay.http.api import common, operators, profiles
 from relay.http.api.agents import NO_STORE
 from relay.http.api.common import BASE, GivenPrincipal
 from relay.http.api.shapes import Body
@@ -37,6 +37,7 @@ class KeyList(msgspec.Struct, frozen=True, kw_only=True):
     success: bool = True
     keys: list[KeyRow]
     unsigned: list[Event]
+    is_operator: Annotated[bool, Meta(description="whether who has one of these keys runs this relay")]
 
 
 class Code(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,7 +154,11 @@ def _pubkey(text: str) -> str:
 async def _list(hub: RunningRelay, principal: Principal) -> KeyList:
     identity = await hub.identities.get(principal.identity_id)
     keys = await hub.identities.keys.of(identity.id)
-    return KeyList(keys=[_row(key, identity) for key in keys], unsigned=await hub.identities.profiles.owed(identity.id))
+    return KeyList(
+        keys=[_row(key, identity) for key in keys],
+        unsigned=await hub.identities.profiles.owed(identity.id),
+        is_operator=await operators.is_operator(hub, principal),
+    )
 
 
 def _row(key: BoundKey, identity: Identity) -> KeyRow:

@@ -2,8 +2,8 @@
 
 import asyncio
 import hashlib
-import re
 import unicodedata
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 import msgspec
@@ -12,7 +12,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, Meta, UnsetType
 
 from relay.api_types import Chunk, EventId, Snippet, TextVersion, When, Writer, iso
-from relay.http.api import common, finding, publishing
+from relay.http.api import common, finding, paging, publishing
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, Events, GivenPrincipal, GivenViewer, Limit
 from relay.http.api.editing import HistoryAnswer
 from relay.http.api.finding import Author, HowToLook, Language, Mode, Question, Since
@@ -36,7 +36,6 @@ MAX_TITLE: Final = 300  # characters, as is the next
 MAX_SOURCE: Final = 2048
 MAX_TAGS: Final = 50
 
-_CURSOR: Final = re.compile(r"([0-9]{1,16})-([0-9a-f]{64})")
 
 Title = Annotated[str, Meta(max_length=MAX_TITLE, examples=["Tide tables"])]
 Source = Annotated[str, Meta(max_length=MAX_SOURCE, description="where it is from", examples=["tides.md"])]
@@ -157,10 +156,8 @@ async def list_documents(
     tags = {"t": topics.spellings(tag)} if tag else {}
     wanted = Filter(kinds=kinds_of(hub), authors=await finding.authors(hub, author), tags=tags, limit=most + 1)
     readers = await common.readers(hub, viewer)
-    found = await query_events(hub, wanted, place_of(cursor), readers)
-    page = found[:most]
-    following = f"{page[-1].created_at}-{page[-1].id}" if len(found) > most else None
-    page = await told(hub, page, readers)
+    found, following = paging.cut(await paging.events(hub, wanted, readers, paging.place(cursor)), most)
+    page = await told(hub, found, readers)
     people = await writers(hub, [event.pubkey for event in page])
     documents = [described(event, people[event.pubkey], events) for event in page]
     return DocumentPage(documents=documents, has_more=following is not None, next_cursor=following)
@@ -327,22 +324,13 @@ async def _newest_of(hub: RunningRelay, document_id: str, readers: Readers) -> E
     before = parse(wire)
     named = {"d": frozenset([first_value(before, "d") or ""])}
     wanted = Filter(kinds=frozenset([before.kind]), authors=frozenset([before.pubkey]), tags=named, limit=1)
-    found = await query_events(hub, wanted, None, readers)
+    found = await paging.events(hub, wanted, readers)
     if not found:
         raise not_found("document")
     return found[0]
 
 
-async def query_events(
-    hub: RunningRelay, wanted: Filter, after: tuple[int, str] | None, readers: Readers
-) -> list[Event]:
-    """The events that match and that these may read, from a place on."""
-    now = common.now()
-    found = await hub.reader.query([wanted], readers, now, after=after)
-    return [parse(wire) for wire in [*found.wires, *await hub.reader.fetch(found.rest, now)]]
-
-
-async def told(hub: RunningRelay, found: list[Event], readers: Readers) -> list[Event]:
+async def told(hub: RunningRelay, found: Sequence[Event], readers: Readers) -> Sequence[Event]:
     """These without what stands in hidden groups, of which members alone are to know: a page may be shorter by them."""
     named = [event.id for event in found if has_tag(event, "h")]
     if not named:
@@ -350,16 +338,6 @@ async def told(hub: RunningRelay, found: list[Event], readers: Readers) -> list[
     seqs = {event_id: seq for event_id, (seq, _) in (await hub.feed.arrivals(named)).items()}
     hidden = await hub.feed.of_hidden(list(seqs.values()), readers)
     return [event for event in found if seqs.get(event.id) not in hidden]
-
-
-def place_of(cursor: str) -> tuple[int, str] | None:
-    """The document that a list goes on after: when it was made and its id."""
-    if not cursor:
-        return None
-    found = _CURSOR.fullmatch(cursor)
-    if found is None:
-        raise invalid("this cursor is none of this list; begin again without one")
-    return int(found.group(1)), found.group(2)
 
 
 async def passages_of(hub: RunningRelay, hits: list[Hit], events: bool, readers: Readers) -> list[KnowledgePassage]:

@@ -7,26 +7,22 @@ reader costs nothing, and a stream that comes back with `Last-Event-ID` goes on 
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
 from litestar import get
-from litestar.params import HeaderParameter
 from litestar.response import Stream
 
-from relay.http.api import common, notifications, publishing, stream
+from relay.http.api import common, notifications, publishing, streaming
 from relay.http.api.common import GivenPrincipal
 from relay.http.api.notifications import TELLING, FullNotification
 from relay.http.api.shapes import Count
-from relay.http.api.watchers import MAX_WATCHERS
+from relay.http.api.streaming import LastEventId
 from relay.http.hub import GivenHub, RunningRelay
-from relay.http.problems import too_fast
 from relay.protocol.event import values
 from relay.server.events.follow import Applied
 from storage.identities.types import FOLLOWED
 
-TICK: Final = 1.0  # seconds between looks at whether the relay is draining
-HEARTBEAT: Final = 15  # ticks between frames that keep proxies awake
 QUIET: Final = 0.2  # seconds in which further events are gathered, of those after the first
 MOST: Final = 100  # notifications told at once; of more, the newest
 EXAMPLE: Final = (
@@ -106,9 +102,7 @@ async def watch_notifications(
     request: common.AnyRequest,
     hub: GivenHub,
     principal: GivenPrincipal,
-    last_event_id: Annotated[
-        str, HeaderParameter(name="last-event-id", description="resume after this number", max_length=20)
-    ] = "",
+    last_event_id: LastEventId = "",
 ) -> Stream:
     """Server-sent events `notification`, each with one and how many are unread; `id` is a number of the log.
 
@@ -117,17 +111,12 @@ async def watch_notifications(
     Send the last one as `Last-Event-ID` and nothing is missed of what `/notifications` still lists. The votes on one thing are
     told again, in sum, with each further one.
     """
-    after = stream.number(last_event_id)
-    address, most = common.client_address(request, hub), hub.config.rates.connections_per_address
-    full = hub.streams.full(address, most, MAX_WATCHERS)
-    if full is not None:
-        raise too_fast(full, 10)
+    after = streaming.number(last_event_id)
+    address = streaming.check_room(request, hub)
     streams: NotificationStreams = request.app.state.notification_streams
     one = NotifiedAgent(principal.identity_id, await publishing.keys_of(hub, principal.identity_id))
     frames = _frames(hub, streams, one, principal.identity_id, after=after, address=address)
-    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    token = common.credentials(request)
-    return Stream(stream.allowed(hub, token, frames), headers=headers, media_type="text/event-stream")
+    return streaming.answer(streaming.allowed(hub, common.credentials(request), frames))
 
 
 async def _frames(
@@ -139,38 +128,28 @@ async def _frames(
     after: int | None,
     address: str,
 ) -> AsyncGenerator[bytes, None]:
-    if hub.streams.enter(address, hub.config.rates.connections_per_address, MAX_WATCHERS) is not None:
+    if not streaming.enter(hub, address):
         return
     streams.enter(one)
     try:
-        told = hub.health().last_seq if after is None else after
-        yield stream.RETRY
+        told = hub.last_seq if after is None else after
+        yield streaming.RETRY
         yield await _unread(hub, identity_id, told)
         if after is not None:
             one.news.set()
         ticks = 0
-        while hub.health().status != "draining":
-            if await _wait(one.news, TICK):
-                one.news.clear()
-                upto = hub.health().last_seq
+        while not hub.is_draining:
+            if await streaming.came(one.news, streaming.TICK):
+                upto = hub.last_seq
                 yield await _told(hub, identity_id, told, upto)
                 told = max(told, upto)
                 await asyncio.sleep(QUIET)
             ticks += 1
-            if ticks % HEARTBEAT == 0:
-                yield b"id: %d\n\n" % told
+            if ticks % streaming.HEARTBEAT == 0:
+                yield streaming.heartbeat(told)
     finally:
         streams.leave(one)
         hub.streams.leave(address)
-
-
-async def _wait(news: asyncio.Event, seconds: float) -> bool:
-    try:
-        async with asyncio.timeout(seconds):
-            await news.wait()
-    except TimeoutError:
-        return False
-    return True
 
 
 async def _unread(hub: RunningRelay, identity_id: str, told: int) -> bytes:

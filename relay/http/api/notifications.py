@@ -14,7 +14,7 @@ from litestar.params import FromPath
 from msgspec import Meta
 
 from relay.api_types import Notification, iso
-from relay.http.api import common, group_access, mutes, new_followers, posts, publishing, rows
+from relay.http.api import common, group_access, mutes, new_followers, paging, posts, publishing, rows
 from relay.http.api.common import BASE, GivenPrincipal, Limit
 from relay.http.api.new_followers import NewFollowers
 from relay.http.api.shapes import Count, FeedComment, FeedPost
@@ -164,7 +164,7 @@ async def list_notifications(
     Reading them here marks nothing as read.
     """
     if cursor and not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 16):
-        raise invalid("this cursor is none of this list; begin again without one")
+        raise invalid(paging.WRONG_CURSOR)
     inbox = await collect(hub, principal.identity_id)
     rest = [one for one in inbox.found if not cursor or one.seq < int(cursor)]
     page = rest[: common.at_most(limit)]
@@ -186,7 +186,7 @@ async def count_unread(principal: GivenPrincipal, hub: GivenHub) -> Unread:
 @post(f"{BASE}/notifications/read-all", tags=TAGS, summary="Mark all notifications as read", status_code=200)
 async def read_all(principal: GivenPrincipal, hub: GivenHub) -> ReadAnswer:
     """All that has come so far is read."""
-    await hub.identities.agents.mark_read(principal.identity_id, "", hub.health().last_seq, principal.token)
+    await hub.identities.agents.mark_read(principal.identity_id, "", hub.last_seq, principal.token)
     return ReadAnswer(
         message="All notifications are read", unread_count=len((await collect(hub, principal.identity_id)).unread())
     )
@@ -201,7 +201,7 @@ async def read_all(principal: GivenPrincipal, hub: GivenHub) -> ReadAnswer:
 async def read_by_post(post_id: FromPath[str], principal: GivenPrincipal, hub: GivenHub) -> ReadAnswer:
     """All that has come so far about a post, and about the comments under it, is read."""
     found = await posts.find(hub, post_id, principal)
-    await hub.identities.agents.mark_read(principal.identity_id, found.id, hub.health().last_seq, principal.token)
+    await hub.identities.agents.mark_read(principal.identity_id, found.id, hub.last_seq, principal.token)
     unread = len((await collect(hub, principal.identity_id)).unread())
     return ReadAnswer(message="The notifications about this post are read", unread_count=unread)
 

@@ -109,7 +109,7 @@ async def _followed(hub: RunningRelay, pubkeys: list[str]) -> set[str]:
     """The keys in the contact lists of these keys."""
     wanted = Filter(kinds=frozenset([kinds.CONTACTS]), authors=frozenset(pubkeys), limit=len(pubkeys))
     found = await hub.reader.query([wanted], PUBLIC, common.now())
-    wires = [*found.wires, *await hub.reader.fetch(found.rest, common.now())]
+    wires = [*found.wires, *await hub.reader.fetch(found.rest, common.now(), PUBLIC)]
     return {pubkey for wire in wires for pubkey in values(parse(wire), "p")}
 
 

@@ -84,7 +84,7 @@ async def publish(
     """Publish a signed event by the door of HTTP; a duplicate is no failure. Raises HttpProblem when it is refused.
 
     `trusted`: the relay has just signed it itself. Raises Changed where what is `expected` does not hold. `source`, `url` and
-    `token` as in `Hub.publish`.
+    `token` as in `RunningRelay.publish`.
     """
     outcome = await hub.publish(
         event, Door.HTTP, trusted=trusted, expected=expected, source=source, url=url, token=token
@@ -130,7 +130,7 @@ async def keys_of(hub: RunningRelay, identity_id: str) -> frozenset[str]:
 async def unseen(hub: RunningRelay, principal: Principal, event_id: str, kinds_of: Collection[int]) -> Event | None:
     """What the identity wrote under this id, whether it may read it or not, as in a private group that it has left."""
     came = (await hub.feed.arrivals([event_id])).get(event_id)
-    wires = [] if came is None else await hub.reader.fetch([came[0]], common.now())
+    wires = [] if came is None else await hub.reader.fetch([came[0]], common.now(), None)
     event = parse(wires[0]) if wires else None
     if event is None or event.kind not in kinds_of or event.pubkey not in await keys_of(hub, principal.identity_id):
         return None

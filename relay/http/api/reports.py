@@ -6,7 +6,7 @@ can delete either with `tidings delete`.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Final, Literal
 from urllib.parse import quote
 
@@ -102,7 +102,7 @@ class ReportPage(msgspec.Struct, frozen=True, kw_only=True):
 
 @post(REPORTS, tags=TAGS, summary="Report something", middleware=[idempotent])
 async def create_report(data: JSONBody[NewReport], principal: GivenPrincipal, hub: GivenHub) -> Done:
-    """Tell the operator, and the moderators of its group, that something is not fit to be here. Once is enough.
+    """Tell the operator, and the moderators of its group, that something is not fit to be here. Once is enough, until they looked.
 
     A report is a signed event that anybody may read, but for one of a private group.
     """
@@ -129,7 +129,7 @@ async def create_report(data: JSONBody[NewReport], principal: GivenPrincipal, hu
         readers = await common.readers(hub, principal)
         present = await publishing.newest(hub, wanted, readers)
         same = [event for event in present.events if (told := reports.read(event)) and told.event_id == target]
-        if same:
+        if same and await _received_at(hub, same[0].id, readers) > (await _looked_at(hub)).get(target or author, 0):
             return same[0]
         draft = Draft(kinds.REPORT, tags, data.content.strip(), present.following(common.now()))
         by = None if there is None else there.key
@@ -173,12 +173,16 @@ async def page_of(hub: RunningRelay, principal: Principal | None, group: str, li
 async def reported(hub: RunningRelay, readers: Readers) -> list[Reported]:
     """What is reported and still here, of the newest LOOKED reports that these may read; what was reported last first.
 
-    What the operator has looked at and allowed since (storage.access) is left out.
+    What the operator has looked at and allowed since (storage.access) is left out, and people who are banned or
+    vanished.
     """
     wanted = Filter(kinds=frozenset([kinds.REPORT]), limit=LOOKED)
     events = (await publishing.newest(hub, wanted, readers)).events
-    looked_at = {rule.value: rule.at for rule in await hub.rules.said_of(RuleSubject.EVENT, allowed=True)}
-    about = reports.without(reports.by_target(events), looked_at)
+    about, looked_at = reports.by_target(events), await _looked_at(hub)
+    asked = [one.event.id for target in looked_at.keys() & about.keys() for one in about[target]]
+    received = {report: await _received_at(hub, report, readers) for report in asked}
+    done = hub.config.access.refused_keys | await _vanished(hub, about)
+    about = reports.without(about, looked_at, received, done)
     ids = [told[0].report.event_id for told in about.values() if told[0].report.event_id is not None]
     targets, people = await asyncio.gather(
         _targets(hub, ids, readers),
@@ -196,6 +200,27 @@ async def reported(hub: RunningRelay, readers: Readers) -> list[Reported]:
             author = authors[target.pubkey]
             rows.append(_row(told, people, author, target, base=base, group_id=groups.get(target.id)))
     return rows
+
+
+async def _looked_at(hub: RunningRelay) -> dict[str, int]:
+    """When the operator allowed events and people last, by id or key."""
+    said = await asyncio.gather(*(hub.rules.said_of(one, allowed=True) for one in (RuleSubject.EVENT, RuleSubject.KEY)))
+    return {rule.value: rule.at for rules in said for rule in rules}
+
+
+async def _vanished(hub: RunningRelay, about: Mapping[str, list[ReportEvent]]) -> frozenset[str]:
+    """The keys of people who are reported and vanished since."""
+    keys = frozenset(reports.people(about))
+    if not keys:
+        return keys
+    requests = await publishing.newest(hub, Filter(kinds=frozenset([kinds.VANISH]), authors=keys, limit=LOOKED))
+    return reports.vanished(about, requests.events)
+
+
+async def _received_at(hub: RunningRelay, report: str, readers: Readers) -> int:
+    """When a report came; 0 for one that is gone."""
+    record = await hub.reader.get(report, readers, common.now())
+    return 0 if record is None else record.received_at
 
 
 def _row(

@@ -12,7 +12,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
 from relay.api_types import EventId
-from relay.http.api import common, knowledge, lists, rows
+from relay.http.api import common, knowledge, lists, paging, rows
 from relay.http.api.common import BASE, GivenPrincipal, Limit
 from relay.http.api.idempotency import idempotent
 from relay.http.api.knowledge import KnowledgeDocument
@@ -174,5 +174,5 @@ async def _tag(hub: RunningRelay, event_id: str, readers: Readers) -> list[str] 
 def first(cursor: str) -> int:
     """Where a page of a list begins that is cut by number. Raises HttpProblem 400."""
     if cursor and not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 6):
-        raise invalid("this cursor is none of this list; begin again without one")
+        raise invalid(paging.WRONG_CURSOR)
     return int(cursor or 0)

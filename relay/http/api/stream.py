@@ -3,26 +3,19 @@
 A stream begins with what came since `Last-Event-ID`, read from the log, and goes on live without gap or repetition.
 """
 
-import logging
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
 from typing import Annotated, Final
 
 from litestar import get
-from litestar.params import HeaderParameter, QueryParameter
+from litestar.params import QueryParameter
 from litestar.response import Stream
 
-from relay.errors import Reject
-from relay.http.api import common, communities, entries, resuming
-from relay.http.api.watchers import KINDS, Selection, Watcher, Watchers, heartbeat
+from relay.http.api import common, communities, entries, resuming, streaming
+from relay.http.api.streaming import LastEventId
+from relay.http.api.watchers import KINDS, Selection, Watcher, Watchers
 from relay.http.hub import GivenHub, RunningRelay
-from relay.http.problems import invalid, not_found, too_fast
+from relay.http.problems import invalid, not_found
 from storage.base import PUBLIC
-from storage.errors import StorageError
-
-RETRY: Final = b"retry: 2000\n\n"  # milliseconds before a client comes back
-
-log = logging.getLogger("tidings.stream")
 
 EXAMPLE: Final = (
     'id: 1042\nevent: vote\ndata: {"type":"vote","seq":1042,"post_id":"5c83…","vote":"up","score":3, …}\n\n'
@@ -43,9 +36,7 @@ async def stream(
     author: Annotated[str, QueryParameter(description="only what this identity does, by name", max_length=64)] = "",
     post: Annotated[str, QueryParameter(description="only this post: its comments and votes", max_length=64)] = "",
     submolt: Annotated[str, QueryParameter(description="only this submolt", max_length=64)] = "",
-    last_event_id: Annotated[
-        str, HeaderParameter(name="last-event-id", description="resume after this number", max_length=20)
-    ] = "",
+    last_event_id: LastEventId = "",
 ) -> Stream:
     """Server-sent events `post`, `comment` and `vote`; `id` is the event's number in the log.
 
@@ -56,16 +47,10 @@ async def stream(
     if await communities.named(hub, submolt, None) is not None:
         raise invalid("a stream tells of all communities, or of one post or author: leave submolt out")
     wanted = Selection(await _author(hub, author), common.event_id(post, "post") if post else None)
-    after = number(last_event_id)
-    watchers: Watchers = request.app.state.watchers
-    address = common.client_address(request, hub)
-    full = watchers.refusal(address, hub.config.rates.connections_per_address)
-    if full is not None:
-        raise too_fast(full, 10)
-    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    frames = _frames(hub, watchers, wanted, after, address)
-    token = common.credentials(request)
-    return Stream(allowed(hub, token, frames), headers=headers, media_type="text/event-stream")
+    after = streaming.number(last_event_id)
+    address = streaming.check_room(request, hub)
+    frames = _frames(hub, request.app.state.watchers, wanted, after, address)
+    return streaming.answer(streaming.allowed(hub, common.credentials(request), frames))
 
 
 async def _author(hub: RunningRelay, name: str) -> str | None:
@@ -77,38 +62,17 @@ async def _author(hub: RunningRelay, name: str) -> str | None:
     return identity.id
 
 
-def number(text: str) -> int | None:
-    """The number in a `Last-Event-ID`, None without one. Raises HttpProblem 400."""
-    if text and not (text.isascii() and text.isdigit() and len(text) <= 16):
-        raise invalid("Last-Event-ID must be a number that this stream gave")
-    return int(text) if text else None
-
-
 async def _frames(
     hub: RunningRelay, watchers: Watchers, wanted: Selection, after: int | None, address: str
 ) -> AsyncGenerator[bytes, None]:
     with watchers.watch(wanted, address, after) as watcher:
-        yield RETRY
+        yield streaming.RETRY
         if after is not None:
             async for frames in _since(hub, watcher, after):
                 yield frames
-        yield heartbeat(watcher.after)
+        yield streaming.heartbeat(watcher.after)
         async for frames in watcher.frames():
             yield frames
-
-
-async def allowed(hub: RunningRelay, token: str | None, frames: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
-    """The frames, as long as the token that the stream was opened with is good, and the store can be read."""
-    async with aclosing(frames):
-        try:
-            async for frame in frames:
-                if token is not None:
-                    await hub.identities.tokens.authenticate(token)
-                yield frame
-        except Reject:
-            return
-        except StorageError as error:  # the head of the answer is sent: its reader comes again, after what it has
-            log.warning("a stream ends: %s", error)
 
 
 async def _since(hub: RunningRelay, watcher: Watcher, after: int) -> AsyncIterator[bytes]:

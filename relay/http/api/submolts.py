@@ -14,7 +14,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec import UNSET, Meta, UnsetType
 
 from relay.api_types import IdentityId, Name, Pubkey, When, iso
-from relay.http.api import common, communities, group_access, groups, posts
+from relay.http.api import common, communities, group_access, groups, paging, posts
 from relay.http.api.common import BASE, DEFAULT_LIMIT, Cursor, GivenPrincipal, GivenViewer, Limit, Offset
 from relay.http.api.idempotency import idempotent
 from relay.http.api.shapes import GENERAL, Body, Count, Done, PostPage
@@ -175,7 +175,7 @@ async def list_submolts(
 
     found = await hub.identities.group_tables.look(find)
     if found is None:
-        raise invalid(groups.WRONG_CURSOR)
+        raise invalid(paging.WRONG_CURSOR)
     page, more = found[:room], len(found) > room
     first = [] if cursor else [await general(request, hub)]
     return SubmoltPage(

@@ -8,11 +8,12 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
 
+from relay.http.api import streaming
 from relay.http.hub import RunningRelay
 from relay.protocol import kinds
 from relay.protocol.event import Event
@@ -20,15 +21,12 @@ from relay.server.events.follow import Applied, LiveEvent
 from relay.server.supervision import Tasks
 
 KINDS: Final = frozenset((kinds.POST, kinds.COMMENT, kinds.REACTION))
-MAX_WATCHERS: Final = 10_000
 MAX_PENDING: Final = 5_000  # events waiting to be described
 MAX_PENDING_BYTES: Final = 16 * 1024 * 1024
 MAX_HELD: Final = 1_000  # frames waiting for one watcher
 MAX_HELD_BYTES: Final = 2 * 1024 * 1024
 BATCH: Final = 200  # events described at once, fewer where they are large
 BATCH_BYTES: Final = 1024 * 1024
-TICK: Final = 1.0  # seconds between looks at whether the relay is draining
-HEARTBEAT: Final = 15  # ticks
 
 log = logging.getLogger("tidings.stream")
 
@@ -104,6 +102,45 @@ class Watcher:
                 await self._wake
 
 
+class Ticker:
+    """Keeps streams awake, and ends them when the relay ends, for as long as there are any."""
+
+    def __init__(
+        self, hub: RunningRelay, name: str, streams: Callable[[], Iterable[Watcher]], told: Callable[[], int]
+    ) -> None:
+        """`told` is the number up to which all of them are."""
+        self._hub = hub
+        self._name = name
+        self._streams = streams
+        self._told = told
+        self._tasks = Tasks(hub.faults)
+        self._ticking: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """There is a stream."""
+        if self._ticking is None:
+            self._ticking = self._tasks.repeat(self._tick, self._name)
+
+    def rest(self) -> None:
+        """There is none."""
+        if self._ticking is not None:
+            self._ticking.cancel()
+            self._ticking = None
+
+    async def _tick(self) -> None:
+        ticks = 0
+        while True:
+            await asyncio.sleep(streaming.TICK)
+            ticks += 1
+            if self._hub.is_draining:
+                for watcher in self._streams():
+                    watcher.end()
+            elif ticks % streaming.HEARTBEAT == 0:
+                frame = streaming.heartbeat(self._told())
+                for watcher in self._streams():
+                    watcher.offer(frame)
+
+
 class Watchers:
     """All open streams of one relay. Made and used on its loop."""
 
@@ -113,15 +150,11 @@ class Watchers:
         self._watchers: set[Watcher] = set()
         self._pending: deque[tuple[Pending, int]] = deque()  # each with its bytes
         self._pending_bytes = 0
-        self._delivered = hub.health().last_seq
+        self._delivered = hub.last_seq
         self._tasks = Tasks(hub.faults)
         self._working: asyncio.Task[None] | None = None
-        self._ticking: asyncio.Task[None] | None = None
+        self._ticker = Ticker(hub, "the ticker of streams", lambda: self._watchers, lambda: self._delivered)
         hub.follow(self._applied)
-
-    def refusal(self, address: str, per_address: int) -> str | None:
-        """Why this address may not open one more stream (`per_address` 0 is no limit)."""
-        return self._hub.streams.full(address, per_address, MAX_WATCHERS)
 
     @contextlib.contextmanager
     def watch(self, wanted: Selection, address: str, seen: int | None = None) -> Iterator[Watcher]:
@@ -130,24 +163,21 @@ class Watchers:
         `seen` is up to which number it was told before, maybe by another front, which may be further than this one.
         """
         watcher = Watcher(wanted, self._delivered)
-        if seen is not None and watcher.after < seen <= self._hub.health().last_seq:
+        if seen is not None and watcher.after < seen <= self._hub.last_seq:
             watcher.after = seen
-        per_address = self._hub.config.rates.connections_per_address
-        if self._hub.streams.enter(address, per_address, MAX_WATCHERS) is not None:
+        if not streaming.enter(self._hub, address):
             watcher.end()
             yield watcher
             return
         self._watchers.add(watcher)
-        if self._ticking is None:
-            self._ticking = self._tasks.repeat(self._tick, "the ticker of streams")
+        self._ticker.begin()
         try:
             yield watcher
         finally:
             self._watchers.discard(watcher)
             self._hub.streams.leave(address)
-            if not self._watchers and self._ticking is not None:
-                self._ticking.cancel()
-                self._ticking = None
+            if not self._watchers:
+                self._ticker.rest()
 
     def _applied(self, applied: Applied) -> None:
         for live in applied.events:
@@ -203,21 +233,3 @@ class Watchers:
             self._pending_bytes = 0
         for watcher in self._watchers:
             watcher.end()
-
-    async def _tick(self) -> None:
-        ticks = 0
-        while True:
-            await asyncio.sleep(TICK)
-            ticks += 1
-            if self._hub.health().status == "draining":
-                for watcher in self._watchers:
-                    watcher.end()
-            elif ticks % HEARTBEAT == 0:
-                frame = heartbeat(self._delivered)
-                for watcher in self._watchers:
-                    watcher.offer(frame)
-
-
-def heartbeat(seq: int) -> bytes:
-    """A frame that dispatches nothing, keeps proxies awake and tells how far the stream is."""
-    return b"id: %d\n\n" % seq

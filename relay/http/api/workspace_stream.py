@@ -9,20 +9,17 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncGenerator
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
 from litestar import get
-from litestar.params import HeaderParameter
 from litestar.response import Stream
 
 from relay.errors import Reject
-from relay.http.api import callers, common, resuming
+from relay.http.api import callers, common, resuming, streaming
 from relay.http.api.callers import GivenCaller
-from relay.http.api.stream import RETRY, number
-from relay.http.api.watchers import heartbeat
+from relay.http.api.streaming import LastEventId
 from relay.http.hub import GivenHub, RunningRelay
-from relay.http.problems import too_fast
 from relay.protocol import kinds
 from relay.protocol.event import Event, first_value, values
 from relay.protocol.groups.belonging import PUT_USER, REMOVE_USER
@@ -32,11 +29,8 @@ from relay.server.identities.users import Caller, Request
 from storage.base import PUBLIC, Readers
 from storage.errors import StorageError
 
-MAX_STREAMS: Final = 10_000
 MAX_HELD: Final = 1_000  # events waiting for one stream, as is the next
 MAX_HELD_BYTES: Final = 4 * 1024 * 1024
-TICK: Final = 1.0  # seconds between looks at whether the relay is draining
-HEARTBEAT: Final = 15  # ticks between frames that keep proxies awake
 NAMES: Final = {kinds.CHAT: "message", kinds.ISSUE: "issue", PUT_USER: "member", REMOVE_USER: "member"}
 OTHER: Final = "event"
 EXAMPLE: Final = 'id: 1042\nevent: message\ndata: {"group_id":"6f1d…","event":{"id":"63f3…","kind":9, …}}\n\n'
@@ -94,13 +88,7 @@ class GroupStream:
 
     async def wait(self, seconds: float) -> bool:
         """Whether something came within this time."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._wake.wait()
-        except TimeoutError:
-            return False
-        self._wake.clear()
-        return True
+        return await streaming.came(self._wake, seconds)
 
     def take(self) -> list[tuple[str, LiveEvent]]:
         """What waits, as far as it may be sent."""
@@ -116,13 +104,13 @@ class GroupStreams:
     def __init__(self, hub: RunningRelay) -> None:
         self._streams: set[GroupStream] = set()
         self._hub = hub
-        self._delivered = hub.health().last_seq
+        self._delivered = hub.last_seq
         hub.follow(self._applied)
 
     def enter(self, stream: GroupStream) -> None:
         """From now on the stream is told."""
         stream.after = self._delivered
-        if stream.seen is not None and stream.after < stream.seen <= self._hub.health().last_seq:
+        if stream.seen is not None and stream.after < stream.seen <= self._hub.last_seq:
             stream.after = stream.seen
         self._streams.add(stream)
 
@@ -159,9 +147,7 @@ async def watch_workspace(
     request: common.AnyRequest,
     caller: GivenCaller,
     hub: GivenHub,
-    last_event_id: Annotated[
-        str, HeaderParameter(name="last-event-id", description="resume after this number", max_length=20)
-    ] = "",
+    last_event_id: LastEventId = "",
 ) -> Stream:
     """Server-sent events `message`, `issue`, `member` and, for all else in the organizations, projects, threads and other groups
     that you are in, `event`; each holds the signed event.
@@ -169,38 +155,32 @@ async def watch_workspace(
     The stream begins with now, and tells of groups that you join from then on. `id` is the event's number in the log: send the
     last one as `Last-Event-ID` and nothing is missed; where that is too long ago, the stream begins with an event `gap`.
     """
-    seen = number(last_event_id)
-    streams: GroupStreams = request.app.state.group_streams
-    address, most = common.client_address(request, hub), hub.config.rates.connections_per_address
-    full = hub.streams.full(address, most, MAX_STREAMS)
-    if full is not None:
-        raise too_fast(full, 10)
+    seen = streaming.number(last_event_id)
+    streaming.check_room(request, hub)
     stream = GroupStream(await hub.identities.workspaces.key(caller), seen)
     asked = await callers.asked_with(request, hub)
-    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    return Stream(_frames(hub, streams, stream, caller, asked), headers=headers, media_type="text/event-stream")
+    return streaming.answer(_frames(hub, request.app.state.group_streams, stream, caller, asked))
 
 
 async def _frames(
     hub: RunningRelay, streams: GroupStreams, stream: GroupStream, caller: Caller, asked: Request
 ) -> AsyncGenerator[bytes, None]:
-    address, most = asked.address, hub.config.rates.connections_per_address
-    if hub.streams.enter(address, most, MAX_STREAMS) is not None:
+    if not streaming.enter(hub, asked.address):
         return
     streams.enter(stream)
     try:
         await _look_up(hub, stream, caller)
-        yield RETRY
+        yield streaming.RETRY
         if stream.seen is not None:
             async for frames in _since(hub, stream, stream.seen):
                 yield frames
                 await _look_up(hub, stream, caller)
-        yield heartbeat(stream.after)
+        yield streaming.heartbeat(stream.after)
         ticks = 0
-        while not stream.is_over and hub.health().status != "draining":
-            came = await stream.wait(TICK)
+        while not stream.is_over and not hub.is_draining:
+            came = await stream.wait(streaming.TICK)
             ticks += 1
-            if not came and ticks % HEARTBEAT:
+            if not came and ticks % streaming.HEARTBEAT:
                 continue
             if asked.authorization.lower().startswith("bearer"):
                 await hub.identities.users.identify(asked)  # the token may have ended meanwhile
@@ -212,7 +192,7 @@ async def _frames(
         log.warning("a stream of groups ends: %s", error)
     finally:
         streams.leave(stream)
-        hub.streams.leave(address)
+        hub.streams.leave(asked.address)
 
 
 async def _look_up(hub: RunningRelay, stream: GroupStream, caller: Caller) -> None:

@@ -17,7 +17,7 @@ from litestar.response import Redirect
 
 from keys.encoding import encode
 from relay.api_types import Writer
-from relay.http.api import common, finding, group_access, knowledge
+from relay.http.api import common, finding, group_access, knowledge, paging
 from relay.http.api.writers import writers
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.pages import mentions, page
@@ -210,16 +210,16 @@ async def _authors(hub: RunningRelay, author: str) -> frozenset[str] | None:
 
 async def _newest(hub: RunningRelay, wanted: Filter, most: int, cursor: str) -> ArticlePlace:
     """At most so many of what matches and belongs to no group, the newest first. Raises HttpProblem for a wrong cursor."""
-    after, more = knowledge.place_of(cursor), msgspec.structs.replace(wanted, limit=most + 1)
+    after, more = paging.place(cursor), msgspec.structs.replace(wanted, limit=most + 1)
     rows: list[Event] = []
     for _ in range(LOOKS):
-        found = await knowledge.query_events(hub, more, after, PUBLIC)
+        found = await paging.events(hub, more, PUBLIC, after)
         for event in found:
             after = (event.created_at, event.id)
             if _is_of_a_group(event) or not first_value(event, "d"):
                 continue
             if len(rows) == most:
-                return ArticlePlace(rows, f"{rows[-1].created_at}-{rows[-1].id}")
+                return ArticlePlace(rows, paging.cursor_after(rows[-1]))
             rows.append(event)
         if len(found) <= most:
             return ArticlePlace(rows, None)

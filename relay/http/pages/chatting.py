@@ -18,7 +18,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta
 
 from relay.api_types import Writer
-from relay.http.api import common, group_access, group_messages, group_texts, writers
+from relay.http.api import common, group_access, group_messages, group_texts, paging, writers
 from relay.http.api.group_messages import MOST_REACTIONS
 from relay.http.api.shapes import Body
 from relay.http.hub import GivenHub, RunningRelay
@@ -156,8 +156,7 @@ _NOTHING: Final[dict[str, Any]] = {"messages": [], "more": None, "members": [], 
 
 async def _shown(hub: RunningRelay, group: Group, before: str) -> dict[str, Any]:
     """What the page of an open room shows. Raises HttpProblem 400 for a wrong cursor."""
-    found = await _said(hub, group, MESSAGES + 1, before)
-    shown, more = found[:MESSAGES], len(found) > MESSAGES
+    shown, more = paging.cut(await _said(hub, group, MESSAGES + 1, before), MESSAGES)
 
     def find(tables: Lookups) -> tuple[int, list[tuple[str, Member]], dict[str, Writer]]:
         members = tables.members_of(group.id, "", MEMBERS)
@@ -168,7 +167,7 @@ async def _shown(hub: RunningRelay, group: Group, before: str) -> dict[str, Any]
     messages = await _described(hub, shown[::-1], await _quoted(hub, shown), reactions=True)
     return {
         "messages": messages,
-        "more": f"{shown[-1].created_at}-{shown[-1].id}" if more else None,
+        "more": more,
         "members": [RoomMember(_speaker(people[key]), member.roles) for key, member in members],
         "count": count,
         "texts": [group.about, *(one.text for one in messages)],
@@ -223,7 +222,7 @@ async def _called(hub: RunningRelay, identifier: str) -> Group | None:
 async def _said(hub: RunningRelay, group: Group, most: int, before: str = "") -> list[Event]:
     """At most so many messages that everybody reads, newest first. Raises HttpProblem 400 for a wrong cursor."""
     wanted = Filter(kinds=frozenset([kinds.CHAT]), tags={"h": frozenset([group.wire_id])}, limit=most)
-    return await group_messages.query(hub, wanted, PUBLIC, after=group_messages.place(before))
+    return await paging.events(hub, wanted, PUBLIC, paging.place(before))
 
 
 def _takes_messages(group: Group) -> bool:
@@ -241,7 +240,7 @@ async def _quoted(hub: RunningRelay, found: Sequence[Event]) -> dict[str, Event]
     missing = frozenset(named for event in found if (named := group_messages.answered(event))) - above.keys()
     if missing:
         wanted = Filter(ids=missing, kinds=frozenset([kinds.CHAT]), limit=len(missing))
-        above |= {event.id: event for event in await group_messages.query(hub, wanted, PUBLIC)}
+        above |= {event.id: event for event in await paging.events(hub, wanted, PUBLIC)}
     return above
 
 
@@ -269,7 +268,7 @@ async def _described(
     if reactions and found:
         ids = frozenset(event.id for event in found)
         wanted = Filter(kinds=frozenset([kinds.REACTION]), tags={"e": ids}, limit=MOST_REACTIONS)
-        said = group_messages.reacted(await group_messages.query(hub, wanted, PUBLIC))
+        said = group_messages.reacted(await paging.events(hub, wanted, PUBLIC))
     return [_message(event, above, people, said.get(event.id, {}), known) for event in found]
 
 

@@ -11,7 +11,7 @@ import msgspec
 from litestar import Response, get
 from litestar.params import FromQuery, QueryParameter
 
-from relay.http.api import common, communities, follows, notifications, reports, saved
+from relay.http.api import common, communities, follows, notifications, operators, reports, saved
 from relay.http.api.follows import FeedSelection
 from relay.http.api.notifications import Happening, NotificationType
 from relay.http.api.reports import ReportPage
@@ -170,9 +170,10 @@ async def reports_page(
     """What is reported: for the operator, and what stands in a `group` for its moderators; others are told whom it is for."""
     principal = await _asking(request, hub)
     shown = ReportPage(reported=[], has_more=False)
-    is_theirs = False
+    is_theirs = runs = False
     if principal is not None:
         try:
+            runs = await operators.is_operator(hub, principal)
             shown = await reports.page_of(hub, principal, group[:128], page.PAGE, cursor)
             is_theirs = True
         except HttpProblem as problem:
@@ -185,6 +186,7 @@ async def reports_page(
             "reports.html",
             mine=_whose(principal),
             is_theirs=is_theirs,
+            runs=runs,
             rows=shown.reported,
             more=shown.next_cursor,
             group=group,

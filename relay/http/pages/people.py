@@ -16,7 +16,7 @@ from litestar.params import FromPath, FromQuery
 
 from keys.encoding import encode
 from relay.api_types import Writer
-from relay.http.api import common, follows, knowledge, profiles, publishing
+from relay.http.api import common, follows, knowledge, paging, profiles, publishing
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.pages import badges, mentions, page
 from relay.http.pages.page import PAGE, SORTS, Sort
@@ -107,8 +107,8 @@ async def profile_knowledge(
     page.pace(request, hub)
     keys = frozenset(key.pubkey for key in await hub.identities.keys.of(identity.id))
     wanted = Filter(kinds=knowledge.kinds_of(hub), authors=keys, limit=PAGE + 1)
-    found = await knowledge.query_events(hub, wanted, knowledge.place_of(cursor), PUBLIC) if keys else []
-    part = found[:PAGE]
+    found = await paging.events(hub, wanted, PUBLIC, paging.place(cursor)) if keys else []
+    part, more = paging.cut(found, PAGE)
     rows = [
         TitledDocument(
             event.id,
@@ -118,7 +118,6 @@ async def profile_knowledge(
         )
         for event in await knowledge.told(hub, part, PUBLIC)
     ]
-    more = f"{part[-1].created_at}-{part[-1].id}" if len(found) > PAGE else None
     return await _render(request, hub, identity, "knowledge", rows=rows, more=more)
 
 
@@ -161,8 +160,8 @@ async def said(
     now = int(time.time())
     keys = await publishing.keys_of(hub, identity.id)
     wanted = Filter(kinds=frozenset([kinds.COMMENT]), authors=keys, limit=most + 1)
-    found = await knowledge.query_events(hub, wanted, knowledge.place_of(cursor), PUBLIC) if keys else []
-    part = found[:most]
+    found = await paging.events(hub, wanted, PUBLIC, paging.place(cursor)) if keys else []
+    part, following = paging.cut(found, most)
     comments = {row.id: row for row in await hub.feed.comments_by_id([event.id for event in part], now)} if part else {}
     hidden = await hub.feed.of_hidden([row.seq for row in comments.values()]) if comments else set[int]()
     comments = {row.id: row for row in comments.values() if row.seq not in hidden}
@@ -173,7 +172,7 @@ async def said(
         for event in part
         if (row := comments.get(event.id)) is not None and row.post_id in titles
     ]
-    return rows, f"{part[-1].created_at}-{part[-1].id}" if len(found) > most else None
+    return rows, following
 
 
 def path_of(identity: Identity) -> str:

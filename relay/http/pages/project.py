@@ -15,7 +15,7 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery
 
 from relay.api_types import Writer
-from relay.http.api import acting, callers, common, group_access, group_messages, issue_comments
+from relay.http.api import acting, callers, common, group_access, issue_comments, paging
 from relay.http.api.writers import writers
 from relay.http.hub import GivenHub, RunningRelay
 from relay.http.pages import page
@@ -120,7 +120,7 @@ async def issue(
     comments: list[Event] = []
     if there is not None and row is not None:
         wanted = issue_comments.of_issue(row.id, identifier, COMMENTS + 1)
-        comments = await group_messages.query(hub, wanted, there.readers)
+        comments = await paging.events(hub, wanted, there.readers)
     people = await writers(hub, (event.pubkey for event in comments))
     answer = await page.render(
         request,

@@ -11,9 +11,8 @@ from markupsafe import escape
 
 MAX_CODE: Final = 3_000  # characters; what is longer has no colours
 MAX_LINES: Final = 150
-_SPAN: Final = (
-    4  # characters of code, at least, for each coloured part on the average: else the markup outgrows the code
-)
+# Characters of code, at least, for each coloured part on the average: else the markup outgrows the code.
+_SPAN: Final = 4
 _FREE: Final = 40  # coloured parts that any code may have
 
 # What Pygments calls a language, and what texts do. C and C++ are near enough to C#: their own rules take half a second for

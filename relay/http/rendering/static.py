@@ -58,7 +58,8 @@ _TYPES: Final = {
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
 }
-_COMMENT: Final = re.compile(r"^[ \t]*//.*\n", re.MULTILINE)  # that has its lines for itself
+# A line of its own, or the end of one; there it has no quote in it, so that it cannot be the rest of a text.
+_COMMENT: Final = re.compile(r"^[ \t]*//.*\n|(?<=[;{},)])[ \t]+// [^\"'`\n]*$", re.MULTILINE)
 _IMPORT: Final = re.compile(r'((?:\bfrom|\bimport|\bbring|\bURL)\s*\(?\s*")\./([\w.-]+)(")')
 
 

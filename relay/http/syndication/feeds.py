@@ -19,7 +19,7 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery
 
 from relay.http import origin
-from relay.http.api import common, group_access, group_messages, issue_comments, knowledge
+from relay.http.api import common, group_access, issue_comments, paging
 from relay.http.api.finding import Order
 from relay.http.api.writers import writers
 from relay.http.hub import GivenHub, RunningRelay
@@ -121,7 +121,7 @@ async def of_post(request: common.AnyRequest, hub: GivenHub, post_id: FromPath[s
     if not found:
         raise NotFoundException
     wanted = Filter(kinds=frozenset([kinds.COMMENT]), tags={"E": frozenset([post_id])}, limit=COMMENTS)
-    events = await knowledge.query_events(hub, wanted, None, PUBLIC)
+    events = await paging.events(hub, wanted, PUBLIC)
     rows = await hub.feed.comments_by_id([event.id for event in events], now)
     rows.sort(key=lambda row: (-row.created_at, -row.seq))
     said = [SaidThere(row, found[0].title) for row in rows]
@@ -164,7 +164,7 @@ async def of_project(request: common.AnyRequest, hub: GivenHub, project_id: From
     _check_open(hub)
     group = await project.public(hub, group_access.written(project_id))
     wanted = Filter(kinds=frozenset([kinds.ISSUE]), tags={"h": frozenset([group.id])}, limit=ISSUES)
-    events = await group_messages.query(hub, wanted, PUBLIC)
+    events = await paging.events(hub, wanted, PUBLIC)
     rows = await project.issues_by_id(hub, group, [event.id for event in events])
     by = await writers(hub, (row.pubkey for row in rows))
     title = _titled(hub, names.shown(group.name or group.id, prose.MAX_EXCERPT))
@@ -183,7 +183,7 @@ async def of_issue(
     issues = await project.issues_by_id(hub, group, [issue_id] if kinds.is_hex(issue_id, 64) else [])
     if not issues:
         raise NotFoundException
-    rows = await group_messages.query(hub, issue_comments.of_issue(issue_id, group.id, COMMENTS), PUBLIC)
+    rows = await paging.events(hub, issue_comments.of_issue(issue_id, group.id, COMMENTS), PUBLIC)
     by = await writers(hub, (event.pubkey for event in rows))
     title = _titled(hub, f"Comments on {issues[0].identifier} “{prose.plain(issues[0].title)}”")
     path = f"/project/{prose.segment(group.id)}/issue/{issue_id}"

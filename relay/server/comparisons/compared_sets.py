@@ -22,7 +22,7 @@ from collections.abc import Callable, Hashable
 from functools import partial
 from typing import Final
 
-from relay.errors import Prefix, Reject
+from relay.errors import Prefix, Reject, internal
 from relay.protocol.filter import matches, to_json
 from relay.protocol.item_set import Item, ItemSet
 from relay.protocol.negentropy import LEAST_LIMIT, MalformedNegentropy, Reconciliation
@@ -452,4 +452,4 @@ def _reply(comparison: _Comparison, data: bytes) -> bytes:
 
 
 def _internal(error: Exception) -> ComparisonRefused:
-    return ComparisonRefused(Prefix.ERROR, f"internal error ({type(error).__name__})")
+    return ComparisonRefused(Prefix.ERROR, internal(error).message)

@@ -24,9 +24,8 @@ from relay.server.limits import addresses
 
 DATE = 1.0  # seconds
 HANG_UP_TIME = 2.0  # seconds that a client has to read why it is hung up on
-MAX_HANG_UPS = (
-    100  # clients that are given this time together; those beyond are closed at once, since nothing else bounds them
-)
+# Clients that are given this time together; those beyond are closed at once, since nothing else bounds them.
+MAX_HANG_UPS = 100
 _OWED = (h11.IDLE, h11.SEND_BODY)  # the client has not finished its request
 _UNANSWERED = (h11.IDLE, h11.SEND_RESPONSE)  # nothing of an answer was sent
 # uvicorn warns of every request that is no HTTP: anybody could fill the log with these, and they are answered with 400.
@@ -84,6 +83,7 @@ class RequestProtocol(H11Protocol):
         self._connections = shared.connections
         self.unfinished = 0  # bytes of a request that has not come to its end
         self.address = ""  # that it is counted by
+        self._is_websocket = False  # the connection is another protocol's from here on, and its end is told to that
         self._seconds = shared.settings.config.server.open_timeout
         self._deadline: asyncio.TimerHandle | None = None
         self._patience = shared.settings.config.server.ping_timeout
@@ -134,6 +134,8 @@ class RequestProtocol(H11Protocol):
         if self._last is not None:
             return
         super().data_received(data)
+        if self._is_websocket:
+            return
         if self._last is None and self.conn.their_state in _OWED and not self.transport.is_closing():
             self._arm()
             self.unfinished += len(data)
@@ -173,7 +175,8 @@ class RequestProtocol(H11Protocol):
         self._leave()  # it enters again as a WebSocket, by the address that a proxy tells
         super().handle_websocket_upgrade(event)
         self._finished()
-        self._seconds = 0.0  # the connection is the WebSocket's from here on, with deadlines of its own
+        self._is_websocket = True
+        self._seconds = 0.0  # a WebSocket has deadlines of its own
         self._disarm()
         self._unstall()
 

@@ -54,9 +54,8 @@ class Shared:
         self.long_messages = LongMessages(clock)
         self.begin_drain = begin_drain
         at = urlsplit(settings.relay_url).path.rstrip("/")
-        self.paths = frozenset(
-            ("/", at or "/", f"{at}/")
-        )  # where the relay is: on any other it would have another name
+        # Where the relay is: on any other it would have another name.
+        self.paths = frozenset(("/", at or "/", f"{at}/"))
         self.configure()
 
     def configure(self) -> None:

@@ -81,9 +81,8 @@ class Connection(SendingConnection):
         self.in_line = False  # waiting for its turn to be read
         self.ignored = False  # nothing more of what comes in is looked at
         self.allowance = intake.Allowance(shared.clock())
-        self.parts: bytearray | None = (
-            None  # of a fragmented text; websockets bounds their sum, empty ones take no room
-        )
+        # Of a fragmented text; websockets bounds their sum, empty ones take no room.
+        self.parts: bytearray | None = None
 
     # what the transport calls
 

@@ -1,6 +1,6 @@
 """The log as it happens, for everybody in a front who wants to know: fan-out, streams, caches.
 
-`Follower.applied` gets each commit once, in order, without gap or double: what left and what changed is told before the events, so
+Each `Follower` gets each commit once, in order, without gap or double: what left and what changed is told before the events, so
 that no cache is older than an event that somebody sees. Where commits are missing (the front has just started, could not keep up,
 or the writer was started again), everybody is first told to begin anew; then the events that were missed come from the database.
 
@@ -91,7 +91,7 @@ class LogFollower:
         report: Callable[[str, BaseException], None],
         start: Callable[[Coroutine[Any, Any, None], str], object],
         *,
-        flush: Callable[[], None] = lambda: None,
+        flush: Callable[[], None],
     ) -> None:
         self._page = page
         self._reader = reader

@@ -20,7 +20,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from keys.schnorr import fault
-from relay.errors import Changed, Prefix, Reject
+from relay.errors import Changed, Prefix, Reject, internal
 from relay.protocol.admission import Door
 from relay.protocol.event import Event, compute_id, has_tag, memory, parse_known, wire
 from relay.protocol.facts import GivenToken
@@ -28,7 +28,6 @@ from relay.protocol.kinds import has_address
 from relay.roles import metrics
 from relay.roles.messages import Behind, Quota
 from relay.roles.page import SharedPage
-from relay.roles.writer import internal
 from relay.server.events.follow import Applied, LogFollower
 from relay.server.events.link import Link
 from relay.server.events.policies import Sender
@@ -44,9 +43,8 @@ MAX_BYTES: Final = 64 * 1024 * 1024  # of memory for events under way; what is a
 
 T = TypeVar("T")
 Answer = Callable[[Event, Outcome], None]  # called on the loop once the outcome is known and durable
-Pace = Callable[
-    [Event], Reject | None
-]  # why a sound event is refused: it comes too fast, or its author was banned while it waited
+# Why a sound event is refused: it comes too fast, or its author was banned while it waited.
+Pace = Callable[[Event], Reject | None]
 
 log = logging.getLogger("tidings.ingest")
 
@@ -87,7 +85,7 @@ class Ingest:
         faults: Faults,
         *,
         flush: Callable[[], None],
-        pace: Pace = lambda _event: None,
+        pace: Pace,
         policy: WritePolicy | None = None,
     ) -> None:
         self._role = role
@@ -233,7 +231,7 @@ class Ingest:
         return refusals
 
     async def execute(self, command: Command[T], token: GivenToken | None = None, quota: Quota | None = None) -> T:
-        """Have the writer carry out a command between two batches, within its `quota`; see `storage.base.Writer.execute`."""
+        """Have the writer carry out a command between two batches, within its `quota`; see `storage.base.Commands.execute`."""
         return await self.link.execute(command, token, quota)
 
     def end_soon(self) -> None:

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar, cast, get_args
 
 import msgspec
 
-from relay.errors import Changed, Prefix, Reject
+from relay.errors import Changed, Prefix, Reject, internal
 from relay.protocol.facts import GivenToken
 from relay.roles.channel import FrameReader, frame
 from relay.roles.fair_queue import FairQueue
@@ -343,7 +343,7 @@ class Link(asyncio.Protocol):
         try:
             asked.future.set_result(asked.decode(message.value))
         except Exception as error:
-            asked.future.set_exception(StorageError(f"internal error ({type(error).__name__})"))
+            asked.future.set_exception(StorageError(internal(error).message))
             raise
 
 

@@ -27,9 +27,7 @@ class Verifier(Generic[T]):
     Used on the loop.
     """
 
-    def __init__(
-        self, check: Callable[[T], None], done: Callable[[], None], could_begin: Callable[[], bool] = lambda: False
-    ) -> None:
+    def __init__(self, check: Callable[[T], None], done: Callable[[], None], could_begin: Callable[[], bool]) -> None:
         self._check = check
         self._done = done
         self._could_begin = could_begin

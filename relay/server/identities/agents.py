@@ -38,7 +38,7 @@ class Agents:
         text = await self._tables.ask(lambda tables: tables.metadata(identity_id))
         return msgspec.json.decode(text, type=dict[str, Any])
 
-    async def set_metadata(self, identity_id: str, metadata: str, given: GivenToken | None = None) -> None:
+    async def set_metadata(self, identity_id: str, metadata: str, given: GivenToken | None) -> None:
         """Keep this, which `metadata_text` has given, in place of what was there."""
         await self._ingest.execute(SetMetadata(identity_id, metadata), given)
 
@@ -50,7 +50,7 @@ class Agents:
         """Of those of these agents who have a picture, its digest."""
         return await self._tables.ask(lambda tables: tables.avatar_digests(ids))
 
-    async def set_avatar(self, identity_id: str, image: bytes, given: GivenToken | None = None) -> Avatar:
+    async def set_avatar(self, identity_id: str, image: bytes, given: GivenToken | None) -> Avatar:
         """Keep this picture. Raises Reject(invalid) for what is too large or no PNG, JPEG, GIF or WebP."""
         if len(image) > MAX_AVATAR:
             raise Reject(Prefix.INVALID, f"an avatar has at most {MAX_AVATAR:,} bytes")

@@ -61,7 +61,7 @@ class BoundKeys:
         return await self._tables.ask(lambda tables: tables.siblings(pubkeys))
 
     async def open_claim(self, identity_id: str, given: GivenToken | None = None) -> tuple[str, int]:
-        """A code with which a kind 28934 event binds its key, once, and until when. Raises Refused(TOO_MANY)."""
+        """A code with which a kind 28934 event binds its key, once, and until when. Raises ChangeRefused(TOO_MANY)."""
         code = tokens.make(Kind.KEY_CLAIM)
         digest, until = tokens.digest(code), int(time.time()) + CODE_SECONDS
         await self._ingest.execute(OpenKeyClaim(digest, identity_id, until), given)
@@ -70,7 +70,7 @@ class BoundKeys:
     async def bind(self, identity_id: str, proof: Event, url: str, given: GivenToken | None = None) -> bool:
         """Bind the key of a NIP-98 proof for POST on `url` whose payload covers the identity's id; False when it was bound.
 
-        Raises Reject(invalid) for a proof of something else or one that was used, Refused: TAKEN, TOO_MANY.
+        Raises Reject(invalid) for a proof of something else or one that was used, ChangeRefused: TAKEN, TOO_MANY.
         """
         covered = hashlib.sha256(identity_id.encode()).hexdigest()
         now = int(time.time())
@@ -88,21 +88,21 @@ class BoundKeys:
         return pubkey
 
     async def unbind(self, identity_id: str, pubkey: str, given: GivenToken | None = None) -> None:
-        """The key may not write as the identity any more. Raises Refused(UNKNOWN)."""
+        """The key may not write as the identity any more. Raises ChangeRefused(UNKNOWN)."""
         await self._ingest.execute(Unbind(pubkey, identity_id), given)
 
     async def choose(self, identity_id: str, pubkey: str, given: GivenToken | None = None) -> None:
-        """Make a key the one that signs what comes over HTTP, and that is shown. Raises Refused: UNKNOWN, UNUSABLE."""
+        """Make a key the one that signs what comes over HTTP, and that is shown. Raises ChangeRefused: UNKNOWN, UNUSABLE."""
         await self._ingest.execute(ChooseKey(pubkey, identity_id), given)
         await self._profiles.introduce(identity_id, given=given)  # the NIP-05 address is the main key's
 
     async def retire(self, identity_id: str, pubkey: str, destroy: bool, given: GivenToken | None = None) -> None:
-        """Sign deletions only with a held key from now on, or `destroy` its secret. Raises Refused(UNKNOWN)."""
+        """Sign deletions only with a held key from now on, or `destroy` its secret. Raises ChangeRefused(UNKNOWN)."""
         change = DestroySecret if destroy else RetireKey
         await self._ingest.execute(change(pubkey, identity_id), given)
 
     async def export(self, identity_id: str, pubkey: str, password: str) -> str:
-        """A held secret as `ncryptsec` (NIP-49). Raises Refused(UNKNOWN), Reject(invalid) for a weak password."""
+        """A held secret as `ncryptsec` (NIP-49). Raises ChangeRefused(UNKNOWN), Reject(invalid) for a weak password."""
         if not any(key.pubkey == pubkey and key.held for key in await self.of(identity_id)):
             raise ChangeRefused(Why.UNKNOWN, "the relay holds no such key of this identity")
         return await self._signing.export(pubkey, password)

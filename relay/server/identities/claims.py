@@ -38,7 +38,7 @@ class Claims:
         return f"{base or base_url(self._settings.relay_url)}/claim#{secret}"
 
     async def open(self, identity_id: str, base: str, given: GivenToken | None = None) -> tuple[str, str, int]:
-        """A fresh claim link in place of the former, its verification code, and until when. Raises Refused(USED)."""
+        """A fresh claim link in place of the former, its verification code, and until when. Raises ChangeRefused(USED)."""
         secret = tokens.make(Kind.IDENTITY_CLAIM)
         until = int(time.time()) + self._settings.config.identities.claim_hours * 3600
         digest = tokens.digest(secret)
@@ -46,7 +46,7 @@ class Claims:
         return self.url(secret, base), validation.verification_code(secret), until
 
     async def look(self, secret: str) -> Claimable:
-        """What a claim would link. Raises Reject(invalid) for another kind of secret, Refused: UNKNOWN, USED, EXPIRED."""
+        """What a claim would link. Raises Reject(invalid) for another kind of secret, ChangeRefused: UNKNOWN, USED, EXPIRED."""
         validation.claim(secret)
 
         def find(tables: Lookups) -> Claimable:

@@ -1,7 +1,7 @@
 """Posting identities as the doors see them: registering, who a token belongs to, keys, claims, and what is signed for them.
 
 What the HTTP routes need of identities is here, and they ask nothing else. Refusals are `Reject` (a rule of the relay) or
-`Refused` (how things stand); neither leaves anything half-done.
+`ChangeRefused` (how things stand); neither leaves anything half-done.
 """
 
 import logging
@@ -136,7 +136,7 @@ class Identities:
         `base` is where the client reaches HTTP, for the claim link; "" is the relay's own URL.
 
         Raises Reject: invalid (name, description), pow, rate-limited (TooFast), restricted (registration is off); and
-        Refused(TAKEN).
+        ChangeRefused(TAKEN).
         """
         rules = self._settings.config.identities
         self._check_open()
@@ -205,7 +205,7 @@ class Identities:
         return event
 
     async def get(self, identity_id: str) -> Identity:
-        """The identity of a principal. Raises Refused(UNKNOWN) when there is none."""
+        """The identity of a principal. Raises ChangeRefused(UNKNOWN) when there is none."""
         found = await self._tables.ask(lambda tables: tables.identity(identity_id))
         if found is None:
             raise ChangeRefused(Why.UNKNOWN, "there is no such identity")

@@ -1,10 +1,9 @@
 """Tokens of identities: whose a token is, and making and ending them.
 
 What was looked up is kept until somebody's rows change: a token is only taken from the cache while this front has applied every
-commit that changed primary rows (`Following.is_current`), so that what was revoked on any front is refused on all.
+commit that changed primary rows (`LogFollower.is_current`), so that what was revoked on any front is refused on all.
 """
 
-import logging
 import secrets
 import time
 from typing import Final
@@ -19,13 +18,12 @@ from relay.protocol.facts import GivenToken
 from relay.server.events.follow import OF_GROUPS, Applied
 from relay.server.events.ingest import Ingest
 from relay.server.identities import shown_once, validation
+from relay.server.identities.last_uses import LastUses
 from relay.server.supervision import Tasks
 from storage.base import PrimaryTables
-from storage.errors import StorageError
-from storage.identities.commands import AddIdentityToken, RevokeToken, UseToken
+from storage.identities.commands import AddIdentityToken, RevokeToken
 from storage.identities.types import FOLLOWED, Lookups, StoredToken
 
-USED_SECONDS: Final = 3600  # how coarsely the last use of a token is kept
 MAX_CACHED: Final = 10_000  # tokens whose owner is remembered
 _WRONG_KIND: Final = {
     Kind.APP: "this is an app token (tda_…); the feed takes an identity token (tdi_…)",
@@ -33,8 +31,6 @@ _WRONG_KIND: Final = {
     Kind.IDENTITY_CLAIM: "this is a claim (tdc_…) for a person to use; the feed takes an identity token (tdi_…)",
     Kind.INVITE: "this is an invite (tdm_…) for a kind 28934 event; the feed takes an identity token (tdi_…)",
 }
-
-log = logging.getLogger("tidings.identities")
 
 
 class Principal(msgspec.Struct, frozen=True):
@@ -62,7 +58,7 @@ class IdentityTokens:
     def __init__(self, tables: PrimaryTables, ingest: Ingest, tasks: Tasks) -> None:
         self._tables = tables
         self._ingest = ingest
-        self._tasks = tasks
+        self._uses = LastUses("identity", ingest, tasks)
         self._tokens: dict[str, _Known] = {}
         self._generation = 0
         ingest.log.add(self._applied)
@@ -92,9 +88,8 @@ class IdentityTokens:
         )
         if known is None or fault is not None:
             raise Reject(Prefix.AUTH_REQUIRED, fault or "")
-        if now - (known.token.last_used_at or 0) >= USED_SECONDS:
+        if self._uses.note(known.token, now):
             known.token = msgspec.structs.replace(known.token, last_used_at=now)
-            self._tasks.start(self._use(known.token.id), "the last use of a token")
         return known.principal
 
     async def _look_up(self, digest: str) -> _Known | None:
@@ -119,12 +114,6 @@ class IdentityTokens:
         self._generation += 1
         self._tokens.clear()
 
-    async def _use(self, token_id: str) -> None:
-        try:
-            await self._ingest.execute(UseToken("identity", token_id))
-        except StorageError as error:
-            log.warning("the last use of a token was not kept: %s", error)
-
     async def of(self, identity_id: str) -> list[StoredToken]:
         """All tokens, newest first."""
         return await self._tables.ask(lambda tables: tables.tokens("identity", identity_id))
@@ -141,8 +130,8 @@ class IdentityTokens:
     ) -> tuple[StoredToken, str]:
         """A new token and its text, shown once; `given` is the token that asks, which ends at `ends` if that is said.
 
-        `login` is the key that proved itself for it, and with which it ends. Raises Refused: ENDED when the token that asks is not
-        good any more, or the key not bound, TOO_MANY.
+        `login` is the key that proved itself for it, and with which it ends. Raises ChangeRefused: ENDED when the token that asks
+        is not good any more, or the key not bound, TOO_MANY.
         """
         now = int(time.time())
         validation.expiry(expires_at, now)
@@ -157,6 +146,6 @@ class IdentityTokens:
         return token, text
 
     async def revoke(self, identity_id: str, token_id: str, given: GivenToken | None = None) -> None:
-        """End a token, at once and everywhere. Raises Refused(UNKNOWN)."""
+        """End a token, at once and everywhere. Raises ChangeRefused(UNKNOWN)."""
         await self._ingest.execute(RevokeToken("identity", identity_id, token_id), given)
         self.forget()

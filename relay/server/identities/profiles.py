@@ -54,7 +54,6 @@ class Profiles:
         settings: Settings,
         signing: Signing,
         tasks: Tasks,
-        quiet: float = QUIET,
     ) -> None:
         self._log = log
         self._tables = tables
@@ -62,7 +61,6 @@ class Profiles:
         self._publisher = publisher
         self._settings = settings
         self._signing = signing
-        self._quiet = quiet
         self._waiting: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._tasks = tasks
@@ -83,7 +81,7 @@ class Profiles:
         if len(self._waiting) < MAX_WAITING:
             self._waiting.add(pubkey)
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._quiet, self._start)
+            self._timer = asyncio.get_running_loop().call_later(QUIET, self._start)
 
     async def resume(self) -> None:
         """Let the held keys follow what came last: a front that was to do that may have died in its quiet time."""

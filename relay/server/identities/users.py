@@ -4,7 +4,6 @@ A user is known elsewhere: by a JWT of the configured issuer (its `sub`) or by a
 token stands for one. A row is made only when something hangs on it (an app token, a claimed identity, a profile).
 """
 
-import logging
 import secrets
 import time
 from collections.abc import Callable, Collection
@@ -22,17 +21,15 @@ from relay.protocol.facts import GivenToken
 from relay.server.events.ingest import Ingest
 from relay.server.identities import shown_once
 from relay.server.identities.issuer import MAX_SUBJECT, Issuer
+from relay.server.identities.last_uses import LastUses
 from relay.server.limits.proof_checks import ProofChecks
 from relay.server.limits.replay_guard import ReplayGuard
 from relay.server.settings import Settings
 from relay.server.supervision import Tasks
 from storage.base import PrimaryTables
-from storage.errors import StorageError
-from storage.identities.commands import AddUserToken, EditUser, RevokeToken, UseToken
+from storage.identities.commands import AddUserToken, EditUser, RevokeToken
 from storage.identities.types import ChangeRefused, Identity, Lookups, StoredToken, User, Why
 
-USED_SECONDS: Final = 3600
-log = logging.getLogger("tidings.users")
 _WRONG_KIND: Final = {
     Kind.IDENTITY: "this is an identity token (tdi_…); here an app token (tda_…), a JWT or a NIP-98 proof is needed",
     Kind.KEY_CLAIM: "this is a claim code (tdk_…); here an app token (tda_…), a JWT or a NIP-98 proof is needed",
@@ -86,8 +83,7 @@ class Users:
         self._settings = settings
         self._replay_guard = replay_guard
         self._checks = checks
-        self._tasks = tasks
-        self._noting: set[str] = set()  # tokens whose last use is being kept
+        self._uses = LastUses("user", ingest, tasks)
         self._issuer = Issuer(settings.config) if settings.config.identities.jwt_issuer else None
 
     async def identify(self, request: Request) -> Caller:
@@ -172,19 +168,8 @@ class Users:
         wrong = "this token is unknown" if token is None else tokens.fault(token.revoked_at, token.expires_at, now)
         if token is None or user is None or wrong is not None:
             raise Reject(Prefix.AUTH_REQUIRED, wrong or "this token is unknown")
-        if now - (token.last_used_at or 0) >= USED_SECONDS and token.id not in self._noting:
-            self._noting.add(token.id)
-            self._tasks.start(self._note_use(token.id), "the last use of a token")
+        self._uses.note(token, now)
         return Caller(user.user_id, token.id)
-
-    async def _note_use(self, token_id: str) -> None:
-        """Keep when a token was used; who asks does not wait for the writer."""
-        try:
-            await self._ingest.execute(UseToken("user", token_id))
-        except StorageError as error:
-            log.warning("the last use of a token was not kept: %s", error)
-        finally:
-            self._noting.discard(token_id)
 
     async def get(self, user_id: str) -> tuple[User | None, list[Identity]]:
         """The metadata of the user known elsewhere so, None before there is any, and the identities linked to it."""
@@ -212,7 +197,7 @@ class Users:
         return await self._tables.ask(look)
 
     async def add_token(self, caller: Caller, name: str, expires_at: int | None) -> tuple[StoredToken, str]:
-        """A new app token and its text, shown once. Raises Reject(invalid), Refused: ENDED, TOO_MANY."""
+        """A new app token and its text, shown once. Raises Reject(invalid), ChangeRefused: ENDED, TOO_MANY."""
         now = int(time.time())
         if not name.strip() or names.shown(name, names.MAX_DISPLAY_NAME) != name.strip():
             raise Reject(Prefix.INVALID, f"a token's name has 1 to {names.MAX_DISPLAY_NAME} visible characters")
@@ -227,7 +212,7 @@ class Users:
         return made or token, text
 
     async def revoke_token(self, caller: Caller, token_id: str) -> None:
-        """End an app token now. Raises Refused(UNKNOWN)."""
+        """End an app token now. Raises ChangeRefused(UNKNOWN)."""
         user, _ = await self.get(caller.user_id)
         if user is None:
             raise ChangeRefused(Why.UNKNOWN, "there is no such live token")

@@ -44,9 +44,8 @@ def told_address(peer: str, forwarded: Sequence[str], trusted: Sequence[Network]
     return address
 
 
-_Part = tuple[
-    int, int, int, str
-]  # version, bits of an address that are not looked at, the others, and the address if it is one
+# Version, bits of an address that are not looked at, the others, and the address if it is one.
+_Part = tuple[int, int, int, str]
 
 
 class AddressSet:

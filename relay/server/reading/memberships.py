@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from sys import intern
 from typing import Final, Protocol
 
+from relay.errors import internal
 from relay.protocol.groups import state
 from relay.protocol.session import Session
 from relay.server.supervision import Faults, Tasks
@@ -183,7 +184,7 @@ class Memberships:
             log.error("the groups of a key could not be read: %s", error)
             return error
         self._faults.report(NAME, error)
-        return StorageError(f"internal error ({type(error).__name__})")
+        return StorageError(internal(error).message)
 
     def _answer(self, pubkey: str, error: StorageError | None) -> None:
         waiting, self._asked[pubkey] = self._asked[pubkey], []

@@ -24,7 +24,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from relay.errors import Prefix, Reject
+from relay.errors import Prefix, Reject, internal
 from relay.protocol import messages
 from relay.protocol.event import Event, wire
 from relay.protocol.filter import Filter
@@ -334,7 +334,7 @@ class Queries:
         reason = error if isinstance(error, Reject) else Reject(Prefix.ERROR, str(error))
         if not isinstance(error, StorageError | Reject | ChangeRefused):
             self._faults.report("a query", error)
-            reason = Reject(Prefix.ERROR, f"internal error ({type(error).__name__})")
+            reason = internal(error)
         elif isinstance(error, StorageError) and not isinstance(error, TooCostly):
             log.error("query: %s", error)
         if isinstance(asked, CountRequest):

@@ -17,7 +17,8 @@ from relay.errors import Prefix, Reject
 from relay.protocol import kinds
 from relay.protocol.filter import Filter
 from relay.protocol.groups import state
-from relay.protocol.groups.belonging import CREATE_INVITE
+from relay.protocol.groups.announce import MEMBERS, PINS
+from relay.protocol.groups.belonging import CREATE_INVITE, JOIN_REQUEST, LEAVE_REQUEST, PUT_USER, REMOVE_USER
 from relay.protocol.groups.state import Group
 from relay.protocol.session import Session
 from relay.server.events.fanout import LiveSubscription
@@ -32,14 +33,13 @@ from storage.identities.types import Lookups
 
 SHOWN: Final = 64  # characters of a group's id in a refusal
 # What a group tells of one key (NIP-29), by the tag or the field that names the key: put in or taken out, asked to come or go.
-ABOUT: Final = frozenset((9000, 9001))
-BY: Final = frozenset((9021, 9022))
+ABOUT: Final = frozenset((PUT_USER, REMOVE_USER))
+BY: Final = frozenset((JOIN_REQUEST, LEAVE_REQUEST))
 CODES: Final = frozenset((CREATE_INVITE,))
-INVITES: Final = frozenset(
-    (kinds.INVITE,)
-)  # made for who may invite, which is asked of each question (`group_invites`)
+# Made for who may invite, which is asked of each question (`group_invites`).
+INVITES: Final = frozenset((kinds.INVITE,))
 DESCRIPTIONS: Final = frozenset(kinds.GROUPS)
-LISTS: Final = frozenset((39002, 39005))  # those that a private group tells its members only
+LISTS: Final = frozenset((MEMBERS, PINS))  # those that a private group tells its members only
 _NOT_HERE: Final = Shown(private=True, hidden=True)
 
 Mark = tuple[int, int]

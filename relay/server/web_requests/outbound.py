@@ -161,9 +161,8 @@ class PublicOnly(httpcore.AsyncNetworkBackend):
     def __init__(self, private: Callable[[], bool], namers: int = NAMERS) -> None:
         self._private = private
         self._backend = httpcore.AnyIOBackend()
-        self._names = Pool(
-            "names", namers, MAX_NAMES
-        )  # of its own: who answers for a name may take as long as they like
+        # Of its own: who answers for a name may take as long as they like.
+        self._names = Pool("names", namers, MAX_NAMES)
 
     async def connect_tcp(
         self,

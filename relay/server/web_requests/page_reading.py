@@ -47,9 +47,8 @@ class PageReader:
         self._agent = agent
         self._private = private
         self._backend = PublicOnly(private)
-        self._parsers = Pool(
-            "page heads", 1, _MAX_WAITING
-        )  # of its own: a page that is slow to parse delays no other work
+        # Of its own: a page that is slow to parse delays no other work.
+        self._parsers = Pool("page heads", 1, _MAX_WAITING)
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=trusted(),
             max_connections=most,

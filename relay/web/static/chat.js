@@ -11,6 +11,7 @@ import { asked, count, showCounts } from "./reactions.js";
 import { mark } from "./rooms.js";
 import { answer, attempt, cancel, change, resume } from "./saying.js";
 import { overSocket, said } from "./sources.js";
+import { moderates } from "./standing.js";
 import { isSure } from "./sure.js";
 import { takeOut } from "./texts.js";
 import { me, needWriter, ready } from "./who.js";
@@ -109,7 +110,7 @@ const ACTIONS = {
   said: (button, item) => reacting(button, item, button.dataset.said, button.getAttribute("aria-pressed") === "true"),
   delete: (button, item) => {
     if (isSure(button, "Really delete?")) attempt(button, async () => {
-      await (await sending()).removeMessage(group, target(item));
+      await (await sending()).removeMessage(group, target(item), moderates(room.roles));
       takeOut(item, holdsKeyboard(item));
       settle();
     });

@@ -172,6 +172,7 @@ const ACTIONS = {
   }),
   delete: (button, item) => takeAway(button, item, "Delete", ({ remove }) => remove(target(item))),
   moderate: (button, item) => takeAway(button, item, "Remove", ({ moderate }) => moderate(target(item), button.dataset.moderate)),
+  banAuthor: (_button, item) => bring("./ruling.js").then(({ ask }) => ask(item, (ids) => renew(ids, true))),
   reply: (_button, item) => needWriter(async () => (await writing()).reply(item)),
   quote: (_button, item) => needWriter(async () => (await writing()).reply(item, true)),
   cancel: async () => (await writing()).home(true),

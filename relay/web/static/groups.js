@@ -53,8 +53,10 @@ export function unreact(group, message, mine) {
 }
 
 // One's own (5), or as a moderator anybody's (9005).
-export function removeMessage(group, message) {
+// `moderates`: whether one does so here; who runs this place and does not, removes as of the whole place.
+export function removeMessage(group, message, moderates) {
   const own = me.keys.has(message.pubkey);
+  if (!own && !moderates && document.body.classList.contains("runs")) return api("PUT", `/rules/event/${message.id}`, { allowed: false });
   const tags = [["e", message.id], ...(own ? [["k", "9"]] : [])];
   return inGroup(group, own ? 5 : 9005, tags, "", () => api("DELETE", messagePath(group, message)));
 }

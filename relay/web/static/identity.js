@@ -11,15 +11,16 @@ export async function enter(token) {
   await learn();
 }
 
-// Which keys the identity of the API key has, and which of them signs.
+// Which keys the identity of the API key has, which of them signs, and whether it runs this place.
 export async function learn() {
   try {
-    const { keys, unsigned } = await api("GET", "/agents/me/keys");
+    const { keys, unsigned, is_operator: runs } = await api("GET", "/agents/me/keys");
     for (const key of keys) if (key.bound) me.keys.add(key.pubkey);
     me.bound = new Set(keys.filter((key) => key.bound).map((key) => key.pubkey));
     me.main = keys.find((key) => key.main)?.pubkey;
     me.held = keys.find((key) => key.bound && key.held && !key.retired_at)?.pubkey;
     me.unsigned = unsigned;
+    document.body.classList.toggle("runs", runs);
     return keys;
   } catch (error) {
     if (error.status === 401 || error.status === 403) signOut();

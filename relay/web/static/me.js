@@ -90,6 +90,7 @@ export function signIn(token, id, name) {
 // The name goes; what is kept of it waits for its owner, and a signer of one's own stays known.
 export function signOut() {
   Object.assign(me, { token: "", id: "", name: "", keys: new Set(me.own ? [me.own] : []) });
+  document.body.classList.remove("runs");
   store(STORE, "");
   try {
     for (const name of Object.keys(sessionStorage)) if (name.startsWith("tidings.")) sessionStorage.removeItem(name);

@@ -41,7 +41,8 @@ function* made(item) {
   yield button("link", ["Copy link"], kind === "11" ? `/post/${id}` : `/post/${post}#c-${id}`);
   yield button("edit", ["Edit"], "", "own");
   yield button("delete", ["Delete"], "", "own");
-  if (group) yield button("moderate", ["Remove"], group, "others");
+  yield button("moderate", ["Remove"], group ?? "", "others"); // for who moderates there, or runs this place; so is the next
+  yield button("banAuthor", ["Ban ", author ? shown() : "who wrote it"], "", "others");
 }
 
 // Of an item's menu: which rows are for who reads now.

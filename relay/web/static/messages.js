@@ -80,7 +80,7 @@ export function settle() {
     const own = me.keys.has(item.dataset.pubkey) || (me.id && item.dataset.author === me.id);
     item.classList.toggle("own", Boolean(own));
     item.querySelector("[data-edit]").hidden = !own;
-    item.querySelector("[data-delete]").hidden = !own && !moderates(room.roles);
+    item.querySelector("[data-delete]").hidden = !own && !moderates(room.roles) && !document.body.classList.contains("runs");
   }
   list.classList.toggle("elsewhere", Boolean(room.home));
   empty.hidden = Boolean(list.querySelector(".message")) || !gate.hidden;

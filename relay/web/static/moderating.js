@@ -5,6 +5,7 @@ import { api, unlessGone } from "./api.js";
 import { element } from "./dom.js";
 import { settled } from "./lists.js";
 import { addMore } from "./private.js";
+import { ban as refuse, leave as leaveThem, letWrite } from "./rules.js";
 import { isSure } from "./sure.js";
 import { takeOut } from "./texts.js";
 
@@ -13,7 +14,6 @@ const PATHS = {
   comment: ({ event }) => `/comments/${event}`,
   message: ({ event, group }) => `/groups/${encodeURIComponent(group)}/messages/${event}`,
 };
-const RUNS = !new URLSearchParams(location.search).get("group"); // whoever reads it runs this place
 
 // The row goes, once it is done with.
 function finish(row, button, then) {
@@ -33,11 +33,23 @@ function remove(row, button) {
   if (!isSure(button, "Really remove it?")) return;
   const { event, type } = row.dataset;
   finish(row, button, () =>
-    RUNS ? api("PUT", `/rules/event/${event}`, { allowed: false, reason: "reported" }) : api("DELETE", PATHS[type](row.dataset)));
+    row.closest("[data-runs]") ? api("PUT", `/rules/event/${event}`, { allowed: false, reason: "reported" }) : api("DELETE", PATHS[type](row.dataset)));
 }
 
 function leave(row, button) {
-  finish(row, button, () => api("PUT", `/rules/event/${row.dataset.event}`, { allowed: true, reason: "reported, and looked at" }));
+  const { event, author } = row.dataset;
+  finish(row, button, () => (event ? api("PUT", `/rules/event/${event}`, { allowed: true, reason: "reported, and looked at" }) : leaveThem(author)));
+}
+
+// All of it goes, with all that is reported of who wrote it.
+function wipe(place, row, button) {
+  if (!isSure(button, "Really remove all?")) return;
+  const { author } = row.dataset;
+  const theirs = [...place.querySelectorAll("li[data-author]")].filter((one) => one.dataset.author === author && one !== row);
+  finish(row, button, async () => {
+    await refuse(author, "reported", true);
+    for (const one of theirs) one.remove();
+  });
 }
 
 // Of all that somebody wrote the button is another one, and says the same.
@@ -55,7 +67,7 @@ function ban(place, button) {
   delete button.dataset.sure;
   act(button, {
     now: () => show(!isBanned, isBanned ? "Ban them" : "Let them write again"),
-    then: () => (isBanned ? api("DELETE", `/rules/key/${key}`) : api("PUT", `/rules/key/${key}`, { allowed: false, reason: "reported" })),
+    then: () => (isBanned ? letWrite(key) : refuse(key, "reported")),
     undo: () => show(isBanned, before),
   });
 }
@@ -66,12 +78,13 @@ export function begin(place) {
   if (begun) return;
   begun = true;
   place.addEventListener("click", (click) => {
-    const button = click.target.closest("[data-remove], [data-leave], [data-ban]");
+    const button = click.target.closest("[data-remove], [data-leave], [data-ban], [data-wipe]");
     const link = click.target.closest("#more");
     if (button) {
       const row = button.closest("li");
       if ("remove" in button.dataset) remove(row, button);
       else if ("leave" in button.dataset) leave(row, button);
+      else if ("wipe" in button.dataset) wipe(place, row, button);
       else ban(place, button);
     }
     if (link) {

@@ -8,7 +8,7 @@ const KINDS = [5, 1010, 1111, 1621, 1630, 1631, 1632, 1633, 9001, 9002, 9005];
 
 // `authorize` makes the header of a request; a proof (NIP-98) is of what is sent, to the byte.
 export async function call(authorize, method, path, body) {
-  if (!authorize) throw new Error("Say first who you are: Write here.");
+  if (!authorize) throw new Error("Say first who you are, at “Sign in to write here”.");
   const url = `${location.origin}/api/v1${path}`;
   return api(method, path, body, { authorization: await authorize(method, url, JSON.stringify(body)) });
 }

@@ -41,9 +41,14 @@ _ADVICE: Final = {
 }
 
 
+def code_of(error: sqlite3.Error) -> int:
+    """SQLite's primary result code (https://sqlite.org/rescode.html), 0 where there is none."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
 def failure(error: sqlite3.Error) -> StorageError | None:
     """What an operator can do about an error of the database as a whole; None when the fault is the statement's."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    code = code_of(error)
     if code == sqlite3.SQLITE_INTERRUPT:
         return TooCostly("the query takes too much work; name fewer values or a shorter time")
     advice = _ADVICE.get(code)
@@ -52,7 +57,7 @@ def failure(error: sqlite3.Error) -> StorageError | None:
 
 def unusable(file: Path, error: sqlite3.Error) -> StorageError:
     """Why this database cannot be opened."""
-    if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CANTOPEN:
+    if code_of(error) == sqlite3.SQLITE_CANTOPEN:
         if file.is_dir():
             return StorageError(f"{file} is a directory; a database should be there: restore a backup")
         if _is_read_only(file.parent):

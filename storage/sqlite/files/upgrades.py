@@ -30,7 +30,5 @@ def know_followers(connection: sqlite3.Connection) -> None:
         connection.execute(texts["followers"], (identity_id, entries.tag("p", pubkey)))
 
 
-AFTER: Final[Mapping[int, Callable[[sqlite3.Connection], None]]] = {
-    26: find_edits,
-    28: know_followers,
-}  # in the transaction of that migration
+# By the number of the migration, in whose transaction it is done.
+AFTER: Final[Mapping[int, Callable[[sqlite3.Connection], None]]] = {26: find_edits, 28: know_followers}

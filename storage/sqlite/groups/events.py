@@ -3,7 +3,7 @@ follows the settings of its group.
 
 What answers an event of a group and came first is found by the index of its `e` and `E` tags when that event comes: then it is
 entered anew, for those whom the group's events are for. One transaction takes in MOST of them; for the rest the event is
-noted as due, and `continue_answers` goes on between other work.
+noted as due, and `moving.go_on` goes on between other work.
 """
 
 import sqlite3
@@ -27,7 +27,7 @@ from storage.sqlite.groups.known import KnownGroups
 from storage.sqlite.groups.reads import GroupRow, groups_of_addresses, sql
 from storage.sqlite.live_events import numbered
 from storage.sqlite.log_rows import LogRow, pack_audience, unpack_audience
-from storage.sqlite.statements import SIZES, in_parts, listed, named, padded, write_rows
+from storage.sqlite.statements import SIZES, barely_padded_parts, listed, named, padded, write_rows
 
 MOST: Final = 256  # answers that are taken in with what they answer
 _NAMES: Final = ("e", "E")  # of the tags that name what is answered by its id, and by its address
@@ -243,7 +243,7 @@ class GroupEvents:
     def _any_answers(self, names: Sequence[str]) -> frozenset[str]:
         """Those of these ids and addresses that are answered by events of no group."""
         keys, found = _keys(names), set[str]()
-        for some in in_parts(list(keys)):
+        for some in barely_padded_parts(list(keys)):
             values = listed("{keys}", ("keys", len(some)), group="(?)")
             text = listed(sql("answered").replace("{keys}", values), ("kinds", len(_KINDS)))
             found.update(keys[key] for (key,) in self._connection.execute(text, (*some, *_KINDS)))

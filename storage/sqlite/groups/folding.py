@@ -109,9 +109,8 @@ class FoldedGroups:
         """Write what the tables say otherwise."""
         for _, mend in list(self.wrong()):
             mend(changes)
-        stored = self._sizes(
-            every_member(self._connection), every_invite(self._connection)
-        )  # those of ended groups too
+        # Those of ended groups too.
+        stored = self._sizes(every_member(self._connection), every_invite(self._connection))
         for group_id, (members, owners, codes) in stored.items():
             changes.set_sizes(group_id, members, owners, codes)
 

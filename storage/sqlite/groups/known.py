@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from relay.protocol.groups.state import Member, member_key
 from storage.sqlite.groups.authors import GroupAuthors
-from storage.sqlite.groups.reads import GroupRow, member_of, parts, private_homes, rows_of_groups, sql
-from storage.sqlite.statements import listed
+from storage.sqlite.groups.reads import GroupRow, member_of, private_homes, rows_of_groups, sql
+from storage.sqlite.statements import listed, padded_parts
 
 MAX_GROUPS: Final = 20_000  # remembered, those that are not here too
 MAX_MEMBERS: Final = 50_000
@@ -77,7 +77,7 @@ class KnownGroups:
             known.update(dict.fromkeys(unknown))
             groups = self.find(list(dict.fromkeys(key[_KEY + 1 :] for key in unknown)))
             places = [(row.number, key[:_KEY]) for key in unknown if (row := groups[key[_KEY + 1 :]]) is not None]
-            for part in parts(places):
+            for part in padded_parts(places):
                 text = listed(sql("members"), ("rows", len(part)), group="(?, ?)")
                 for number, pubkey, *columns in self._connection.execute(
                     text, [one for place in part for one in place]

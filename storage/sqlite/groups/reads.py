@@ -10,7 +10,7 @@ from relay.protocol.groups.state import Group, GroupType, Invite, Member, is_rep
 from relay.protocol.kinds import is_hex
 from storage.groups import MAX_ASKED, Membership, is_privileged
 from storage.sqlite import entries
-from storage.sqlite.statements import SIZES, listed, named, padded
+from storage.sqlite.statements import listed, named, padded_parts
 
 _FIRST: Final = 2**63 - 1
 _JSON: Final = {"supported_kinds": tuple[int, ...] | None, "children": tuple[str, ...]} | {
@@ -57,17 +57,13 @@ def sql(name: str) -> str:
     return named("groups")[name]
 
 
-def parts(values: Sequence[T]) -> Iterator[list[T]]:
-    """The values, as many at once as a statement takes, filled up."""
-    for start in range(0, len(values), SIZES[-1]):
-        yield padded(list(values[start : start + SIZES[-1]]))
-
-
 def rows_of_groups(connection: sqlite3.Connection, condition: str, values: Sequence[Any]) -> list[GroupRow]:
     """The groups with these ids or numbers: `condition` is by_ids or by_numbers."""
     text = f"{sql('group')} {sql(condition)}"
     return [
-        _row(row) for part in parts(values) for row in connection.execute(listed(text, ("values", len(part))), part)
+        _row(row)
+        for part in padded_parts(values)
+        for row in connection.execute(listed(text, ("values", len(part))), part)
     ]
 
 
@@ -106,7 +102,7 @@ def private_homes(connection: sqlite3.Connection) -> frozenset[str]:
 def groups_of_events(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, int]:
     """The number of the group of each of these events that belongs to one, or did when it was here."""
     found: dict[str, int] = {}
-    for part in parts([bytes.fromhex(one) for one in ids]):
+    for part in padded_parts([bytes.fromhex(one) for one in ids]):
         text = listed(sql("groups_of_events"), ("gone", len(part)), ("ids", len(part)))
         found.update(connection.execute(text, (*part, *part)).fetchall())
     return found
@@ -121,7 +117,7 @@ def groups_of_addresses(
     """
     names = {entries.address_key(address): address for address in addresses}
     found: dict[str, int] = {}
-    for part in parts(list(names)):
+    for part in padded_parts(list(names)):
         text = listed(sql("groups_of_addresses"), ("gone", len(part)), ("keys", len(part)))
         for key, event_id, number in connection.execute(text, (*part, *part)):
             if event_id is None or event_id not in leaving:
@@ -252,21 +248,21 @@ class SqliteGroupLookups:
     def group_sizes(self, ids: Sequence[str]) -> dict[str, int]:
         """How many members each of these groups has."""
         found: dict[str, int] = {}
-        for part in parts(list(dict.fromkeys(ids))[:MAX_ASKED]):
+        for part in padded_parts(list(dict.fromkeys(ids))[:MAX_ASKED]):
             found.update(self._connection.execute(listed(sql("sizes"), ("values", len(part))), part).fetchall())
         return found
 
     def authors_of(self, ids: Sequence[str]) -> dict[str, str]:
         """By which key each of these events is."""
         found: dict[str, str] = {}
-        for part in parts([bytes.fromhex(one) for one in ids if is_hex(one, 64)]):
+        for part in padded_parts([bytes.fromhex(one) for one in ids if is_hex(one, 64)]):
             found.update(self._connection.execute(listed(sql("authors"), ("ids", len(part))), part).fetchall())
         return found
 
     def memberships(self, pubkeys: Sequence[str]) -> list[Membership]:
         """The groups that these keys are in."""
         found = []
-        for part in parts(list(dict.fromkeys(pubkeys))):
+        for part in padded_parts(list(dict.fromkeys(pubkeys))):
             text = listed(sql("memberships"), ("values", len(part)))
             for pubkey, group_id, *columns in self._connection.execute(text, part):
                 member = member_of(*columns)

@@ -12,7 +12,7 @@ from storage.identities.webhooks import LiveWebhook, Webhook
 from storage.sqlite.access import SqliteAccessLookups
 from storage.sqlite.control_plane import SqlitePlaneLookups
 from storage.sqlite.groups.reads import SqliteGroupLookups
-from storage.sqlite.statements import SIZES, listed, named, padded
+from storage.sqlite.statements import listed, named, padded, parts
 
 MAX_CACHED: Final = 100_000  # keys whose binding is remembered
 MAX_ASKED: Final = 1000  # ids or keys looked up at once
@@ -279,8 +279,7 @@ class Bindings:
             self._known.clear()
         known = self._known
         unknown = [pubkey for pubkey in pubkeys if pubkey not in known]
-        for start in range(0, len(unknown), SIZES[-1]):
-            part = unknown[start : start + SIZES[-1]]
+        for part in parts(unknown):
             values = padded(part)
             known.update(dict.fromkeys(part))
             joined = self._connection.execute(listed(sql("bindings"), ("values", len(values))), values).fetchone()[0]

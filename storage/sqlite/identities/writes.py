@@ -33,7 +33,6 @@ from storage.identities.types import (
     MAX_ENDED,
     MAX_READ_MARKS,
     ChangeRefused,
-    Custody,
     Held,
     Holder,
     StoredToken,
@@ -41,7 +40,7 @@ from storage.identities.types import (
     Why,
 )
 from storage.sqlite.identities.reads import SqliteLookups, sql
-from storage.sqlite.statements import SIZES, listed, named, padded
+from storage.sqlite.statements import listed, named, padded_parts
 
 _QUIET: Final = frozenset({"use_identity_token", "use_user_token"})  # changes that nobody else need know
 
@@ -79,8 +78,7 @@ class IdentityTables(SqliteLookups):
     def follow(self, follower: str, keys: Sequence[str], seq: int, now: int) -> list[str]:
         """Note that an identity follows those whose keys these are; the ids of those whom it had never followed."""
         found = []
-        for start in range(0, len(keys), SIZES[-1]):
-            some = padded(list(keys[start : start + SIZES[-1]]))
+        for some in padded_parts(keys):
             text = listed(named("agents")["follow"], ("keys", len(some)))
             found += self._all(text, follower, seq, now, follower, *some)
         return [identity_id for (identity_id,) in found]
@@ -115,7 +113,7 @@ class IdentityChange:
 
 
 def carry_out(connection: sqlite3.Connection, wanted: Any, change: Change, now: int) -> Any:
-    """Do what a command says; what it gives. Raises Refused, and then nothing is changed."""
+    """Do what a command says; what it gives. Raises ChangeRefused, and then nothing is changed."""
     return _WRITES[type(wanted)](wanted, IdentityChange(connection, change, now))
 
 
@@ -162,7 +160,7 @@ def _provision(wanted: ProvisionIdentity, work: IdentityChange) -> None:
     row_id = wanted.pubkey[:32]
     texts = (author.shown.display_name or None, author.shown.about or None)
     work.do("insert_identity", row_id, name, name_key(name), *texts, wanted.origin, work.now)
-    _insert_key(wanted.pubkey, row_id, "own", work)
+    _insert_own_key(wanted.pubkey, row_id, work)
 
 
 def _accept(action: AcceptInvite, work: IdentityChange) -> None:
@@ -218,7 +216,7 @@ def _bind_proven(command: given.BindProven, work: IdentityChange) -> bool:
 def _bind(command: given.BindProven, work: IdentityChange) -> bool:
     key = decisions.bind(command.pubkey, command.identity_id, work.tables)
     if key is None:
-        _insert_key(command.pubkey, command.identity_id, "own", work)
+        _insert_own_key(command.pubkey, command.identity_id, work)
         return True
     if key.revoked_at is None:
         return False
@@ -233,8 +231,9 @@ def _end(pubkey: str, work: IdentityChange) -> bool:
     return work.do("unbind", work.now, pubkey) > 0
 
 
-def _insert_key(pubkey: str, identity_id: str, custody: Custody, work: IdentityChange) -> None:
-    work.do("insert_key", pubkey, identity_id, custody, work.now)
+def _insert_own_key(pubkey: str, identity_id: str, work: IdentityChange) -> None:
+    """A key whose secret its owner has."""
+    work.do("insert_key", pubkey, identity_id, "own", work.now)
     _changed_hands(pubkey, work)
 
 

@@ -23,7 +23,7 @@ from storage.sqlite import entries
 from storage.sqlite.reading import query
 from storage.sqlite.reading.query import FOR_EVER, Arm, Give, QueryPlan
 from storage.sqlite.reading.scope import Scope
-from storage.sqlite.statements import SIZES, listed, named, padded
+from storage.sqlite.statements import listed, named, padded, padded_parts
 
 FIRST_EVENTS: Final = 500
 FIRST_BYTES: Final = 2**20
@@ -32,9 +32,8 @@ MOST_COUNTED: Final = 500_000  # distinct events where filters or values overlap
 _BODIES: Final = 100  # fetched at once
 _KINDS: Final = 200  # of one key; more are not enumerated, see lookup.sql
 _ENUMERATE: Final = 512  # arms above which it may pay to look which exist
-_FEW: Final = (
-    8  # kinds up to which it never pays: enumerating those of a key costs as much as three arms that find nothing
-)
+# Kinds up to which it never pays: enumerating those of a key costs as much as three arms that find nothing.
+_FEW: Final = 8
 _FEW_ARMS: Final = 3  # of a prefix, up to which the same holds
 _ENOUGH: Final = 1024  # rows at which an estimate stops
 
@@ -134,8 +133,7 @@ def _expand(connection: sqlite3.Connection, keys: list[bytes], wanted: frozenset
 
 def _kinds(connection: sqlite3.Connection, keys: list[bytes]) -> dict[bytes, set[int]]:
     found: dict[bytes, set[int]] = {}
-    for start in range(0, len(keys), SIZES[-1]):
-        part = padded(list(dict.fromkeys(keys[start : start + SIZES[-1]])))
+    for part in padded_parts(list(dict.fromkeys(keys))):
         sql = listed(named("lookup")["kinds"], ("keys", len(part)), group="(?)")
         names, kinds = connection.execute(sql, part).fetchone()
         if names is not None:
@@ -299,8 +297,8 @@ def _by_ids(wanted: Filter, scope: Scope) -> Iterator[tuple[list[bytes], tuple[i
     until = FOR_EVER if wanted.until is None else wanted.until
     bounds = (max(wanted.since or 0, 0), until, scope.upto, scope.now)
     ids = [bytes.fromhex(one) for one in wanted.ids or ()]
-    for start in range(0, len(ids), SIZES[-1]):
-        yield padded(ids[start : start + SIZES[-1]]), bounds
+    for part in padded_parts(ids):
+        yield part, bounds
 
 
 def _shown(audience: bytes, scope: Scope) -> bool:
@@ -346,8 +344,7 @@ def first_part(connection: sqlite3.Connection, some: list[Row], now: int) -> tup
 def bodies(connection: sqlite3.Connection, seqs: Sequence[int], now: int) -> dict[int, bytes]:
     """The wire form of each of these events that is here and has not expired by `now`."""
     found: dict[int, bytes] = {}
-    for start in range(0, len(seqs), SIZES[-1]):
-        part = padded(list(seqs[start : start + SIZES[-1]]))
+    for part in padded_parts(seqs):
         sql = listed(named("lookup")["bodies"], ("seqs", len(part)))
         numbers, joined = connection.execute(sql, (*part, now)).fetchone()
         if numbers is not None:
@@ -358,8 +355,7 @@ def bodies(connection: sqlite3.Connection, seqs: Sequence[int], now: int) -> dic
 def readable(connection: sqlite3.Connection, seqs: Sequence[int], scope: Scope) -> list[int]:
     """Those of these events that the scope shows."""
     hidden: set[int] = set()
-    for start in range(0, len(seqs), SIZES[-1]):
-        part = padded(list(seqs[start : start + SIZES[-1]]))
+    for part in padded_parts(seqs):
         sql = listed(named("lookup")["audiences"], ("seqs", len(part)))
         for seq, audience, group in connection.execute(sql, part):
             if not is_shown(seq, audience, group, scope):
@@ -401,8 +397,7 @@ def _ids_of(connection: sqlite3.Connection, some: list[Row]) -> list[Item]:
     """The same for rows, without those that left meanwhile."""
     ids: dict[int, bytes] = {}
     seqs = [row[2] for row in some]
-    for start in range(0, len(seqs), SIZES[-1]):
-        part = padded(seqs[start : start + SIZES[-1]])
+    for part in padded_parts(seqs):
         numbers, joined = connection.execute(listed(named("lookup")["ids"], ("seqs", len(part))), part).fetchone()
         if numbers is not None:
             ids.update(zip(_integers(numbers), _split(bytes.fromhex(joined)), strict=True))

@@ -187,7 +187,7 @@ class SqliteReader:
 
         return await self.run(scoped(work, self._moving, readers, now, upto=upto, after=place))
 
-    async def fetch(self, seqs: Sequence[int], now: int, readers: Readers | None = None) -> list[bytes]:
+    async def fetch(self, seqs: Sequence[int], now: int, readers: Readers | None) -> list[bytes]:
         """The wire forms of these events in the order asked; see storage.base.Reader."""
 
         def read(connection: sqlite3.Connection, scope: Scope) -> dict[int, bytes]:

@@ -18,7 +18,7 @@ from relay.protocol.rows import Change, Count, Live, Owner, Place, Projection, S
 from storage.sqlite.rows import later_rows
 from storage.sqlite.rows.row_statements import COUNTERS, adding, forgetting, statements_of
 from storage.sqlite.rows.sources import SqliteSources
-from storage.sqlite.statements import SIZES, listed, padded, write_rows
+from storage.sqlite.statements import listed, padded_parts, write_rows
 
 _OWN: Final = ("seq",)  # the primary key of rows that are an event's own
 LAST: Final = 2**63 - 1  # no event has a higher number
@@ -200,8 +200,7 @@ class Refresh:
         for projection, column in under if places else ():
             with_names = "id" in projection.row.__struct_fields__
             gone: list[tuple[int, str]] = []
-            for start in range(0, len(places), SIZES[-1]):
-                part = padded(list(places[start : start + SIZES[-1]]))
+            for part in padded_parts(places):
                 sql = listed(forgetting(projection.table, column, with_names), ("places", len(part)))
                 gone += self._connection.execute(sql, part).fetchall()
             for seq, event_id in gone:

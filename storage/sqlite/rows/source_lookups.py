@@ -150,7 +150,7 @@ def standings(connection: sqlite3.Connection, ids: list[str]) -> dict[str, FeedP
 
 def children(connection: sqlite3.Connection, ids: Sequence[str]) -> Iterator[str]:
     """The events that stand under these."""
-    for part in parts(list(ids)):
+    for part in parts(ids):
         (found,) = _one(connection, "children", part, "ids")
         yield from _names.decode(found)
 
@@ -159,7 +159,7 @@ def _newest_at(
     connection: sqlite3.Connection, places: Sequence[_SaidAt], name: str = "newest"
 ) -> Iterator[tuple[int, Live]]:
     """The newest event under each key of `entries` and kind, and of each group, by its number among them."""
-    for start, part in zip(count(0, SIZES[-1]), parts(list(places)), strict=False):
+    for start, part in zip(count(0, SIZES[-1]), parts(places), strict=False):
         values = [(start + n, *place) for n, place in enumerate(part)]
         columns, wires = _one(connection, name, values, "rows", f"({', '.join('?' * len(values[0]))})")
         found = _numbered.decode(columns)

@@ -18,7 +18,7 @@ from storage.sqlite.rows import source_lookups
 from storage.sqlite.rows.cutting import stored_cutting
 from storage.sqlite.rows.row_statements import statements_of
 from storage.sqlite.rows.source_lookups import Newest
-from storage.sqlite.statements import blob, listed, named, padded, parts
+from storage.sqlite.statements import blob, listed, named, padded, padded_parts, parts
 
 _UNDER: Final = (kinds.POST, kinds.COMMENT)  # what is edited and voted on in the feed
 _FEED: Final = frozenset(("posts", "comments"))  # the tables whose rows others stand under
@@ -273,8 +273,7 @@ class SqliteSources:
             return
         width = len(places[0])
         group = f"({', '.join('?' * width)})"
-        for part in parts(list(places)):
-            some = padded(part)
+        for some in padded_parts(list(places)):
             sql = listed(statements_of(projection).stored[width], ("places", len(some)), group=group)
             found = self._connection.execute(sql, [value for place in some for value in place]).fetchone()[0]
             for values in msgspec.json.decode(found):

@@ -33,9 +33,8 @@ FIRST_LOOK: Final = 128  # of the nearest that are asked of the tables first
 MOST_LOOKED_AT: Final = 2048  # above, it is cheaper to compare all that match
 MOST_COMPARED: Final = 20_000
 MOST_TERMS: Final = 10_000  # whose frequency is remembered
-_FIRST: Final = (
-    4  # times as many by words are looked at as are wanted, so that a filter that half of all meet needs no more
-)
+# Times as many by words are looked at as are wanted, so that a filter that half of all meet needs no more.
+_FIRST: Final = 4
 _PAGE: Final = 4000  # vectors compared at once
 _UNKNOWN: Final = 10**6  # a frequency that nobody looks for
 

@@ -117,8 +117,8 @@ class ModelVectors:
     async def numbers(self) -> tuple[int, int]:
         """How many passages there are, and how many of them have a vector."""
         place = (self.model.name, self.model.dimension)
-        found: tuple[int, int] = await self._run(lambda c: c.execute(named("search")["numbers"], place).fetchone())
-        return found
+        chunks, missing = await self._run(lambda c: c.execute(named("search")["numbers"], place).fetchone())
+        return chunks, chunks - missing
 
     async def discard(self, passages: Sequence[int], stale: float = STALE) -> None:
         """Have the index forget these, and build the segments again of which more than `stale` was removed."""

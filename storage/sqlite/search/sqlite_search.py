@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import shutil
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -42,11 +43,15 @@ class SqliteSearch:
         self._has_former = True  # vectors of models that another took the place of, perhaps
         self._health = SearchHealth(0, 0, embedder.name, embedder.dimension)
 
-    async def open(self) -> None:
-        """Load the index and catch up. Raises ModelMismatch where vectors of another model serve, StorageError."""
+    async def open(self, checked: Callable[[], None] = lambda: None) -> None:
+        """Load the index and catch up. Raises ModelMismatch where vectors of another model serve, else calls `checked`.
+
+        What is loaded is as much as there are vectors. Raises StorageError.
+        """
         locked = await self._run(writing.model)
         if locked is not None and locked != self._current.model:
             raise writing.mismatch(locked, self._current.model)
+        checked()
         try:
             await self._delete_unused()
             await self._current.load()

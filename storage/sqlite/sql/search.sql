@@ -136,9 +136,14 @@ WHERE p.id > coalesce((
 ORDER BY p.id LIMIT ?
 
 -- name: numbers
+-- How many passages there are, and how many are without a vector: those after the last that has one (`pending`). Counting the
+-- vectors themselves goes through all of them, each time that anything is stored.
 SELECT (SELECT count(*) FROM passages), (
-    SELECT count(*) FROM spaces AS s CROSS JOIN vectors AS v INDEXED BY vectors_by_key
-    WHERE s.name = ? AND s.dimension = ? AND v.key > s.slot * 1099511627776 AND v.key < (s.slot + 1) * 1099511627776
+    SELECT count(*) FROM passages AS p
+    WHERE p.id > coalesce((
+        SELECT max(v.key) - s.slot * 1099511627776 FROM spaces AS s CROSS JOIN vectors AS v
+        WHERE s.name = ? AND s.dimension = ? AND v.key > s.slot * 1099511627776 AND v.key < (s.slot + 1) * 1099511627776
+    ), 0)
 )
 
 -- name: embedded

@@ -29,6 +29,15 @@ SELECT group_concat(seq), group_concat(coalesce(lower(hex(audience)), '')),
     group_concat(coalesce(group_number, 0)), CAST(group_concat(wire, char(10)) AS BLOB)
 FROM events WHERE seq IN ({seqs})
 
+-- name: mail_to
+-- The oldest of a kind under two keys, before a number of the log.
+SELECT group_concat(seq) FROM (
+    SELECT seq, created_at FROM (SELECT seq, created_at FROM entries WHERE key = ?1 AND kind = ?3 AND seq < ?4 ORDER BY created_at LIMIT ?5)
+    UNION ALL
+    SELECT seq, created_at FROM (SELECT seq, created_at FROM entries WHERE key = ?2 AND kind = ?3 AND seq < ?4 ORDER BY created_at LIMIT ?5)
+    ORDER BY 2 LIMIT ?5
+)
+
 -- name: expired
 SELECT group_concat(seq) FROM (SELECT seq FROM events WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)
 

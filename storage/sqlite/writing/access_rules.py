@@ -3,77 +3,81 @@
 import json
 import sqlite3
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from relay.errors import Prefix, Reject
 from relay.protocol.admission import OPERATOR
 from relay.protocol.filter import Filter
+from relay.protocol.words import counted
 from storage import access as given
 from storage.access import CHANGED, RuleSubject
 from storage.commands import RemoveMatching
 from storage.sqlite.statements import named
 from storage.sqlite.writing.changes import deleter
+from storage.sqlite.writing.operator_removal import remove_matching
 from storage.sqlite.writing.transaction import Transaction
 
-Remove = Callable[[sqlite3.Connection, RemoveMatching, Transaction, int], int]
+
+def _set_rule(connection: sqlite3.Connection, command: given.SetRule, transaction: Transaction, now: int) -> bool:
+    return _set_counted(connection, command, transaction, now, {})
 
 
-def work(remove: Remove) -> dict[type, Callable[[sqlite3.Connection, Any, Transaction, int], Any]]:
-    """What each command does; `remove` is the operator's removal of events."""
+def _set_counted(
+    connection: sqlite3.Connection,
+    command: given.SetRule,
+    transaction: Transaction,
+    now: int,
+    numbers: dict[RuleSubject, int],
+) -> bool:
+    """Set one of several rules; `numbers` as for `_require_room`."""
+    said = connection.execute(_sql("rule"), (command.subject.value, command.value)).fetchone()
+    if said is None:
+        _require_room(connection, command.subject, numbers)
+    if command.subject is RuleSubject.EVENT:
+        if command.allowed:
+            _let_come(connection, command.value)
+        else:
+            transaction.mark(command.value, OPERATOR)
+            remove_matching(connection, RemoveMatching(Filter(ids=frozenset([command.value])), 1), transaction, now)
+    if command.subject is RuleSubject.KEY and not command.allowed:
+        _close_codes(connection, [command.value], transaction)
+    is_said = said is not None and said[0] == command.allowed and command.reason in ("", said[1])
+    # It, or they, may have been reported since.
+    looks_again = command.allowed and command.subject in (RuleSubject.EVENT, RuleSubject.KEY)
+    if is_said and not looks_again:
+        return False
+    reason = said[1] if is_said else command.reason
+    row = (command.subject.value, command.value, int(command.allowed), reason, command.by, now)
+    connection.execute(_sql("set_rule"), row)
+    _note(connection, transaction, command, "allowed" if command.allowed else "denied", now)
+    return True
 
-    def set_rule(
-        connection: sqlite3.Connection,
-        command: given.SetRule,
-        transaction: Transaction,
-        now: int,
-        numbers: dict[RuleSubject, int] | None = None,
-    ) -> bool:
-        said = connection.execute(_sql("rule"), (command.subject.value, command.value)).fetchone()
-        if said is None:
-            _require_room(connection, command.subject, {} if numbers is None else numbers)
-        if command.subject is RuleSubject.EVENT:
-            if command.allowed:
-                _let_come(connection, command.value)
-            else:
-                transaction.mark(command.value, OPERATOR)
-                remove(connection, RemoveMatching(Filter(ids=frozenset([command.value])), 1), transaction, now)
-        if command.subject is RuleSubject.KEY and not command.allowed:
-            _close_codes(connection, [command.value], transaction)
-        is_said = said is not None and said[0] == command.allowed and command.reason in ("", said[1])
-        looks_again = command.subject is RuleSubject.EVENT and command.allowed  # it may have been reported since
-        if is_said and not looks_again:
-            return False
-        reason = said[1] if is_said else command.reason
-        row = (command.subject.value, command.value, int(command.allowed), reason, command.by, now)
-        connection.execute(_sql("set_rule"), row)
-        _note(connection, transaction, command, "allowed" if command.allowed else "denied", now)
-        return True
 
-    def change_rules(
-        connection: sqlite3.Connection, command: given.ChangeRules, transaction: Transaction, now: int
-    ) -> list[bool]:
-        numbers: dict[RuleSubject, int] = {}  # to count so many rules takes milliseconds
-        done = []
-        for change in command.changes:
-            match change:
-                case given.SetRule():
-                    done.append(set_rule(connection, change, transaction, now, numbers))
-                case given.LiftRule():
-                    done.append(_lift_rule(connection, change, transaction, now))
-                    numbers.pop(change.subject, None)
-                case given.SetText():
-                    done.append(_set_text(connection, change, transaction, now))
-        return done
+def _change_rules(
+    connection: sqlite3.Connection, command: given.ChangeRules, transaction: Transaction, now: int
+) -> list[bool]:
+    numbers: dict[RuleSubject, int] = {}  # to count so many rules takes milliseconds
+    done = []
+    for change in command.changes:
+        match change:
+            case given.SetRule():
+                done.append(_set_counted(connection, change, transaction, now, numbers))
+            case given.LiftRule():
+                done.append(_lift_rule(connection, change, transaction, now))
+                numbers.pop(change.subject, None)
+            case given.SetText():
+                done.append(_set_text(connection, change, transaction, now))
+            case given.NoteRemoval():
+                done.append(_note_removal(connection, change, transaction, now))
+    return done
 
-    return {
-        given.SetRule: set_rule,
-        given.LiftRule: _lift_rule,
-        given.SetText: _set_text,
-        given.ChangeRules: change_rules,
-        given.EndCodes: lambda connection, command, transaction, _now: _close_codes(
-            connection, command.keys, transaction
-        ),
-    }
+
+def _note_removal(connection: sqlite3.Connection, command: given.NoteRemoval, _: Transaction, now: int) -> bool:
+    cut = "…" if len(command.wanted) > given.MOST_NOTED else ""
+    number = counted(command.number, "event")
+    row = (now, command.by, "removed", "filter", command.wanted[: given.MOST_NOTED] + cut, number)
+    connection.execute(_sql("log"), row)
+    return True
 
 
 def _close_codes(connection: sqlite3.Connection, keys: list[str], transaction: Transaction) -> None:
@@ -140,3 +144,13 @@ def _note(
 
 def _sql(name: str) -> str:
     return named("access")[name]
+
+
+WORK: Final[dict[type, Callable[[sqlite3.Connection, Any, Transaction, int], Any]]] = {
+    given.SetRule: _set_rule,
+    given.LiftRule: _lift_rule,
+    given.SetText: _set_text,
+    given.NoteRemoval: _note_removal,
+    given.ChangeRules: _change_rules,
+    given.EndCodes: lambda connection, command, transaction, _now: _close_codes(connection, command.keys, transaction),
+}

@@ -16,7 +16,7 @@ from storage.sqlite import entries
 from storage.sqlite.groups.known import KnownGroups
 from storage.sqlite.identities.reads import Bindings, SqliteLookups, sql
 from storage.sqlite.log_rows import AT_ONCE, LogRow
-from storage.sqlite.statements import SIZES, blob, listed, named, padded
+from storage.sqlite.statements import SIZES, blob, listed, named, padded, padded_parts, parts
 from storage.sqlite.writing.changes import Changes, deleter_name
 from storage.sqlite.writing.group_facts import GroupFacts
 from storage.sqlite.writing.recent_events import RecentEvents
@@ -165,8 +165,7 @@ class FactReader:
 
     def _look_up_addresses(self, addresses: list[str]) -> None:
         """The live version of each, and up to which it is closed."""
-        for start in range(0, len(addresses), SIZES[-1]):
-            part = addresses[start : start + SIZES[-1]]
+        for part in parts(addresses):
             keys = padded([entries.address_key(address) for address in part])
             names = {key.hex(): address for key, address in zip(keys, part, strict=False)}
             text = listed(named("write")["addresses"], ("keys", len(keys)), ("marks", len(keys)))
@@ -188,8 +187,7 @@ class FactReader:
 
     def _look_up_siblings(self, pubkeys: list[str]) -> None:
         found: dict[str, set[str]] = {pubkey: {pubkey} for pubkey in pubkeys}
-        for start in range(0, len(pubkeys), SIZES[-1]):
-            part = padded(pubkeys[start : start + SIZES[-1]])
+        for part in padded_parts(pubkeys):
             for pubkey, sibling in self._connection.execute(listed(sql("siblings"), ("values", len(part))), part):
                 found[pubkey].add(sibling)
         self._facts.siblings.update((pubkey, frozenset(theirs)) for pubkey, theirs in found.items())
@@ -206,8 +204,7 @@ class FactReader:
         self._facts.tokens.update(dict.fromkeys(keys))
         for holder in ("identity", "user"):
             ids = [key.removeprefix(f"{holder} ") for key in keys if key.startswith(f"{holder} ")]
-            for start in range(0, len(ids), SIZES[-1]):
-                part = padded(ids[start : start + SIZES[-1]])
+            for part in padded_parts(ids):
                 text = listed(sql(f"{holder}_token_states"), ("values", len(part)))
                 for token_id, revoked_at, expires_at in self._connection.execute(text, part):
                     self._facts.tokens[f"{holder} {token_id}"] = TokenState(revoked_at, expires_at)

@@ -6,23 +6,15 @@ from typing import Any, Final
 
 import msgspec
 
-from relay.protocol import event as events
-from relay.protocol import kinds
-from relay.protocol.admission import OPERATOR, RemoveEdits
-from relay.protocol.event import Event
-from relay.protocol.facts import Version
-from relay.protocol.feed import EDITED
-from relay.protocol.groups.belonging import MODERATION
 from storage import commands as given
 from storage.errors import StorageError
 from storage.sqlite import entries
 from storage.sqlite.files import database_file
-from storage.sqlite.reading import every
 from storage.sqlite.rows import rebuilding
 from storage.sqlite.search import writing
 from storage.sqlite.statements import named
-from storage.sqlite.writing import access_rules, peers, removals
-from storage.sqlite.writing.groups.succeeding import stand_in
+from storage.sqlite.writing import access_rules, peers
+from storage.sqlite.writing.operator_removal import close_address
 from storage.sqlite.writing.transaction import Transaction
 
 
@@ -47,25 +39,10 @@ def _sweep(connection: sqlite3.Connection, command: given.Sweep, transaction: Tr
     """An address that expires stays closed to older versions."""
     joined = connection.execute(named("write")["expired"], (now, command.limit)).fetchone()[0]
     seqs = [int(seq) for seq in joined.split(",")] if joined else []
-    return sum(_close_address(transaction, event) for event in transaction.take_seqs(seqs))
-
-
-def _remove(connection: sqlite3.Connection, command: given.RemoveMatching, transaction: Transaction, now: int) -> int:
-    """Ids are marked, and addresses stay closed to older versions; what has edits goes with them."""
     removed = 0
-    moderation = []
-    edited: dict[tuple[str, str], list[str]] = {}
-    for event in transaction.take_seqs(every.seqs_of(connection, command.wanted, command.limit)):
-        transaction.mark(event.id, OPERATOR)
-        removed += _close_address(transaction, event)
-        if event.kind in MODERATION:
-            moderation.append(event)
-        elif event.kind in EDITED:
-            group_id = events.first_value(event, "h") if event.kind == kinds.ISSUE else None
-            edited.setdefault((event.pubkey, group_id or ""), []).append(event.id)
-    for (pubkey, group), ids in edited.items():
-        removals.carry_out(connection, transaction, RemoveEdits(tuple(ids), pubkey, group))
-    stand_in(transaction, moderation, now)
+    for event in transaction.take_seqs(seqs):
+        removed += 1
+        close_address(transaction, event)
     return removed
 
 
@@ -80,21 +57,16 @@ def _drop_foreign(
     return sum(1 for _ in transaction.take_seqs(sorted(seqs)))
 
 
-def _close_address(transaction: Transaction, event: Event) -> int:
-    """Refuse older versions of what is removed; 1, for counting."""
-    address = events.address_of(event)
-    if address is not None:
-        transaction.mark_address(address, Version(event.created_at, event.id))
-    return 1
-
-
 def _keep_preview(connection: sqlite3.Connection, command: given.KeepLinkPreview, *_: Any) -> None:
     connection.execute(named("feed")["keep_link_preview"], msgspec.structs.asdict(command))
 
 
+def _keep_room(connection: sqlite3.Connection, command: given.TryRoom, *_: Any) -> None:
+    connection.execute(named("write")["keep_room"], (command.size,))
+
+
 _WORK: Final[dict[type, Callable[[sqlite3.Connection, Any, Transaction, int], Any]]] = {
     given.Sweep: _sweep,
-    given.RemoveMatching: _remove,
     given.DropForeign: _drop_foreign,
     given.Rebuild: lambda connection, command, transaction, _now: rebuilding.part(
         connection, transaction.projections, command, transaction.owners, transaction.groups
@@ -108,10 +80,8 @@ _WORK: Final[dict[type, Callable[[sqlite3.Connection, Any, Transaction, int], An
     given.ForgetVectors: lambda connection, command, *_: writing.forget(connection, command.number),
     given.ForgetRemoved: lambda connection, command, *_: writing.forget_removed(connection, command.number),
     given.KeepLinkPreview: _keep_preview,
-    given.TryRoom: lambda connection, command, *_: (
-        connection.execute(named("write")["keep_room"], (command.size,)) and None
-    ),
+    given.TryRoom: _keep_room,
     **peers.WORK,
-    **access_rules.work(_remove),
+    **access_rules.WORK,
 }
 COMMANDS: Final = frozenset(_WORK)

@@ -26,13 +26,17 @@ class OwnEvents:
         self._tables = tables
         self._next_seq = next_seq
         self.signer: RelaySigner | None = None
-        self.members = 0  # how many the list names at most; 0 is no list
-        self.is_due = False  # whether the list may not be what it should be
+        self._most = 0  # members that the list names; 0 is no list
+        self._is_due = False  # whether the list may not be what it should be
+
+    def list_at_most(self, members: int) -> None:
+        """From now on so many members are listed, none where 0."""
+        self._most, self._is_due = members, True
 
     def say(self, transaction: Transaction, drafts: Iterable[Draft], now: int) -> None:
         """Store these drafts as events of the relay's own key."""
         for draft in drafts:
-            self.is_due = self.is_due or draft.kind in membership.CHANGES
+            self._is_due = self._is_due or draft.kind in membership.CHANGES
             if self.signer is not None:
                 self._store(transaction, self.signer, draft, now)
 
@@ -41,7 +45,7 @@ class OwnEvents:
         self.say(transaction, transaction.drafts, now)
         if transaction.touches_groups and transaction.groups.changed and self.signer is not None:
             self._announcements(transaction, self.signer).follow(now)
-        if self.is_due and self.members and self.signer is not None:
+        if self._is_due and self._most and self.signer is not None:
             self._list_members(transaction, self.signer, now)
 
     def announce_due(self, transaction: Transaction, now: int) -> Due:
@@ -56,7 +60,7 @@ class OwnEvents:
 
     def forget(self) -> None:
         """What was said was rolled back."""
-        self.is_due = True
+        self._is_due = True
 
     def _store(self, transaction: Transaction, signer: RelaySigner, draft: Draft, now: int) -> None:
         event = signer.sign(draft)
@@ -85,7 +89,7 @@ class OwnEvents:
         if created_at is None:
             return
         present = None if version is None else transaction.require(("events", version.id)).events[version.id]
-        draft = membership.listing(self._tables.members(self.members), created_at)
+        draft = membership.listing(self._tables.members(self._most), created_at)
         if len(draft.tags) > 1 if present is None else present.tags != draft.tags:
             self._store(transaction, signer, draft, now)
-        self.is_due = False
+        self._is_due = False

@@ -1,7 +1,7 @@
 """Removals: what deletions, replaced posts and authors who vanish take out of the log, and the marks that refuse it from now on."""
 
 import sqlite3
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -10,15 +10,22 @@ from relay.protocol.admission import AllowTime, Removal, RemoveAddress, RemoveAu
 from relay.protocol.facts import Version
 from relay.protocol.filter import Filter
 from relay.protocol.groups import timeline
-from storage.sqlite import earlier, log_rows
+from storage.sqlite import earlier, entries, log_rows
 from storage.sqlite.log_rows import AT_ONCE
 from storage.sqlite.reading import every
 from storage.sqlite.reading.query import FOR_EVER
-from storage.sqlite.statements import SIZES
+from storage.sqlite.statements import named, parts
 from storage.sqlite.writing.transaction import Transaction
 
-AT_REQUEST: Final = 1000  # events that go in the transaction of a request to vanish, and as many gift wraps
-A_PART: Final = 200  # of either, that go in each part after it
+AT_REQUEST: Final = 200  # events that go in the transaction of a request to vanish, and as many gift wraps
+A_PART: Final = 200  # of either, that go in each part after it at most
+_END: Final = 2**63 - 1  # behind every number of the log
+_MAIL_TO: Final = (entries.PUBLIC_PREFIX, entries.OPERATOR_PREFIX)  # where whatever is for a key stands
+
+
+class _WrapsRemoved(NamedTuple):
+    number: int
+    is_all: bool
 
 
 def carry_out(
@@ -46,18 +53,19 @@ def carry_out(
 
 
 def vanished_part(
-    connection: sqlite3.Connection, transaction: Transaction, pubkey: str, until: int, cause: str
-) -> bool:
-    """Remove the next of what a key that asked to vanish has left, the newest first; whether that was all.
+    connection: sqlite3.Connection, transaction: Transaction, pubkey: str, until: int, cause: str, *, most: int
+) -> tuple[int, bool]:
+    """Remove the next of what a key that asked to vanish has left, at most so many events; how many, and whether that was all.
 
     `cause` is the request's id, which stays. Gift wraps that came after it are new mail.
     """
     request = transaction.row(cause)
     stays = 0 if request is None else request.seq
-    seqs = every.seqs_of(connection, Filter(authors=frozenset([pubkey]), until=until), A_PART + 1)
-    for _ in transaction.take_seqs([seq for seq in seqs if seq != stays][-A_PART:]):
-        pass
-    return _wraps(connection, transaction, pubkey, A_PART, stays) and len(seqs) <= A_PART
+    most = min(most, A_PART)
+    seqs = every.seqs_of(connection, Filter(authors=frozenset([pubkey]), until=until), most + 1)
+    taken = sum(1 for _ in transaction.take_seqs([seq for seq in seqs if seq != stays][-most:]))
+    wraps = _wraps(connection, transaction, pubkey, max(most - taken, 1), stays)
+    return taken + wraps.number, wraps.is_all and len(seqs) <= most
 
 
 def _time(transaction: Transaction, removal: AllowTime) -> None:
@@ -85,8 +93,8 @@ def _edits(connection: sqlite3.Connection, transaction: Transaction, removal: Re
     transaction.flush()
     group = transaction.known.get(removal.group) if removal.group else None
     authors = None if group else transaction.require(("siblings", removal.by)).siblings[removal.by]
-    for start in range(0, len(removal.edited), SIZES[-1]):
-        edited = frozenset(removal.edited[start : start + SIZES[-1]])
+    for some in parts(removal.edited):
+        edited = frozenset(some)
         wanted = Filter(kinds=frozenset([kinds.EDIT]), authors=authors, tags={"e": edited})
         seqs = every.seqs_of(connection, wanted, FOR_EVER)
         for part in range(0, len(seqs), AT_ONCE):
@@ -110,17 +118,17 @@ def _author(
     for _ in transaction.take_seqs(sorted(goes)):
         pass
     earlier.forget_author(connection, pubkey, until)
-    return _wraps(connection, transaction, pubkey, AT_REQUEST) and len(seqs) <= AT_REQUEST
+    return _wraps(connection, transaction, pubkey, AT_REQUEST, _END).is_all and len(seqs) <= AT_REQUEST
 
 
 def _wraps(
-    connection: sqlite3.Connection, transaction: Transaction, pubkey: str, most: int, before: int | None = None
-) -> bool:
-    """Remove and mark gift wraps to a key, those before the number `before` of the log; whether that was all."""
-    wanted = Filter(kinds=frozenset([kinds.GIFT_WRAP]), tags={"p": frozenset([pubkey])})
-    seqs = every.seqs_of(connection, wanted, FOR_EVER)
-    seqs = seqs if before is None else [seq for seq in seqs if seq < before]
-    for wrap in transaction.take_seqs(seqs[-most:]):
+    connection: sqlite3.Connection, transaction: Transaction, pubkey: str, most: int, before: int
+) -> _WrapsRemoved:
+    """Remove and mark gift wraps to a key, at most so many of those before the number `before` of the log, the oldest first."""
+    keys = (prefix + entries.tag("p", pubkey) for prefix in _MAIL_TO)
+    joined = connection.execute(named("write")["mail_to"], (*keys, kinds.GIFT_WRAP, before, most + 1)).fetchone()[0]
+    seqs = [int(seq) for seq in joined.split(",")] if joined else []
+    for wrap in transaction.take_seqs(sorted(seqs[:most])):
         transaction.mark(wrap.id, pubkey)
     transaction.flush()
-    return len(seqs) <= most
+    return _WrapsRemoved(min(len(seqs), most), len(seqs) <= most)

@@ -24,15 +24,11 @@ from relay.protocol.groups.state import member_key
 from relay.protocol.retention import Retention, RetentionRule, days
 from storage.commands import Dropped
 from storage.sqlite import entries, log_rows
-from storage.sqlite.log_rows import AT_ONCE
-from storage.sqlite.statements import SIZES, listed, named, padded
+from storage.sqlite.statements import listed, named, padded_parts
 from storage.sqlite.writing import removals
+from storage.sqlite.writing.part_size import PartSize
 from storage.sqlite.writing.transaction import Transaction
 
-PART: Final = 0.01  # seconds that a part may take, about
-FEWEST: Final = 8  # events that go in a part
-MOST: Final = 500
-AT_FIRST: Final = 32
 LOOKED_AT: Final = 1000  # events that a part looks at
 LOOKED_AGAIN: Final = 86_400  # seconds
 _KEYS: Final = (entries.ALL, entries.OPERATOR_PREFIX + entries.ALL)  # public and private events, by kind
@@ -40,9 +36,8 @@ _AT_ONCE: Final = 64  # events that are looked at in a step, or as many as may g
 _START: Final = (-1, 0, 0)
 _OF_EDITS: Final = -1
 
-_Series = tuple[
-    bytes, int, int
-]  # events in order of time: of a key and a kind, for the rule of this number, or _OF_EDITS
+# Events in order of time: of a key and a kind, for the rule of this number, or _OF_EDITS.
+_Series = tuple[bytes, int, int]
 _Place = tuple[int, int, int]  # created_at, rank, seq
 _Row = tuple[int, str]  # seq and pubkey
 
@@ -53,7 +48,7 @@ class Retaining:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._rules = Retention()
-        self._most = AT_FIRST
+        self.size = PartSize()
         self._places: dict[_Series, _Place] = {}  # of the last events that were looked at
         self._left: list[_Series] | None = None  # to be looked through yet; None: no look is under way
         self._begun_at = 0
@@ -69,11 +64,6 @@ class Retaining:
         """What was looked at may not have been removed: look again from the beginning."""
         self._places.clear()
         self._left = None
-
-    def took(self, number: int, seconds: float) -> None:
-        """A part removed so many events in so long, without waiting for the disk."""
-        if number:
-            self._most = max(FEWEST, min(MOST, int(PART / max(seconds / number, 1e-6))))
 
     def check(self, event: Event, transaction: Transaction, now: int) -> None:
         """Raises Reject(blocked) for what is past its days, at whatever door."""
@@ -96,8 +86,8 @@ class Retaining:
             self._left = list(self._all_series())
         due: list[int] = []
         left = LOOKED_AT
-        while self._left and left > 0 and len(due) < self._most:
-            wanted = self._most - len(due)
+        while self._left and left > 0 and len(due) < self.size.most:
+            wanted = self.size.most - len(due)
             looked, found = self._look(transaction, now, self._left[-1], min(left, max(wanted, _AT_ONCE)), wanted)
             due += found
             left -= looked + 1
@@ -156,11 +146,8 @@ class Retaining:
 
     def _due_edits(self, rows: Sequence[_Row], transaction: Transaction, now: int) -> set[int]:
         """Those of these edits whose days are over, and what they edit is not here."""
-        due: set[int] = set()
-        for start in range(0, len(rows), AT_ONCE):
-            some = log_rows.of_seqs(self._connection, [seq for seq, _ in rows[start : start + AT_ONCE]])
-            due.update(row.seq for row in some if self._goes(row.event, transaction, now))
-        return due
+        some = log_rows.in_parts(self._connection, [seq for seq, _ in rows])
+        return {row.seq for row in some if self._goes(row.event, transaction, now)}
 
     def _goes(self, event: Event, transaction: Transaction, now: int) -> Sequence[RetentionRule]:
         """The rules by which the event is past its days; none where it is kept."""
@@ -179,8 +166,7 @@ class Retaining:
             members = transaction.require(*(("members", key) for key in keys.values())).members
             return {pubkey for pubkey, key in keys.items() if (one := members[key]) is not None and one.is_member}
         found: set[str] = set()
-        for start in range(0, len(some) if rule.keep else 0, SIZES[-1]):
-            part = padded(some[start : start + SIZES[-1]])
+        for part in padded_parts(some if rule.keep else []):
             bound = self._connection.execute(listed(_sql("identities"), ("values", len(part))), part)
             found.update(pubkey for (pubkey,) in bound)
         return found

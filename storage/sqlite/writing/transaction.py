@@ -75,9 +75,8 @@ class Transaction:
         self.drafts: list[Draft] = []  # what the relay itself is to say
         self.projections = meaning.projections
         self._is_complete = False  # whether `expect` has found all, and nothing of it was dropped
-        self._assumes = (
-            False  # whether that counts on a group of events that may be refused, or come after what answers them
-        )
+        # Whether that counts on a group of events that may be refused, or come after what answers them.
+        self._assumes = False
         self.owners = bindings.owners
         self._reader = FactReader(
             connection, self.facts, self._changes, bindings, self._passages, known=known, recent=recent
@@ -337,9 +336,8 @@ class Transaction:
         self.flush()
         wanted = msgspec.structs.replace(those, authors=frozenset([pubkey]))
         seqs = every.seqs_of(self._connection, wanted, FOR_EVER)
-        for start in range(0, len(seqs), AT_ONCE):
-            for row in log_rows.of_seqs(self._connection, seqs[start : start + AT_ONCE]):
-                self._touch(row.event)
+        for row in log_rows.in_parts(self._connection, seqs):
+            self._touch(row.event)
 
     def profile_of(self, pubkey: str) -> Event | None:
         """The key's live kind 0, unless that is for a group."""

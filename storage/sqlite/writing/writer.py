@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 
@@ -23,7 +23,16 @@ from relay.protocol.facts import GivenToken
 from relay.protocol.groups import succession
 from relay.protocol.groups.state import GroupChange
 from storage.base import Incoming, Logged, Missing, Outcome, RelaySigner, Status, Written
-from storage.commands import Command, Compact, ContinueGroups, DropPast, Dropped, ListMembers, SetRetention
+from storage.commands import (
+    Command,
+    Compact,
+    ContinueGroups,
+    DropPast,
+    Dropped,
+    ListMembers,
+    RemoveMatching,
+    SetRetention,
+)
 from storage.errors import StorageError
 from storage.sqlite.files import committed, database_file
 from storage.sqlite.files.checkpoints import Checkpoints
@@ -36,7 +45,9 @@ from storage.sqlite.writing import maintenance, removals
 from storage.sqlite.writing.groups import moving
 from storage.sqlite.writing.groups.announcing import Due
 from storage.sqlite.writing.groups.succeeding import VanishingKeys
+from storage.sqlite.writing.operator_removal import remove_matching
 from storage.sqlite.writing.own_events import OwnEvents
+from storage.sqlite.writing.part_size import PartSize
 from storage.sqlite.writing.passed_on import PassedOn
 from storage.sqlite.writing.recent_events import RecentEvents
 from storage.sqlite.writing.retaining import Retaining
@@ -63,8 +74,8 @@ class SqliteWriter:
         synchronous: str,
         cache_mib: int,
         *,
-        is_locked: bool = False,
-        was_there: bool = False,
+        is_locked: bool,
+        was_there: bool,
     ) -> None:
         self._meaning = meaning
         self._lock = None if is_locked else database_file.Lock(directory)
@@ -87,6 +98,7 @@ class SqliteWriter:
                 self._recent = RecentEvents(self.connection)
                 self._passed_on = PassedOn()
                 self._retaining = Retaining(self.connection)
+                self._removing = PartSize()
                 self._written = Written()
                 self._own = OwnEvents(self.tables, self._next_seq)
                 self._vanishing = VanishingKeys(self.connection, self.tables, self._own.say)
@@ -163,30 +175,29 @@ class SqliteWriter:
 
     def execute(self, command: Command[T], now: int, token: GivenToken | None = None) -> T:
         """Carry out a command; see storage.base.LogWriter."""
-        work = identities.carry_out if type(command) in identities.COMMANDS else maintenance.carry_out
         if isinstance(command, Compact):
             self._require_open()
             self._checkpoints.wait()
             maintenance.compact(self.connection)
             return cast(T, self.record())
+        own = _OWN_WORK.get(type(command))
+        work = identities.carry_out if type(command) in identities.COMMANDS else maintenance.carry_out
 
         def carry_out(transaction: Transaction) -> T:
             transaction.check_token(token, now)
-            if isinstance(command, ListMembers):
-                self._own.members, self._own.is_due = command.most, True
-                return cast(T, None)
-            if isinstance(command, ContinueGroups):
-                return cast(T, self._continue_groups(transaction, now))
-            if isinstance(command, SetRetention):
-                return cast(T, self._retaining.keep_to(command.rules))
-            if isinstance(command, DropPast):
-                return cast(T, self._retaining.drop(transaction, now))
+            if own is not None:
+                return cast(T, own(self, command, transaction, now))
             return cast(T, work(self.connection, command, transaction, now))
 
         begun = time.perf_counter()
         result = self.transact(carry_out, now)
+        took = time.perf_counter() - begun - self.disk_wait
         if isinstance(result, Dropped):
-            self._retaining.took(result.number, time.perf_counter() - begun - self.disk_wait)
+            self._retaining.size.took(result.number, took)
+        elif isinstance(command, ContinueGroups):
+            self._vanishing.size.took(self._vanishing.removed, took)
+        elif isinstance(command, RemoveMatching):
+            self._removing.took(cast(int, result), took)
         return result
 
     def _continue_groups(self, transaction: Transaction, now: int) -> float | None:
@@ -386,6 +397,18 @@ class SqliteWriter:
         if admission.emits:
             self._own.say(transaction, admission.emits, now)
         return Outcome(Status.STORED, seq=seq, audience=admission.audience, message=admission.message)
+
+
+# Commands about what the writer itself holds in memory; the others need its connection alone.
+_OWN_WORK: Final[dict[type, Callable[[SqliteWriter, Any, Transaction, int], Any]]] = {
+    ListMembers: lambda writer, command, *_: writer._own.list_at_most(command.most),
+    SetRetention: lambda writer, command, *_: writer._retaining.keep_to(command.rules),
+    DropPast: lambda writer, _command, transaction, now: writer._retaining.drop(transaction, now),
+    ContinueGroups: lambda writer, _command, transaction, now: writer._continue_groups(transaction, now),
+    RemoveMatching: lambda writer, command, transaction, now: remove_matching(
+        writer.connection, RemoveMatching(command.wanted, min(command.limit, writer._removing.most)), transaction, now
+    ),
+}
 
 
 def _from(origin: str | None, action: Action) -> Action:

@@ -1,11 +1,16 @@
 """Reports: who makes them of what, and who reads them."""
 
+import time
+
+import msgspec
 import pytest
 
-from tests.factories import keypair
+from relay.protocol import reports
+from tests.factories import keypair, make_event
 from tests.http.api.conftest import Api
 from tests.http.api.proofs import nostr
 from tests.http.api.test_groups import NAMES, begun, message
+from tests.http.api.test_rules import asked
 
 OPERATOR = 1
 
@@ -125,3 +130,52 @@ async def test_only_what_is_here_and_not_ones_own_is_reported(relay, alice, bob,
     assert await api.refused(401, "GET", "reports") == "auth_required"
     status, _ = await relay.ask("GET", "/reports", nostr(2, "GET", "/reports"))
     assert status == 403
+
+
+async def test_a_reported_person_is_looked_at_and_reported_anew(relay, alice, bob, monkeypatch):
+    first = await report(alice, agent="bob")
+    assert (await asked(relay, "PUT", "/rules/key/@bob", allowed=True))["changed"] is True
+    assert await reported(relay) == []
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 5)
+    again = await report(alice, agent="bob")  # by who had reported it before
+    assert again["event"]["id"] != first["event"]["id"]
+    assert [one["type"] for one in await reported(relay)] == ["agent"]
+    monkeypatch.setattr(time, "time", lambda: now + 10)
+    assert (await asked(relay, "PUT", "/rules/key/@bob", allowed=True))["changed"] is True
+    assert await reported(relay, "?limit=99") == []
+
+
+async def test_a_person_who_is_banned_is_told_no_more_and_what_they_wrote_is(relay, alice, bob):
+    post = await bob.post("Cheap watches")
+    await report(alice, agent="bob")
+    await report(alice, event_id=post["id"])
+    await asked(relay, "PUT", "/rules/key/@bob", allowed=False)
+    assert [one["event_id"] for one in await reported(relay)] == [post["id"]]
+
+
+async def test_what_was_left_is_told_of_again_where_who_reported_it_does_so_once_more(relay, alice, bob, monkeypatch):
+    post = await bob.post("Cheap watches")
+    await report(alice, event_id=post["id"])
+    await asked(relay, "PUT", f"/rules/event/{post['id']}", allowed=True)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 5)
+    await report(alice, event_id=post["id"], reason="malware")
+    assert [one["event_id"] for one in await reported(relay)] == [post["id"]]
+
+
+async def test_what_was_left_stays_so_whatever_the_clock_of_who_reported_it_says(relay, alice, bob):
+    post = await bob.post("Cheap watches")
+    tags = reports.tags(post["id"], post["author"]["pubkey"], "spam")
+    ahead = make_event(5, 1984, tags=tags, created_at=int(time.time()) + 600)
+    await alice.told("POST", "events", msgspec.to_builtins(ahead), 201)
+    assert [one["event_id"] for one in await reported(relay)] == [post["id"]]
+    await asked(relay, "PUT", f"/rules/event/{post['id']}", allowed=True)
+    assert await reported(relay, "?limit=99") == []
+
+
+async def test_a_person_who_vanished_is_told_no_more(relay, alice, bob):
+    await report(alice, agent="bob")
+    await report(bob, agent="alice")
+    await bob.told("POST", "agents/me/vanish", {"confirm": "bob"})
+    assert await reported(relay) == []  # and what bob had reported is gone with him

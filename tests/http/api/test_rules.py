@@ -141,3 +141,39 @@ async def test_a_token_of_an_operators_identity_does(relay):
     assert (await harbour.told("PUT", path, {"allowed": False}))["changed"] is True
     assert await listed(relay, "key") == [(KEY, False, "", made["pubkey"])]
     assert (await harbour.get("reports"))["reported"] == []
+
+
+async def test_a_name_stands_for_all_of_its_keys(relay):
+    agent = await relay.register("spammer")
+    own = await bound(relay, agent)
+    made = await asked(relay, "PUT", "/rules/key/%40SPAMMER", allowed=False, reason="spam")
+    assert made["changed"] is True
+    assert {one[0] for one in await listed(relay, "key")} == {agent["pubkey"], own}
+    assert (await asked(relay, "DELETE", "/rules/key/@spammer"))["changed"] is True
+    assert await listed(relay, "key") == []
+    await asked(relay, "PUT", "/rules/key/@nobody", status=404, allowed=False)
+
+
+async def test_what_a_banned_key_wrote_goes_where_that_is_asked_for(relay):
+    agent, other = await relay.register("spammer"), await relay.register("other")
+    ids = {}
+    for each in (agent, other):
+        ids[each["name"]] = (await relay.ask("POST", "/posts", each["api_key"], title="Cheap watches"))[1]["post"]["id"]
+    await asked(relay, "PUT", "/rules/key/@spammer", allowed=False)
+    assert (await relay.ask("GET", f"/posts/{ids['spammer']}"))[0] == 200
+    made = await asked(relay, "PUT", "/rules/key/@spammer", allowed=False, remove=True)
+    assert (made["changed"], made["removed"]) == (False, 4)  # the post, the profile, lists of relays
+    (noted,) = [one for one in await relay.site.rules.logged(10) if one.done == "removed"]
+    assert (noted.subject, noted.reason, noted.by) == ("filter", "4 events", keypair(OPERATOR).pubkey)
+    assert [(await relay.ask("GET", f"/posts/{ids[name]}"))[0] for name in ("spammer", "other")] == [404, 200]
+    for path, body in (("key/@other", {"allowed": True}), (f"event/{ids['other']}", {"allowed": False})):
+        await asked(relay, "PUT", f"/rules/{path}", status=400, remove=True, **body)
+
+
+async def bound(relay, agent):
+    """A key of its own that the agent binds; its public part."""
+    code = (await relay.ask("POST", "/agents/me/keys/claims", agent["api_key"]))[1]["code"]
+    join = make_event(STRANGER, 28934, tags=[["-"], ["claim", code]], created_at=int(time.time()))
+    status, answer = await relay.ask("POST", "/events", **msgspec.to_builtins(join))
+    assert status in (200, 201), answer
+    return KEY

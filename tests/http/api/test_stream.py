@@ -157,7 +157,7 @@ async def test_private_events_are_told_to_nobody(application, alice, relay):
 
 
 async def test_a_stream_ends_when_the_relay_drains(relay, monkeypatch):
-    monkeypatch.setattr("relay.http.api.watchers.TICK", 0.01)
+    monkeypatch.setattr("relay.http.api.streaming.TICK", 0.01)
     async with streaming(build(relay.site)) as frames:
         await frames.ready()
         relay.site.hub.begin_drain()

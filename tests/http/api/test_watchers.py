@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from relay.http.api import watchers
+from relay.http.api import streaming, watchers
+from relay.http.api.streaming import MAX_STREAMS
 from relay.http.api.watchers import MAX_HELD, Selection, WatchedEvent, Watcher, Watchers
 from relay.protocol.event import wire
 from relay.server.events.follow import Applied, LiveEvent
@@ -151,8 +152,8 @@ async def test_what_waits_to_be_described_is_bounded_in_bytes(monkeypatch):
 
 
 async def test_an_idle_stream_is_kept_awake_with_its_number(monkeypatch):
-    monkeypatch.setattr(watchers, "TICK", 0)
-    monkeypatch.setattr(watchers, "HEARTBEAT", 2)
+    monkeypatch.setattr(streaming, "TICK", 0)
+    monkeypatch.setattr(streaming, "HEARTBEAT", 2)
     desk = Desk()
     with desk.watchers.watch(Selection(), "a") as watcher:
         assert await frames(watcher) == b"id: 1234\n\n"
@@ -161,9 +162,9 @@ async def test_an_idle_stream_is_kept_awake_with_its_number(monkeypatch):
 async def test_streams_are_counted_by_address():
     desk = Desk()
     with desk.watchers.watch(Selection(), "a"):
-        assert desk.watchers.refusal("a", 1) is not None
-        assert desk.watchers.refusal("b", 1) is None
-    assert desk.watchers.refusal("a", 1) is None
+        assert desk.hub.streams.full("a", 1, MAX_STREAMS) is not None
+        assert desk.hub.streams.full("b", 1, MAX_STREAMS) is None
+    assert desk.hub.streams.full("a", 1, MAX_STREAMS) is None
 
 
 async def test_a_watcher_that_another_front_told_more_goes_on_from_there():

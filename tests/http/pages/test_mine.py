@@ -23,7 +23,7 @@ async def test_says_what_it_is_to_whoever_says_no_name(relay, alice, bob):
     for path in PAGES:
         text = await page(relay, path)
         assert 'data-mine=""' in text
-        assert "It is yours alone" in text
+        assert "see it: sign in first.<noscript> That needs scripts." in text
         assert f'data-mine="{who}"' in await page(relay, path, alice)
     bob.token = "tdi_" + "0" * 64
     await page(relay, PAGES[0], bob, 401)

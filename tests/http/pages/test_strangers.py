@@ -106,3 +106,15 @@ async def test_a_stranger_has_nobody_named_whose_key_they_know(tmp_path):
         assert "sandpiper" not in drawn.text
         named = await relay.post("/chat-pieces", json=body, headers=HTML | {"authorization": f"Bearer {token}"})
         assert named.text.count("sandpiper") >= 2
+
+
+async def test_a_list_with_nothing_in_it_says_of_what_and_that_one_can_begin(tmp_path):
+    async with home(tmp_path) as relay:
+        for path, what in (
+            ("/", "posts"),
+            ("/communities", "communities"),
+            ("/chat", "rooms"),
+            ("/knowledge", "articles"),
+        ):
+            text = (await relay.get(path, headers=HTML)).text
+            assert f"No {what} here yet. Yours can be the first." in text

@@ -3,7 +3,7 @@
 import pytest
 
 from relay.protocol.event import Draft
-from relay.protocol.groups import announce
+from relay.protocol.groups import announce, belonging
 from relay.protocol.groups.announce import ADMINS, ANNOUNCED, MEMBERS, METADATA, PINS, ROLE_LIST
 from relay.protocol.groups.state import Group, Member
 from tests.factories import NOW
@@ -101,7 +101,7 @@ def test_pins_in_their_order() -> None:
 
 
 def test_nothing_else_is_told() -> None:
-    with pytest.raises(ValueError, match="39004"):
+    with pytest.raises(KeyError, match="39004"):
         announce.draft(39004, GROUP, [], NOW)
 
 
@@ -116,5 +116,5 @@ def test_nothing_else_is_told() -> None:
 )
 def test_who_reads_it(group: Group, closed: set[int]) -> None:
     for kind in ANNOUNCED:
-        assert announce.audience(kind, group) == (("g:g",) if kind in closed else None)
-        assert announce.audience(kind, Group("g", ALICE, NOW, ended=True)) == ()
+        assert belonging.told(kind, group) == (("g:g",) if kind in closed else None)
+        assert belonging.told(kind, Group("g", ALICE, NOW, ended=True)) == ()

@@ -135,6 +135,21 @@ async def test_of_those_who_are_told_why_so_many_are_waited_for(relay: Relay, mo
     assert not hub.connections.leaving
 
 
+async def test_what_became_a_websocket_is_no_unfinished_request(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its end is told to the WebSocket alone, so it would be kept, and counted among what fills the buffers, for ever."""
+    hub = relay()
+    visitor = Visitor(hub)
+    monkeypatch.setattr(visitor, "set_protocol", lambda protocol: setattr(visitor, "protocol", protocol), raising=False)
+    visitor.request.data_received(
+        b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    assert b"".join(visitor.written).startswith(b"HTTP/1.1 101 ")
+    assert not hub.connections.requesting
+    assert visitor.request.unfinished == 0
+    visitor.protocol.connection_lost(None)
+
+
 @pytest.mark.parametrize("body", [b"Content-Length: 1\r\n\r\nx", b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"])
 async def test_a_request_for_a_websocket_with_a_body_is_told_so(relay: Relay, body: bytes) -> None:
     hub = relay()

@@ -182,7 +182,7 @@ class Account:
 
     def audience(self, event: Event, world: World) -> tuple[str, ...] | None:
         if event.kind in announce.ANNOUNCED:
-            return announce.audience(event.kind, world.group(events.first_value(event, "d") or ""))
+            return belonging.told(event.kind, world.group(events.first_value(event, "d") or ""))
         name = self.group_of.get(event.id)
         return None if name is None else belonging.audience(event, world.group(name))
 
@@ -294,7 +294,7 @@ def check_whole(world: World) -> None:
         for kind in announce.ANNOUNCED:
             event, audience = told[kind]
             assert event.tags == announce.draft(kind, group, members, 0).tags
-            assert audience == announce.audience(kind, group)
+            assert audience == belonging.told(kind, group)
 
 
 def contents(world: World) -> dict[str, Any]:

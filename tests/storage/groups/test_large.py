@@ -8,7 +8,7 @@ import pytest
 
 from relay.protocol.groups.state import Group
 from storage.sqlite.files import database_file
-from storage.sqlite.groups.reads import COLUMNS, SqliteGroupLookups, columns_of
+from storage.sqlite.groups.reads import COLUMNS, SqliteGroupLookups, columns_of, sql
 from tests.storage.feed_logs import open_log
 
 MANY = 100_000
@@ -42,6 +42,16 @@ def test_every_member_of_a_large_group_is_on_one_page(connection: sqlite3.Connec
         "AND (since, pubkey) < (5, '') ORDER BY since DESC, pubkey DESC LIMIT 10"
     ).fetchall()
     assert not [step for step in steps if "TEMP B-TREE" in step[3]]
+
+
+def test_groups_are_counted_by_an_index_alone(connection: sqlite3.Connection) -> None:
+    """The writer counts them when one begins: with a look at each, 20,000 took it 9 to 20 ms every time."""
+    steps = connection.execute(f"EXPLAIN QUERY PLAN {sql('how_many')}").fetchall()
+    assert [step[3] for step in steps] == ["SCAN groups USING COVERING INDEX groups_by_creator"]
+    steps = connection.execute(f"EXPLAIN QUERY PLAN {sql('begun_by')}", ("0" * 64,)).fetchall()
+    assert [step[3] for step in steps] == [
+        "SEARCH groups USING COVERING INDEX groups_by_creator (creator=? AND home=? AND ended=?)"
+    ]
 
 
 def test_what_is_found_among_groups(connection: sqlite3.Connection) -> None:

@@ -133,6 +133,29 @@ async def test_a_key_that_wrote_much_vanishes_in_parts_and_after_a_restart(
     assert worlds[0] == worlds[1] == [1, 1, 62, 1059]
 
 
+async def test_what_a_vanishing_key_left_goes_in_parts_as_short_as_a_batch(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However dear its events are; and of its mail no part looks at more than it takes."""
+    monkeypatch.setattr(removals, "AT_REQUEST", 4)
+    begun = world.now
+    world.send(*[make_event(1, 1, f"text {n}", [], begun + n) for n in range(24)])
+    world.send(*[make_event(5, 1059, f"{n}", [["p", ALICE]], begun - n) for n in range(24)])
+    world.now += 60
+    vanish(world)
+    size, removed = world.writer._vanishing.size, []
+    looked: list[str] = []
+    world.writer.connection.set_trace_callback(looked.append)
+    while waiting(world):
+        size.took(1, 60.0)  # on a slow machine
+        world.writer.execute(ContinueGroups(), world.now)
+        removed.append(world.writer._vanishing.removed)
+    world.writer.connection.set_trace_callback(None)
+    assert (max(removed), sum(removed)) == (9, 40)
+    assert size.most > 8  # it learned from the last part
+    assert not [one for one in looked if "kind = 1059" in one and "LIMIT" not in one]
+
+
 async def test_what_stood_below_a_group_that_ends_is_told_in_parts(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

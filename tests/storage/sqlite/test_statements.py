@@ -49,7 +49,16 @@ def test_an_update_of_the_files_changes_nothing_of_a_program_that_runs() -> None
 
 @given(st.integers(0, 2000))
 def test_parts_are_of_few_sizes_and_repeat_little(count: int) -> None:
-    parts = list(statements.in_parts(list(range(count))))
+    parts = list(statements.barely_padded_parts(list(range(count))))
     assert list(dict.fromkeys(one for part in parts for one in part)) == list(range(count))
     assert {len(part) for part in parts} <= set(statements.SIZES)
     assert sum(map(len, parts)) < count + 32
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 1023, 1024, 1025, 2500])
+def test_values_are_cut_into_parts_that_a_statement_takes(count: int) -> None:
+    values = range(count)
+    assert [one for part in statements.parts(values) for one in part] == list(values)
+    padded = list(statements.padded_parts(values))
+    assert {len(part) for part in padded} <= set(statements.SIZES)
+    assert list(dict.fromkeys(one for part in padded for one in part)) == list(values)

@@ -25,9 +25,8 @@ FEWEST: Final = 2
 SOON: Final = 0.5  # seconds within which a question is to be answered
 ASKED_BYTES: Final = 1024 * 1024  # of them, beyond which no more are asked
 END: Final = 1.0  # seconds that a plugin has to end once its input is closed
-LAST_WORDS: Final = (
-    0.2  # seconds in which what it had written is still read, and its status learned, where it has ended
-)
+# Seconds in which what it had written is still read, and its status learned, where it has ended.
+LAST_WORDS: Final = 0.2
 ERROR_LINE: Final = 500  # bytes of a line on its stderr that are logged
 
 log = logging.getLogger("tidings.write_policy")

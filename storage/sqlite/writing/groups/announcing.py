@@ -12,7 +12,7 @@ from typing import Final
 
 from relay.protocol import kinds, membership
 from relay.protocol.event import Draft
-from relay.protocol.groups import announce
+from relay.protocol.groups import announce, belonging
 from storage.groups import GroupLookups
 from storage.sqlite.groups.reads import GroupRow
 from storage.sqlite.log_rows import Audience, LogRow
@@ -85,7 +85,7 @@ class Announcements:
         elif kind == announce.ADMINS:
             members = self._tables.admins_of(row.group.id, limit=announce.MOST_LISTED)
         draft = announce.draft(kind, row.group, members, created_at)
-        audience = announce.audience(kind, row.group)
+        audience = belonging.told(kind, row.group)
         if present is None or present.event.tags != draft.tags or present.audience != audience:
             if present is not None:
                 self._transaction.take_row(present)

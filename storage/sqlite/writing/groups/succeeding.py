@@ -24,6 +24,7 @@ from storage.sqlite.groups.reads import sql
 from storage.sqlite.log_rows import LogRow
 from storage.sqlite.statements import listed
 from storage.sqlite.writing import removals
+from storage.sqlite.writing.part_size import PartSize
 from storage.sqlite.writing.transaction import Transaction
 
 AT_ONCE: Final = 4  # groups that a key leaves in one transaction
@@ -51,6 +52,8 @@ class VanishingKeys:
         self._connection = connection
         self._tables = tables
         self._say = say
+        self.size = PartSize()
+        self.removed = 0  # events by the last part
 
     def succeed(self, transaction: Transaction, event: Event, now: int) -> bool:
         """Say in every group what holds of what the author of `event` changed there up to its time, and have the key leave.
@@ -72,6 +75,7 @@ class VanishingKeys:
 
     def go_on(self, transaction: Transaction, now: int) -> bool:
         """Do the next part for a key that is vanishing; whether there may be more to do."""
+        self.removed = 0
         found = self._connection.execute(sql("vanishing")).fetchone()
         if found is None:
             return False
@@ -82,7 +86,10 @@ class VanishingKeys:
             transaction.take_row(row)
         if part.rows or len(part.groups) == AT_ONCE:
             return True
-        if removals.vanished_part(self._connection, transaction, pubkey, until, cause):
+        self.removed, is_all = removals.vanished_part(
+            self._connection, transaction, pubkey, until, cause, most=self.size.most
+        )
+        if is_all:
             self._connection.execute(sql("drop_vanishing"), (pubkey,))
         return True
 
