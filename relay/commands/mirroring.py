@@ -92,7 +92,7 @@ async def mirrored(config: Config, url: str, wanted: Filter, secret_file: str | 
                 del passed[next(iter(passed))]
 
     retention = Retention(rules_of(config.retention))
-    plan = SyncPlan(wanted, Direction.DOWN, afresh=True, skip_down=passed.__contains__, retention=retention)
+    plan = SyncPlan(wanted, Direction.DOWN, reads_first=True, skip_down=passed.__contains__, retention=retention)
     total = await _all(
         lambda: msgspec.structs.replace(plan, until=FAR if mark.until is None else mark.until, done=done),
         config,
@@ -103,7 +103,7 @@ async def mirrored(config: Config, url: str, wanted: Filter, secret_file: str | 
     if total.error is None:
         since = max(0, mark.begun - OVERLAP)
         last = await _all(
-            lambda: msgspec.structs.replace(plan, since=since, afresh=False), config, url, secret_file, received
+            lambda: msgspec.structs.replace(plan, since=since, reads_first=False), config, url, secret_file, received
         )
         total = _added(total, last)
     if total.error is None:

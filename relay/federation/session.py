@@ -357,7 +357,7 @@ class PeerSession:
             until,
             pages_only=not self._compares,
             never_pages=direction is Direction.UP,
-            afresh=walk_filter is not None and not at_leisure,
+            reads_first=walk_filter is not None and not at_leisure,
             skip_down=lambda one: self._memory.is_refused(DOWN, one),
             skip_up=lambda one: self._sending.is_unsettled(one) or self._memory.is_refused(UP, one),
             rest=_rested if at_leisure else None,  # a first walk is in a hurry

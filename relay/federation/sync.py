@@ -40,9 +40,10 @@ class Direction(enum.StrEnum):
 class SyncPlan(msgspec.Struct, frozen=True):
     """What a synchronization is to do. `skip_down` and `skip_up` are asked whether an event's id is to be passed over.
 
-    `dry`: nothing is moved, only counted (`found`). `never_pages`: a peer that does not compare is left as it is. `rest` is called
-    after each window with the seconds that it took, `done` is told of each window that is finished. `afresh`: all that the peer has
-    may be lacking here. What this relay does not keep, by `retention`, is left out.
+    `dry`: nothing is moved, only counted (`found`). `never_pages`: a peer that does not compare is left as it is. `reads_first`:
+    where hardly anything of what the peer has may be here, that is read page by page, as long as it pays. `rest` is called after
+    each window with the seconds that it took, `done` is told of each window that is finished. What this relay does not keep,
+    by `retention`, is left out.
     """
 
     wanted: Filter
@@ -52,7 +53,7 @@ class SyncPlan(msgspec.Struct, frozen=True):
     dry: bool = False
     pages_only: bool = False
     never_pages: bool = False
-    afresh: bool = False
+    reads_first: bool = False
     skip_down: Callable[[str], bool] = lambda _id: False
     skip_up: Callable[[str], bool] = lambda _id: False
     rest: Callable[[float], Awaitable[None]] | None = None
@@ -89,9 +90,8 @@ class Synchronization:
         self._plan = plan
         self._downloads = downloads
         self._uploads = uploads
-        self._unfinished: deque[tuple[WindowDifference, asyncio.Task[None] | None]] = (
-            deque()
-        )  # and what stores each's events
+        # Windows that `plan.done` was not told of yet, and what stores the events of each.
+        self._unfinished: deque[tuple[WindowDifference, asyncio.Task[None] | None]] = deque()
 
     async def run(self) -> None:
         """Deletions and requests to vanish first, then everything, the newest first.
@@ -109,7 +109,7 @@ class Synchronization:
                 _Needs(plan, found, fetching),
                 pages_only=pages_only,
                 never_pages=plan.never_pages,
-                afresh=plan.afresh and plan.direction.is_down and not plan.dry,
+                reads_first=plan.reads_first and plan.direction.is_down and not plan.dry,
                 horizons=horizons(plan.retention, wanted.kinds or (), int(time.time())),
             )
             async with aclosing(fetching), aclosing(walk.differences(plan.since, plan.until)) as differences:
@@ -135,17 +135,18 @@ class Synchronization:
         found.need += len(events)
         found.have += len(have)
         storing = None
-        if events and not plan.dry:
-            storing = await fetching.store(events)  # meanwhile the next page is read
-        elif not plan.dry:
-            await fetching.finish()
         if not plan.dry:
+            if events:
+                storing = await fetching.store(events)  # meanwhile the next page is read
+            else:
+                await fetching.finish()
             await self._uploads.send(self._local, have)
         if is_last:
             self._unfinished.append((difference, storing))
             self._tell_finished()
 
     def _tell_finished(self) -> None:
+        """Whoever keeps a place must not pass over what is still being stored: windows are told in the order in which they came."""
         while self._unfinished:
             difference, storing = self._unfinished[0]
             if storing is not None and (not storing.done() or storing.cancelled() or storing.exception()):

@@ -71,9 +71,8 @@ class WindowNeeds(Needs, Protocol):
 class Walk:
     """A walk over the windows of one filter. `pages_only`: the peer is known not to compare; set when it turns out so.
 
-    `never_pages`: where the peer does not compare, the walk ends. `afresh`: what the peer has may all be lacking here, and is
-    wanted. `horizons`: of these kinds, which the filter names, nothing older
-    is kept here (unix seconds).
+    `never_pages`: where the peer does not compare, the walk ends. `reads_first`: hardly anything of what the peer has may be here,
+    and it is wanted. `horizons`: of these kinds, which the filter names, nothing older is kept here (unix seconds).
     """
 
     def __init__(
@@ -85,7 +84,7 @@ class Walk:
         *,
         pages_only: bool = False,
         never_pages: bool = False,
-        afresh: bool = False,
+        reads_first: bool = False,
         horizons: Mapping[int, int] = MappingProxyType({}),
     ) -> None:
         self._connection = connection
@@ -94,7 +93,7 @@ class Walk:
         self._needs = needs
         self.pages_only = pages_only
         self._never_pages = never_pages
-        self._afresh = afresh and wanted.limit is None
+        self._reads_first = reads_first and wanted.limit is None
         self._horizons = horizons if wanted.limit is None else {}
         self.said = ""  # why the peer does not compare
         self._seconds = 0  # that were cut no further
@@ -116,7 +115,7 @@ class Walk:
             if since > until or self._is_past(since):
                 continue
             number += 1
-            if self._afresh and not self.pages_only:
+            if self._reads_first and not self.pages_only:
                 async with aclosing(self._read(since, until)) as pages:
                     async for page in pages:
                         yield page
@@ -213,7 +212,7 @@ class Walk:
                     break
             else:
                 return
-        self._afresh = False
+        self._reads_first = False
 
     async def _pages(self, since: int, until: int) -> AsyncGenerator[WindowDifference, None]:
         """The peer's events read page by page, the newest first, each page compared with what is here."""

@@ -57,7 +57,7 @@ async def test_a_peer_of_which_hardly_anything_is_here_is_read_and_asked_for_not
     async with FakePeer(theirs).serving() as peer:
         peer.hints = True
         local = Slow(peer, 7, ours)
-        found, counts = await synchronized(peer, local, wanted=NOTES, afresh=True)
+        found, counts = await synchronized(peer, local, wanted=NOTES, reads_first=True)
         assert local.events.keys() == peer.events.keys() == {one.id for one in theirs + ours}
         assert "NEG-OPEN" not in peer.verbs()
         assert asked_by_id(peer) == 0
@@ -75,7 +75,7 @@ async def test_without_being_told_so_nothing_is_read() -> None:
 @pytest.mark.parametrize("plan", [{"dry": True}, {"direction": Direction.UP}])
 async def test_what_is_not_wanted_here_is_compared(plan: dict[str, object]) -> None:
     async with FakePeer(notes(600)).serving() as peer:
-        await synchronized(peer, MemoryEvents(), wanted=NOTES, afresh=True, **plan)
+        await synchronized(peer, MemoryEvents(), wanted=NOTES, reads_first=True, **plan)
         assert "NEG-OPEN" in peer.verbs()
         assert "REQ" not in peer.verbs()
 
@@ -83,7 +83,7 @@ async def test_what_is_not_wanted_here_is_compared(plan: dict[str, object]) -> N
 async def test_a_peer_that_gives_later_than_is_stored_is_asked_for_ids_several_at_a_time() -> None:
     local = MemoryEvents()  # it stores at once
     async with FakePeer(notes(3000)).serving() as peer:
-        found, counts = await synchronized(peer, local, wanted=NOTES, afresh=True)
+        found, counts = await synchronized(peer, local, wanted=NOTES, reads_first=True)
         assert local.events.keys() == peer.events.keys()
         assert asked_by_id(peer) >= 3000 - 2 * PAGE
     assert (found.need, counts.received) == (3000, 3000)
@@ -94,7 +94,7 @@ async def test_a_peer_of_which_most_is_passed_over_is_compared() -> None:
     passed = {one.id for one in theirs[600:]}
     async with FakePeer(theirs).serving() as peer:
         local = Slow(peer, 1)
-        found, _ = await synchronized(peer, local, wanted=NOTES, afresh=True, skip_down=passed.__contains__)
+        found, _ = await synchronized(peer, local, wanted=NOTES, reads_first=True, skip_down=passed.__contains__)
         assert local.events.keys() == {one.id for one in theirs} - passed
         assert [said for said in peer.verbs() if said in ("REQ", "NEG-OPEN")][:2] == ["REQ", "NEG-OPEN"]
     assert found.need == 600
@@ -104,7 +104,7 @@ async def test_a_second_that_is_cut_in_a_page_is_compared() -> None:
     theirs = [*notes(PAGE + 300, step=PAGE + 300), *notes(300, 5 * PAGE)]
     async with FakePeer(theirs).serving() as peer:
         local = Slow(peer, 2)
-        found, _ = await synchronized(peer, local, wanted=NOTES, afresh=True)
+        found, _ = await synchronized(peer, local, wanted=NOTES, reads_first=True)
         assert local.events.keys() == peer.events.keys()
     assert (found.lost, found.compares) == (0, True)
 
@@ -114,7 +114,7 @@ async def test_a_peer_that_does_not_compare_is_read_all_the_same(compares: str) 
     async with FakePeer(notes(1200)).serving() as peer:
         peer.compares = compares
         local = MemoryEvents()
-        found, counts = await synchronized(peer, local, wanted=NOTES, afresh=True)
+        found, counts = await synchronized(peer, local, wanted=NOTES, reads_first=True)
         assert local.events.keys() == peer.events.keys()
     assert not found.compares
     assert counts.stored == 1200
@@ -141,7 +141,7 @@ async def test_a_page_is_done_when_those_before_it_are() -> None:
 
     async with FakePeer(notes(3000)).serving() as peer:
         local = FirstIsLast()
-        await synchronized(peer, local, wanted=NOTES, afresh=True, done=done.append)
+        await synchronized(peer, local, wanted=NOTES, reads_first=True, done=done.append)
         assert local.events.keys() == peer.events.keys()
     assert told_early == [0]
     assert [one.since for one in done] == sorted((one.since for one in done), reverse=True)
@@ -160,7 +160,7 @@ async def test_what_fails_while_another_page_is_read_ends_it_and_what_was_not_st
     local = Full()
     async with FakePeer(notes(3000)).serving() as peer:
         with pytest.raises(ClientError, match="enough"):
-            await synchronized(peer, local, wanted=NOTES, afresh=True, done=done.append)
+            await synchronized(peer, local, wanted=NOTES, reads_first=True, done=done.append)
     assert {one.id for one in notes(3000) if any(one.created_at >= page.since for page in done)} <= local.events.keys()
 
 
@@ -184,7 +184,7 @@ def test_both_sides_have_everything_that_either_had(
         async with FakePeer(theirs).serving() as peer:
             peer.page, peer.hints = page, not page % 2
             local = Slow(peer, 1, mine + shared) if is_slow else MemoryEvents(mine + shared)
-            found, counts = await synchronized(peer, local, wanted=NOTES, afresh=True)
+            found, counts = await synchronized(peer, local, wanted=NOTES, reads_first=True)
             everything = {one.id for one in theirs + mine}
             assert local.events.keys() == peer.events.keys() == everything
             assert (found.need, counts.stored, counts.duplicates) == (len(theirs) - len(shared),) * 2 + (0,)
@@ -208,7 +208,7 @@ class Busy(FakePeer):
             await super().answer(connection, name, wanted)
 
 
-@pytest.mark.parametrize("plan", [{"afresh": True}, {"pages_only": True}, {}])
+@pytest.mark.parametrize("plan", [{"reads_first": True}, {"pages_only": True}, {}])
 async def test_a_peer_that_is_asked_too_fast_is_asked_again_when_it_says(plan: dict[str, object]) -> None:
     async with Busy(notes(700), "rate-limited: wait 0 seconds").serving() as peer:
         local = MemoryEvents()
@@ -219,5 +219,5 @@ async def test_a_peer_that_is_asked_too_fast_is_asked_again_when_it_says(plan: d
 async def test_a_peer_that_refuses_for_good_is_asked_once() -> None:
     async with Busy(notes(700), "blocked: you do not pay").serving() as peer:
         with pytest.raises(ClientError, match="you do not pay"):
-            await synchronized(peer, MemoryEvents(), wanted=NOTES, afresh=True)
+            await synchronized(peer, MemoryEvents(), wanted=NOTES, reads_first=True)
         assert peer.verbs().count("REQ") == 1

@@ -46,7 +46,7 @@ export function attend(form, place) {
   const [shown, button, discard, keys, count] = [".preview", "[data-preview]", "[data-discard]", "[data-keys]", "[role=status]"].map(
     (name) => form.querySelector(name),
   );
-  keys.textContent = `Markdown. ${CTRL}B bold, K link, E code, Enter sends`;
+  keys.textContent = `Markdown. ${CTRL}B bold, ${CTRL}K link, ${CTRL}E code, ${CTRL}Enter sends`;
   const wanted = new Map(); // a choice -> what the draft says, which is not there to choose yet
   const values = () => Object.fromEntries([...fields, ...choices].map((one) => [one.name, wanted.get(one) ?? one.value]));
   const isNew = () => fields.every((one) => one.value === one.defaultValue);

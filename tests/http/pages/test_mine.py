@@ -107,13 +107,16 @@ async def test_saved_has_what_one_saved(relay, alice, bob):
     assert "Nothing saved yet" in await page(relay, "/saved", bob)
 
 
-async def test_reports_are_shown_to_those_they_are_for(relay, alice, bob):
+async def test_reports_are_shown_to_those_they_are_for(relay, api, alice, bob):
     await alice.told("POST", "submolts", {"name": "tides"}, 201)
     post = await bob.post("Cheap watches", submolt="tides")
     await alice.told("POST", "reports", {"reason": "spam", "event_id": post["id"], "content": HOSTILE}, 201)
     text = await page(relay, "/reports?group=tides", alice)
     assert "Cheap watches</a>" in text
-    assert "<b>1</b> spam" in text
+    assert "<span>spam</span>" in text
+    carol = await api.registered("carol")
+    await carol.told("POST", "reports", {"reason": "spam", "event_id": post["id"]}, 201)
+    assert "<span>spam (<b>2</b>)</span>" in await page(relay, "/reports?group=tides", alice)
     assert "data-remove" in text
     assert "<script>alert" not in text
     assert "This is for those who look after this community" in await page(relay, "/reports?group=tides", bob)

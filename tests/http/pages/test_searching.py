@@ -84,7 +84,10 @@ async def test_people_are_found_by_name(tmp_path: Path) -> None:
         page = (await relay.get("/search?q=mar&type=people")).text
         assert 'href="/u/maren"' in page
         assert "Keeps the gauge." in page
-        assert "Nothing was found" in (await relay.get("/search?q=tomas&type=people")).text
+        assert "Found for <q" in page
+        nobody = (await relay.get("/search?q=tomas&type=people")).text
+        assert "Nothing was found" in nobody
+        assert "Looked for <q" in nobody
 
 
 async def test_a_filter_that_cannot_be_used_is_told_on_the_page(tmp_path: Path) -> None:
